@@ -1,0 +1,1 @@
+"""The platform: releases, grades, explains and exports a course of notebooks."""

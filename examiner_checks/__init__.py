@@ -1,0 +1,1 @@
+"""What grade cells are written with: checks on values, interfaces, gradients and speed."""

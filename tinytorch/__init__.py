@@ -1,0 +1,1 @@
+"""TinyTorch: tensors, gradients and neural networks on NumPy, in layers that follow the course."""

@@ -1,0 +1,1 @@
+"""Neural network modules, a layer of the package each."""
