@@ -1,4 +1,4 @@
-"""The direction of imports, read off the source: arrows point down the lists in this file and nowhere else."""
+"""The direction of imports, read off the source: arrows point down the lists here and nowhere else."""
 
 import ast
 import sys
@@ -65,7 +65,7 @@ def test_examiner_imports_point_one_way():
 
 
 def test_examiner_never_imports_the_reference():
-    """The platform names no topic of the course; a hidden test reaches the reference, the platform does not."""
+    """The platform names no topic of the course: a hidden test reaches the reference, examiner does not."""
     for name, tree in modules("examiner").items():
         assert not {t for t in imports(name, tree) if t.split(".")[0] == "tinytorch"}, name
 
