@@ -11,7 +11,7 @@ ROOT = Path(examiner_checks.__file__).parents[1]
 IMPORT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import numpy, numpy.testing
+import numpy.random, numpy.testing
 before = set(sys.modules)
 import examiner_checks
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
@@ -21,10 +21,9 @@ print(*sorted(new - sys.stdlib_module_names))
 
 def test_it_needs_numpy_and_nothing_else():
     """A student's environment has neither nbgrader nor the examiner."""
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", IMPORT, ROOT], capture_output=True, text=True, check=True
-    )
-    assert (run.stdout, run.stderr) == ("examiner_checks\n", "")
+    command = [sys.executable, "-I", "-c", IMPORT, ROOT]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("examiner_checks numpy\n", "")
 
 
 def test_every_public_name_has_a_docstring():
