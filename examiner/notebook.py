@@ -1,0 +1,223 @@
+"""Notebooks as nbgrader marks them: cells, points, categories, hidden regions, in one place.
+
+Plain JSON is enough here: nbformat's validation costs more than a second to import, and what a submission
+must be valid for is nbgrader's own reading of it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from examiner.errors import BadSource, ExaminerError
+
+FORMAT = 4
+
+BEGIN_HIDDEN, END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
+BEGIN_SOLUTION, END_SOLUTION = "BEGIN SOLUTION", "END SOLUTION"
+
+STUB = "# YOUR CODE HERE\nraise NotImplementedError()"  # what nbgrader puts in the place of a solution
+
+CATEGORIES = ("interface", "gradient", "numeric", "speed", "memory", "written")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell, as nbgrader's metadata describes it."""
+
+    index: int
+    id: str
+    kind: str
+    source: str
+    grade_id: str = ""
+    points: float = 0.0
+    is_grade: bool = False
+    is_solution: bool = False
+    is_locked: bool = False
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the cell is run."""
+        return self.kind == "code"
+
+    @property
+    def is_autograded(self) -> bool:
+        """Whether running the cell decides about its points."""
+        return self.is_grade and self.is_code and not self.is_solution
+
+    @property
+    def category(self) -> str:
+        """The category of a grade cell, by its grade_id."""
+        return category(self.grade_id)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook file, read."""
+
+    path: Path
+    cells: tuple[Cell, ...]
+
+    @property
+    def grade_cells(self) -> tuple[Cell, ...]:
+        """The cells that carry points, in order."""
+        return tuple(cell for cell in self.cells if cell.is_grade)
+
+    def find(self, grade_id: str) -> Cell:
+        """Return the cell with this grade_id; KeyError if there is none."""
+        for cell in self.cells:
+            if cell.grade_id == grade_id:
+                return cell
+        raise KeyError(grade_id)
+
+
+def category(grade_id: str) -> str:
+    """Return what stands before the first underscore, if it is a category, else 'other'."""
+    head = grade_id.partition("_")[0]
+    return head if head in CATEGORIES else "other"
+
+
+def mark(cell: Mapping[str, Any], name: str) -> Any:
+    """Return one entry of a raw cell's nbgrader metadata, or None."""
+    return cell["metadata"].get("nbgrader", {}).get(name)
+
+
+def read(path: Path) -> Notebook:
+    """Read an instructor's notebook.
+
+    Raises
+    ------
+    BadSource
+        If the file is no notebook, or not one of format 4.
+    """
+    document = load(path, BadSource)
+    if document["nbformat"] != FORMAT:
+        raise BadSource(path, f"its format is {document['nbformat']}", f"save it in format {FORMAT}")
+    try:
+        return Notebook(path, tuple(_cell(i, raw) for i, raw in enumerate(document["cells"])))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadSource(path, f"its cells are no cells ({error!r})", "save it again in JupyterLab") from error
+
+
+def load(path: Path, fault: type[ExaminerError]) -> dict[str, Any]:
+    """Return the JSON of a notebook of any format, or raise `fault`: whose it is depends on where it lies."""
+    fix = "open it in JupyterLab and save it again"
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise fault(path, f"this is no readable notebook ({error})", fix) from error
+    if not isinstance(document, dict) or not isinstance(document.get("nbformat"), int):
+        raise fault(path, "this is JSON, but no notebook", fix)
+    return document
+
+
+def _cell(index: int, raw: Mapping[str, Any]) -> Cell:
+    source = raw["source"]
+    return Cell(
+        index=index,
+        id=raw.get("id", ""),
+        kind=raw["cell_type"],
+        source=source if isinstance(source, str) else "".join(source),
+        grade_id=mark(raw, "grade_id") or "",
+        points=float(mark(raw, "points") or 0),
+        is_grade=bool(mark(raw, "grade")),
+        is_solution=bool(mark(raw, "solution")),
+        is_locked=bool(mark(raw, "locked")),
+    )
+
+
+@dataclass(frozen=True)
+class Region:
+    """Lines `first`…`last` of a cell, counted from 1, markers included."""
+
+    first: int
+    last: int
+
+    def __contains__(self, line: int) -> bool:
+        return self.first <= line <= self.last
+
+
+def regions(source: str, begin: str, end: str) -> tuple[Region, ...]:
+    """Return the marked regions of a cell.
+
+    Raises
+    ------
+    ValueError
+        If a region is opened twice, never closed, or closed without having been opened.
+    """
+    found, first = [], None
+    for number, line in enumerate(source.split("\n"), start=1):
+        if begin in line:
+            if first is not None:
+                raise ValueError(f"line {number} opens '{begin}' inside the region that line {first} opened")
+            first = number
+        elif end in line:
+            if first is None:
+                raise ValueError(f"line {number} says '{end}', but no line before it says '{begin}'")
+            found.append(Region(first, number))
+            first = None
+    if first is not None:
+        raise ValueError(f"line {first} says '{begin}', but no line after it says '{end}'")
+    return tuple(found)
+
+
+def hidden_regions(source: str) -> tuple[Region, ...]:
+    """Return the regions of hidden tests."""
+    return regions(source, BEGIN_HIDDEN, END_HIDDEN)
+
+
+def solution_regions(source: str) -> tuple[Region, ...]:
+    """Return the regions of the instructor's solution."""
+    return regions(source, BEGIN_SOLUTION, END_SOLUTION)
+
+
+def visible(source: str) -> str:
+    """Return the source without its hidden tests: what a student has of it."""
+    hidden = hidden_regions(source)
+    lines = source.split("\n")
+    return "\n".join(line for n, line in enumerate(lines, start=1) if not any(n in r for r in hidden))
+
+
+def hidden(source: str) -> str:
+    """Return only the hidden tests, every other line left empty, so that line numbers stay."""
+    inside = hidden_regions(source)
+    lines = source.split("\n")
+    return "\n".join(line if any(n in r for r in inside) else "" for n, line in enumerate(lines, start=1))
+
+
+def blank(source: str) -> str:
+    """Return a solution cell as students get it, nbgrader's stub in the place of each solution."""
+    lines, kept, past = source.split("\n"), [], 0
+    for region in solution_regions(source):
+        kept += lines[past : region.first - 1]
+        marker = lines[region.first - 1]
+        indent = marker[: len(marker) - len(marker.lstrip())]
+        kept += [indent + line for line in STUB.split("\n")]
+        past = region.last
+    return "\n".join(kept + lines[past:])
+
+
+def check_source(notebook: Notebook) -> None:
+    """Say clearly what nbgrader would stumble over in an instructor's notebook.
+
+    Raises
+    ------
+    BadSource
+        If a marker is unclosed, stands in a cell of the wrong kind, or two cells have the same grade_id.
+    """
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        place = f"{notebook.path}, cell {cell.index + 1} ({cell.grade_id or cell.id})"
+        try:
+            has_solution, has_hidden = bool(solution_regions(cell.source)), bool(hidden_regions(cell.source))
+        except ValueError as error:
+            raise BadSource(place, str(error), "close each region before the next is opened") from None
+        if has_solution and not cell.is_solution:
+            raise BadSource(place, "a solution stands in a cell of another kind", "make it a solution cell")
+        if has_hidden and not cell.is_grade:
+            raise BadSource(place, "hidden tests stand in a cell of another kind", "make it a grade cell")
+        if cell.grade_id and cell.grade_id in seen:
+            fact = f"cell {seen[cell.grade_id] + 1} has the same grade_id"
+            raise BadSource(place, fact, "give each cell a grade_id of its own")
+        seen[cell.grade_id] = cell.index

@@ -1,0 +1,128 @@
+"""What nbgrader's metadata and markers mean, said once."""
+
+import json
+
+import pytest
+
+from examiner.errors import BadSource, UnreadableNotebook
+from examiner.notebook import (
+    Notebook,
+    Region,
+    blank,
+    check_source,
+    hidden,
+    hidden_regions,
+    load,
+    read,
+    visible,
+)
+
+TESTS = "import numpy\nassert f(1)\n### BEGIN HIDDEN TESTS\nassert f(2)\n### END HIDDEN TESTS\nassert f(3)"
+
+
+def raw(source, grade_id="", kind="code", **marks):
+    """Return one cell as a notebook file holds it."""
+    metadata = {"nbgrader": {"grade_id": grade_id, **marks}} if grade_id else {}
+    return {"cell_type": kind, "id": "x", "metadata": metadata, "source": source}
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Return a function that writes cells to a file and reads them."""
+
+    def write(*cells, **fields):
+        path = tmp_path / "n.ipynb"
+        path.write_text(
+            json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells} | fields)
+        )
+        return read(path)
+
+    return write
+
+
+def test_cells_carry_what_nbgrader_says_about_them(notebook):
+    """Points, kinds and categories are read here and nowhere else."""
+    cells = notebook(
+        raw("text", kind="markdown"),
+        raw(["a = 1\n", "b = 2"], "answer", solution=True),
+        raw(TESTS, "gradient_of_f", grade=True, locked=True, points=4),
+        raw("essay", "written_why", kind="markdown", grade=True, solution=True, points=10),
+    ).cells
+    assert [c.is_autograded for c in cells] == [False, False, True, False]
+    assert [c.points for c in cells] == [0, 0, 4, 10]
+    assert [c.category for c in cells] == ["other", "other", "gradient", "written"]
+    assert cells[1].source == "a = 1\nb = 2"
+
+
+def test_a_cell_is_found_by_its_grade_id(notebook):
+    """Mutants name the cells they edit."""
+    found = notebook(raw("x", "answer", solution=True))
+    assert found.find("answer").source == "x"
+    with pytest.raises(KeyError):
+        found.find("question")
+
+
+def test_hidden_and_visible_parts_split_at_the_markers():
+    """The hidden part keeps its line numbers, so that a line number in an error finds it."""
+    assert hidden_regions(TESTS) == (Region(3, 5),)
+    assert visible(TESTS) == "import numpy\nassert f(1)\nassert f(3)"
+    assert hidden(TESTS).split("\n")[3] == "assert f(2)"
+    assert not hidden(TESTS).split("\n")[1]
+
+
+def test_a_blank_solution_keeps_what_stands_around_it():
+    """Signature and docstring stay, the stub is indented as the marker is."""
+    source = 'def f(x):\n    """Double."""\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION\n'
+    assert blank(source) == (
+        'def f(x):\n    """Double."""\n    # YOUR CODE HERE\n    raise NotImplementedError()\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (
+            [raw("### BEGIN SOLUTION\nx", "a", solution=True)],
+            "line 1 says 'BEGIN SOLUTION', but no line after",
+        ),
+        ([raw("x\n### END SOLUTION", "a", solution=True)], "line 2 says 'END SOLUTION', but no line before"),
+        (
+            [raw("### BEGIN SOLUTION\n### BEGIN SOLUTION", "a", solution=True)],
+            "inside the region that line 1",
+        ),
+        ([raw("### BEGIN SOLUTION\n### END SOLUTION")], "a solution stands in a cell of another kind"),
+        ([raw(TESTS, "a", solution=True)], "hidden tests stand in a cell of another kind"),
+        ([raw("x", "a", solution=True), raw("y", "a", solution=True)], "cell 1 has the same grade_id"),
+    ],
+)
+def test_a_source_that_cannot_be_released_is_one_clear_sentence(notebook, cells, words):
+    """nbgrader says 'no end solution statement found', and not where."""
+    with pytest.raises(BadSource, match=r"n\.ipynb, cell \d") as caught:
+        check_source(notebook(*cells))
+    assert words in str(caught.value)
+
+
+def test_a_sound_source_passes(notebook):
+    """No error means no objection."""
+    found = notebook(
+        raw("### BEGIN SOLUTION\n### END SOLUTION", "a", solution=True), raw(TESTS, "b", grade=True)
+    )
+    check_source(found)
+    assert isinstance(found, Notebook)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000, b"[]", b"{}", b'{"nbformat": "4"}'])
+def test_a_file_that_is_no_notebook_is_whoevers_fault_the_caller_says(tmp_path, content):
+    """The same file is an author's fault in source/ and a student's in submitted/."""
+    path = tmp_path / "n.ipynb"
+    path.write_bytes(content)
+    for fault in (UnreadableNotebook, BadSource):
+        with pytest.raises(fault, match=r"n\.ipynb: this is"):
+            load(path, fault)
+
+
+@pytest.mark.parametrize("fields", [{"nbformat": 3}, {"cells": 5}, {"cells": [5]}, {"cells": [{}]}])
+def test_an_instructors_notebook_is_of_format_4(notebook, fields):
+    """A release is made from it; there is no reason to guess."""
+    with pytest.raises(BadSource, match=r"format|no cells"):
+        notebook(**fields)
