@@ -1,1 +1,3 @@
-"""Neural network modules, a layer of the package each."""
+"""Neural networks: modules, and the operations they are made of."""
+
+from tinytorch.nn.module import Module as Module, Parameter as Parameter
