@@ -1,0 +1,177 @@
+"""An IPython shell that records the outputs of cells as nbformat has them.
+
+Belongs to the student environment: it imports the standard library, IPython and nothing of examiner.
+"""
+
+import io
+import os
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+Output = dict[str, Any]
+
+TEXT_LIMIT = 1_000_000  # characters of stdout and stderr that are kept of one cell
+
+
+class Recorder:
+    """The outputs of every cell so far; those of ``current`` grow."""
+
+    def __init__(self) -> None:
+        self.current = 0
+        self.cells: dict[int, list[Output]] = {}
+        self.changed: set[int] = set()
+        self._displays: dict[str, list[tuple[int, Output]]] = {}
+        self._text_left = TEXT_LIMIT
+        self._clear_first = False
+
+    def open(self, cell: int) -> None:
+        """Let what follows belong to ``cell``."""
+        self.current, self._text_left, self._clear_first = cell, TEXT_LIMIT, False
+        self.cells[cell] = []
+        self.changed.add(cell)
+
+    def add(self, output: Output) -> None:
+        """Append an output, or the text of a stream to the stream before it."""
+        outputs = self.cells[self.current]
+        if self._clear_first:
+            outputs.clear()
+            self._clear_first = False
+        last = outputs[-1] if outputs else {}
+        if output["output_type"] == "stream" and last.get("name") == output["name"]:
+            last["text"] += output["text"]
+        else:
+            outputs.append(output)
+
+    def write(self, name: str, text: str) -> None:
+        """Add to a stream, up to the limit of the cell."""
+        if self._text_left <= 0 or not text:
+            return
+        if len(text) > self._text_left:
+            text = text[: self._text_left] + f"\n… cut after {TEXT_LIMIT:,} characters\n"
+        self._text_left -= len(text)
+        self.add({"output_type": "stream", "name": name, "text": text})
+
+    def display(self, data: Output, metadata: Output, display_id: str | None, *, update: bool) -> None:
+        """Add a display, or change every display of that id, also in cells before."""
+        known = self._displays.setdefault(display_id, []) if display_id else []
+        if update:
+            for cell, output in known:
+                output.update(data=data, metadata=metadata)
+                self.changed.add(cell)
+            return
+        output = {"output_type": "display_data", "data": data, "metadata": metadata}
+        self.add(output)
+        known.append((self.current, output))
+
+    def clear(self, *, wait: bool) -> None:
+        """Forget the current cell's outputs, now or when the next one arrives."""
+        self._clear_first = wait
+        if not wait:
+            self.cells[self.current].clear()
+
+    def take_changed(self) -> dict[int, list[Output]]:
+        """Return the outputs of the cells that changed since the last call."""
+        taken = {cell: self.cells[cell] for cell in sorted(self.changed)}
+        self.changed.clear()
+        return taken
+
+
+class Stream(io.TextIOBase):
+    """``sys.stdout`` or ``sys.stderr`` of a run; what went to its descriptor is collected after each cell."""
+
+    def __init__(self, recorder: Recorder, name: str, descriptor: int) -> None:
+        self.recorder, self.name, self._descriptor, self._read = recorder, name, descriptor, 0
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        """Return True: Python asks before it prints."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Record the text."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self.recorder.write(self.name, text)
+        return len(text)
+
+    def fileno(self) -> int:
+        """Return the descriptor that processes started by a cell inherit."""
+        return self._descriptor
+
+    def collect(self) -> None:
+        """Add what bypassed Python, by ``os.write`` or a process started by the cell."""
+        raw = os.pread(self._descriptor, TEXT_LIMIT, self._read)
+        self._read += len(raw)
+        self.recorder.write(self.name, raw.decode("utf-8", "replace"))
+
+
+class RecordingDisplayHook(DisplayHook):
+    """The value of a cell's last expression becomes an ``execute_result``."""
+
+    recorder: Recorder
+
+    def write_output_prompt(self) -> None:
+        """Print no ``Out[1]:``."""
+
+    def write_format_data(self, format_dict: Output, md_dict: Output | None = None) -> None:
+        """Record the value in all its representations."""
+        result = {"output_type": "execute_result", "data": format_dict, "metadata": md_dict or {}}
+        self.recorder.add(result | {"execution_count": self.prompt_count})
+
+    def finish_displayhook(self) -> None:
+        """Print no empty line."""
+        self._is_active = False
+
+
+class RecordingPublisher(DisplayPublisher):
+    """``display(…)``, figures and ``clear_output``."""
+
+    recorder: Recorder
+
+    def publish(  # type: ignore[override]  # without the parent's deprecated `source`
+        self,
+        data: Output,
+        metadata: Output | None = None,
+        *,
+        transient: Output | None = None,
+        update: bool = False,
+        **_: object,
+    ) -> None:
+        """Record a display or change one."""
+        self.recorder.display(data, metadata or {}, (transient or {}).get("display_id"), update=update)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Forget the cell's outputs."""
+        self.recorder.clear(wait=wait)
+
+
+class RecordingShell(InteractiveShell):
+    """An IPython shell whose outputs go to a recorder and whose ``exit()`` ends the run."""
+
+    display_pub_class = Type(RecordingPublisher)
+    displayhook_class = Type(RecordingDisplayHook)
+    recorder: Recorder
+    asked_to_exit = False
+
+    def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
+        error = {"output_type": "error", "ename": etype.__name__, "evalue": str(evalue), "traceback": stb}
+        self.recorder.add(error)
+
+    def ask_exit(self) -> None:
+        """Note that the cell called ``exit()`` or ``quit()``."""
+        self.asked_to_exit = True
+
+
+def recording_shell() -> RecordingShell:
+    """Return a shell without history files, threads or start-up scripts."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell: RecordingShell = RecordingShell.instance(config=config)
+    shell.recorder = shell.display_pub.recorder = shell.displayhook.recorder = Recorder()
+    return shell
