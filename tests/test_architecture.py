@@ -15,7 +15,7 @@ EXAMINER = [
     {"box", "candidate"},
     {"proxy", "measure"},
     {"examine"},
-    {"pool", "gradebook", "report", "export"},
+    {"pool", "gradebook", "report", "export", "lab"},
     {"check", "pipeline"},
     {"cli", "web", "plugin"},
 ]
