@@ -1,5 +1,6 @@
 """TinyTorch: tensors, gradients and neural networks on NumPy, in layers that follow the course."""
+# ruff: noqa: F401  one import for each layer: those after a layer are left out of what its students get
 
-from tinytorch.tensor import Tensor as Tensor, apply as apply, rule as rule
-from tinytorch.autograd import Variable as Variable, check_grads as check_grads, no_grad as no_grad
-from tinytorch.nn.module import Parameter as Parameter
+from tinytorch.autograd import Variable, check_grads, no_grad
+from tinytorch.nn.module import Parameter, load, save
+from tinytorch.tensor import Tensor, apply, rule

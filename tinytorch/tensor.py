@@ -1,7 +1,7 @@
 """Tensors: an array, and arithmetic by a table of rules.
 
-Every operation is a rule, a name for a function from arrays to an array; `apply` looks it up and calls it. Nothing here
-knows about gradients, except that `apply` tells `recorder` what it did: `tinytorch.autograd` installs one.
+Every operation is a rule: a name for a function from arrays to an array. `apply` looks it up and calls it.
+Nothing here knows of gradients, but `apply` reports to a `recorder`, and `tinytorch.autograd` installs one.
 """
 # ruff: noqa: SLF001  the slots of a Tensor are this package's own
 
@@ -27,30 +27,30 @@ class Tensor:
     data
         A number, nested lists of numbers, an array, a buffer or a tensor. Its values are copied.
     dtype
-        What to cast to. By default arrays keep their dtype, Python floats become float32 and Python ints int64.
+        What to cast to. By default an array keeps its dtype, Python floats become float32, and ints int64.
     requires_grad
-        Whether `backward` leaves a gradient here.
+        Whether gradients flow to this tensor.
 
     Raises
     ------
     TypeError
         If `data` does not hold numbers.
     RuntimeError
-        If a gradient is asked for, and the dtype is not a float.
+        If a gradient is asked for and the dtype is not a float.
     """
 
     __slots__ = ("__weakref__", "_data", "_grad", "_requires_grad", "_retains_grad", "grad_fn")
 
-    # NumPy leaves mixed arithmetic to us, so that `array * tensor` is a tensor as well.
+    # NumPy leaves mixed arithmetic to us, so that `array * tensor` is a tensor too.
     __array_ufunc__ = None
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
-        _fill(self, _copied(data, dtype))
+        hold(self, _copied(data, dtype))
         self.requires_grad = requires_grad
 
     @staticmethod
     def from_numpy(array: np.ndarray) -> Tensor:
-        """Make a tensor that shares the memory of a writable array.
+        """Return a tensor that shares the memory of a writable array.
 
         Raises
         ------
@@ -62,24 +62,28 @@ class Tensor:
         if not isinstance(array, np.ndarray):
             raise TypeError(f"from_numpy shares an array's memory, and got {_kind(array)}: use Tensor(...)")
         if not array.flags.writeable:
-            raise ValueError("from_numpy shares memory, and this array is read-only: use Tensor(array), which copies")
-        return _fill(Tensor.__new__(Tensor), _numbers(np.asarray(array)))
+            raise ValueError(
+                "from_numpy shares memory, and this array is read-only: use Tensor(...) to copy it"
+            )
+        return hold(Tensor.__new__(Tensor), _numbers(np.asarray(array)))
 
     def numpy(self) -> np.ndarray:
-        """Return the array itself, without a copy."""
+        """Return the array itself, not a copy."""
         return self.data
 
     @property
     def data(self) -> np.ndarray:
-        """The array itself; assigning copies into it, in its dtype, and leaves gradient and graph alone."""
+        """The array itself. Assigning casts and copies into it; gradient and graph stay as they are."""
         return self._data
 
     @data.setter
     def data(self, value: Any) -> None:
-        value = as_array(value)
-        if np.shape(value) != self.shape:
-            raise ValueError(f"data has shape {self.shape}, the new value {np.shape(value)}: they must be equal")
-        np.copyto(self._data, value, casting="unsafe")
+        array = np.asarray(as_array(value))
+        if array.shape != self.shape:
+            raise ValueError(
+                f"data has shape {self.shape}, and what is assigned {array.shape}: reshape it first"
+            )
+        np.copyto(self._data, array, casting="unsafe")
 
     @property
     def requires_grad(self) -> bool:
@@ -89,9 +93,11 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if value and self.dtype.kind != "f":
-            raise RuntimeError(f"only floats have gradients, and this tensor holds {self.dtype}: cast it first, dtype='float32'")
+            raise RuntimeError(
+                f"only floats have gradients, and this tensor is {self.dtype}: cast it to float32"
+            )
         if self.grad_fn is not None and not value:
-            raise RuntimeError("this tensor was computed from others that need gradients: use detach() to leave the graph")
+            raise RuntimeError("this tensor was computed from some that need gradients: use detach()")
         self._requires_grad = bool(value)
 
     @property
@@ -101,18 +107,23 @@ class Tensor:
 
     @property
     def dtype(self) -> np.dtype:
-        """NumPy's type of one element."""
+        """Type of an element."""
         return self.numpy().dtype
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """Number of axes."""
         return self.numpy().ndim
 
     @property
     def size(self) -> int:
-        """How many elements there are."""
+        """Number of elements."""
         return self.numpy().size
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The tensor with its axes reversed."""
+        return self.transpose()
 
     def item(self) -> bool | int | float:
         """Return the only element as a Python number."""
@@ -134,9 +145,9 @@ class Tensor:
         return float(self.item())
 
     def __repr__(self) -> str:
-        values = np.array2string(self.numpy(), separator=", ", prefix=f"{type(self).__name__}(")
-        grad = ", requires_grad=True" if self.requires_grad else ""
-        return f"{type(self).__name__}({values}, dtype={self.dtype}{grad})"
+        name = type(self).__name__
+        values = np.array2string(self.numpy(), separator=", ", prefix=f"{name}(")
+        return f"{name}({values}, dtype={self.dtype}{', requires_grad=True' * self.requires_grad})"
 
     def __add__(self, other: Any) -> Tensor:
         return apply("add", self, other)
@@ -178,7 +189,7 @@ class Tensor:
         return apply("neg", self)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return apply("getitem", self, index=_plain_index(index))
+        return apply("getitem", self, index=_plain(index))
 
     def exp(self) -> Tensor:
         """Return e to the power of each element."""
@@ -197,7 +208,7 @@ class Tensor:
         return apply("mean", self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return the largest element along one axis, several, or all; a gradient goes to the first of equals."""
+        """Return the largest over one axis, several, or all; the first of equals gets the gradient."""
         return apply("max", self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
@@ -208,11 +219,6 @@ class Tensor:
         """Return the axes in another order, given as numbers or as a tuple; by default reversed."""
         return apply("transpose", self, axes=_unpacked(axes) or None)
 
-    @property
-    def T(self) -> Tensor:  # noqa: N802  NumPy's name
-        """The tensor with its axes reversed."""
-        return self.transpose()
-
     def astype(self, dtype: Any) -> Tensor:
         """Return the elements cast to another dtype."""
         return apply("astype", self, dtype=dtype)
@@ -220,7 +226,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one operation is computed, and its derivative with respect to each input, as far as registered."""
+    """How an operation is computed, and as far as it is known its derivative with respect to each input."""
 
     name: str
     forward: Callable[..., np.ndarray]
@@ -229,111 +235,116 @@ class Rule:
 
 rules: dict[str, Rule] = {}
 
-# Called with (result, rule, inputs, arrays, params) after every operation, while there is one.
+# While there is one it is called after every operation, with (result, rule, inputs, arrays, params).
 recorder: Callable[..., None] | None = None
 
 
 def rule(name: str, forward: Callable[..., np.ndarray], *backward: Callable[..., np.ndarray] | None) -> None:
-    """Register an operation under a name, or replace what that name meant.
+    """Register an operation under a name, or replace what the name meant.
 
     Parameters
     ----------
     name
         What `apply` calls it by.
     forward
-        ``forward(*arrays, **params)`` returns the result's array and leaves its inputs as they are.
+        ``forward(*arrays, **params)`` returns the result, and leaves its inputs as they are.
     *backward
-        ``backward[i](g, out, *arrays, **params)`` returns the gradient with respect to input i, where g is the gradient
-        with respect to the result, out. It has the shape of the input, or the shape the input was broadcast to:
-        the engine sums over what broadcasting repeated. It may be g itself, an input or a view; the engine copies
-        where memory would be shared. A missing one, or None, means: not differentiable.
+        ``backward[i](g, out, *arrays, **params)`` returns the gradient with respect to input i, where out is
+        the result and g the gradient with respect to it. It has the shape of the input, or the one that was
+        made of it: summing over repetitions is not its business. It may be g, an input, or a view of one.
+        If it is None or missing, there is no derivative with respect to that input.
     """
     rules[name] = Rule(name, forward, backward)
 
 
 def apply(name: str, *inputs: Any, **params: Any) -> Tensor:
-    """Compute a registered operation, and have it recorded if gradients are wanted.
+    """Compute an operation, and have it recorded.
 
     Parameters
     ----------
     name
         The name given to `rule`.
     *inputs
-        Tensors, arrays, lists, Python numbers, anything that has ``.numpy()``, or None for an absent input. The rule
-        sees arrays, except for None and for Python numbers: those reach it as they are, since NumPy lets
-        the other operand decide the dtype then.
+        Tensors, arrays, lists, anything that has ``.numpy()``: the rule sees arrays. Python numbers and None
+        reach it as they are: numbers, so that the other operand decides the dtype; None for an absent input.
     **params
-        What the rule gets besides: axes, strides and the like.
+        What else the rule needs: axes, strides and the like.
 
     Raises
     ------
     KeyError
-        If there is no rule of that name.
+        If there is no such rule.
     TypeError
         If an input cannot become an array of numbers, or the rule does not return an array.
     """
-    found = rules.get(name)
-    if found is None:
-        raise KeyError(f"there is no rule {name!r}: register it with rule({name!r}, forward), or use one of {sorted(rules)}")
+    try:
+        found = rules[name]
+    except KeyError:
+        raise KeyError(
+            f"there is no rule {name!r} among {sorted(rules)}: register it with rule(...)"
+        ) from None
     arrays = [x.numpy() if isinstance(x, Tensor) else as_array(x) for x in inputs]
     out = found.forward(*arrays, **params)
-    if type(out) is not np.ndarray:  # a 0-d result comes out of NumPy as a scalar
-        if not isinstance(out, np.ndarray | np.generic):
-            raise TypeError(f"rule {name!r}: forward must return an array, and returned {_kind(out)}")
-        out = np.asarray(out)
-    result = _fill(Tensor.__new__(Tensor), out)
+    if type(out) is not np.ndarray:
+        out = returned_array(out, name)
+    result = hold(Tensor.__new__(Tensor), out)
     if recorder is not None:
         recorder(result, found, inputs, arrays, params)
     return result
 
 
-def as_array(value: Any) -> Any:
-    """Return what a rule is given for an input: an array where possible not copied, a Python number, or None."""
-    if value is None or type(value) in (bool, int, float):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        return _numbers(np.asarray(value))
-    if hasattr(value, "numpy"):
-        array = value.numpy()
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{_kind(value)}.numpy() must return an array, and returned {_kind(array)}")
-        return array
-    return _copied(value)
-
-
-def _copied(data: Any, dtype: Any = None) -> np.ndarray:
-    """Return a new contiguous array of the values, in the dtype that a tensor of them has."""
-    if isinstance(data, list | tuple | float) and not isinstance(data, np.generic):
-        array = _numbers(np.array(data, dtype=dtype, order="C"))
-        return array.astype(np.float32) if dtype is None and array.dtype == np.float64 else array
-    if hasattr(data, "numpy"):
-        data = data.numpy()
-    return _numbers(np.array(data, dtype=dtype, order="C"))
-
-
-def _numbers(array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"a tensor holds bools, ints or floats, and this is {array.dtype}: convert it first")
-    return array
-
-
-def _fill(tensor: Tensor, array: np.ndarray) -> Tensor:
-    """Give a bare tensor its array, as a leaf that needs no gradient."""
+def hold(tensor: Tensor, array: np.ndarray) -> Tensor:
+    """Give a bare tensor its array, without a copy, as a leaf that needs no gradient."""
     tensor._data = array
     tensor._grad = tensor.grad_fn = None
     tensor._requires_grad = tensor._retains_grad = False
     return tensor
 
 
-def _plain_index(index: Any) -> Any:
-    """Return an index that NumPy understands: tensors in it become arrays."""
+def returned_array(value: Any, name: str) -> np.ndarray:
+    """Return as an array what a function of a rule returned: NumPy makes scalars of 0-d results."""
+    if not isinstance(value, np.ndarray | np.generic):
+        raise TypeError(f"the functions of rule {name!r} must return arrays, and one returned {_kind(value)}")
+    return np.asarray(value)
+
+
+def as_array(value: Any) -> Any:
+    """Return an input as a rule sees it: an array, Python numbers and None as they are."""
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if hasattr(value, "numpy"):
+        value = value.numpy()
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f".numpy() must return an array, and returned {_kind(value)}")
+    if isinstance(value, np.ndarray | np.generic):
+        return _numbers(np.asarray(value))
+    return _copied(value)
+
+
+def _copied(data: Any, dtype: Any = None) -> np.ndarray:
+    """Return the values as a new contiguous array, of the dtype that a tensor of them has."""
+    if hasattr(data, "numpy"):
+        data = data.numpy()
+    array = _numbers(np.array(data, dtype=dtype, order="C"))
+    is_python = isinstance(data, float | list | tuple) and not isinstance(data, np.generic)
+    return array.astype(np.float32) if is_python and dtype is None and array.dtype == np.float64 else array
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a tensor holds bools, ints or floats, not {array.dtype}: convert the values first")
+    return array
+
+
+def _plain(index: Any) -> Any:
+    """Return an index without tensors in it, as NumPy takes it."""
     if isinstance(index, tuple):
-        return tuple(map(_plain_index, index))
+        return tuple(map(_plain, index))
     return index.numpy() if isinstance(index, Tensor) else index
 
 
-def _unpacked(numbers: tuple) -> tuple[int, ...]:
-    """Return (2, 3) for both f(2, 3) and f((2, 3))."""
+def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return (2, 3) for f(2, 3) and for f((2, 3))."""
     return tuple(numbers[0]) if len(numbers) == 1 and isinstance(numbers[0], tuple | list) else numbers
 
 
@@ -341,7 +352,7 @@ def _kind(value: Any) -> str:
     return type(value).__name__
 
 
-# Python's operators rather than NumPy's functions: they take shortcuts, such as squaring for `x ** 2`.
+# Python's operators, not NumPy's functions: they know short cuts, such as squaring for `x ** 2`.
 rule("add", operator.add)
 rule("sub", operator.sub)
 rule("mul", operator.mul)
@@ -351,9 +362,9 @@ rule("matmul", operator.matmul)
 rule("neg", operator.neg)
 rule("exp", np.exp)
 rule("log", np.log)
-rule("sum", lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims))
-rule("mean", lambda x, axis, keepdims: x.mean(axis=axis, keepdims=keepdims))
-rule("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims))
+rule("sum", np.ndarray.sum)
+rule("mean", np.ndarray.mean)
+rule("max", np.ndarray.max)
 rule("reshape", lambda x, shape: x.reshape(shape))
 rule("transpose", lambda x, axes: x.transpose(axes))
 rule("getitem", lambda x, index: x[index])

@@ -1,0 +1,24 @@
+"""Run a test that takes `<family>_case` once for each case of `fixtures/<family>.npz`."""
+
+from pathlib import Path
+
+import numpy as np
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def cases(family):
+    """Return the arrays of each case; fixtures/make_fixtures.py says what they are."""
+    found = {}
+    with np.load(FIXTURES / f"{family}.npz", allow_pickle=False) as file:
+        for key in file.files:
+            case, name = key.split("/")
+            found.setdefault(case, {})[name] = file[key]
+    return found
+
+
+def pytest_generate_tests(metafunc):
+    for argument in metafunc.fixturenames:
+        if argument.endswith("_case"):
+            found = cases(argument.removesuffix("_case"))
+            metafunc.parametrize(argument, found.values(), ids=found.keys())
