@@ -1,11 +1,7 @@
 """The points of a grade cell that was run in a kernel, from its outputs alone: nbgrader's rule, said once."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def points_of(outputs: Sequence[Mapping[str, Any]], max_points: float) -> float:

@@ -1,7 +1,5 @@
 """The trusted end of the runner: what to run goes in, the outcome and the outputs of every cell come back."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -9,17 +7,15 @@ import select
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import IO, Any, Literal, Self, TypeVar
 
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.model import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 SERVER = Path(__file__).with_name("server.py")
 PRELOADED = ("numpy.testing", "numpy.random", "matplotlib.pyplot")

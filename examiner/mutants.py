@@ -1,0 +1,162 @@
+"""Known wrong solutions: the instructor's notebook with one mistake, and the points it must cost."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from examiner.errors import AuthorFault
+from examiner.notebook import Notebook
+
+FIX_KEYS = "see tests/mutants/README.md for what a mutant's file holds"
+
+
+class BadMutant(AuthorFault):
+    """A mutant's file cannot be read, or does not fit the notebook."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a solution cell: `old` becomes `new`, or all of it does where `old` is None."""
+
+    cell: str
+    new: str
+    old: str | None = None
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One file of `tests/mutants/<assignment>/`.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its name is the mutant's.
+    mistake : str
+        What a student got wrong, in one line.
+    loses : mapping from str to float or None
+        The grade cells that lose points, and how many; None is all of the cell's.
+    edits : tuple of Edit
+        What makes the instructor's solution wrong.
+    equivalent : str
+        Why no test can notice it; such a mutant loses nothing, and `proof` runs after the notebook's cells.
+    """
+
+    path: Path
+    mistake: str
+    loses: Mapping[str, float | None]
+    edits: tuple[Edit, ...]
+    equivalent: str = ""
+    proof: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the mistake."""
+        return self.path.stem
+
+
+def read_mutant(path: Path, notebook: Notebook) -> Mutant:
+    """Read a mutant's file.
+
+    Raises
+    ------
+    BadMutant
+        If it is not TOML, a key is missing, unknown or of the wrong type, or a grade cell is unknown.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadMutant(path, f"it is not TOML ({error})", "correct that line") from error
+    edits = tuple(_edit(path, each) for each in _take(path, values, "edits", list))
+    mutant = Mutant(
+        path=path,
+        mistake=_take(path, values, "mistake", str),
+        loses=dict(_loss(path, each, notebook) for each in _take(path, values, "loses", list)),
+        edits=edits,
+        equivalent=_take(path, values, "equivalent", str, ""),
+        proof=_take(path, values, "proof", str, ""),
+    )
+    _refuse_the_rest(path, values)
+    _require_sense(mutant)
+    return mutant
+
+
+def _require_sense(mutant: Mutant) -> None:
+    if not mutant.edits:
+        raise BadMutant(mutant.path, "it changes nothing", "add an [[edits]] table")
+    if bool(mutant.equivalent) != bool(mutant.proof):
+        raise BadMutant(mutant.path, "'equivalent' and 'proof' go together", "give both or neither")
+    if bool(mutant.equivalent) == bool(mutant.loses):
+        fact = "it loses points and is equivalent" if mutant.loses else "it loses nothing"
+        raise BadMutant(
+            mutant.path, fact, "name the grade cells that lose points in 'loses', or prove it equivalent"
+        )
+
+
+def _edit(path: Path, values: dict[str, Any]) -> Edit:
+    cell = _take(path, values, "cell", str)
+    whole = _take(path, values, "source", str, None)
+    old, new = _take(path, values, "old", str, None), _take(path, values, "new", str, None)
+    _refuse_the_rest(path, values)
+    if (whole is None) == (old is None) or (old is None) != (new is None):
+        raise BadMutant(f"{path}, edit of {cell}", "it has neither old and new nor source, or both", FIX_KEYS)
+    return Edit(cell=cell, new=new if whole is None else whole, old=old)
+
+
+def _loss(path: Path, text: object, notebook: Notebook) -> tuple[str, float | None]:
+    """Read "grade_id" or "grade_id:points"."""
+    grade_id, colon, points = str(text).partition(":")
+    if grade_id not in {cell.grade_id for cell in notebook.cells if cell.is_autograded}:
+        raise BadMutant(path, f"'loses' names {grade_id}, which is no grade cell", "correct the name")
+    try:
+        return grade_id, float(points) if colon else None
+    except ValueError:
+        raise BadMutant(path, f"'{points}' in 'loses' is no number", 'write "grade_id:points"') from None
+
+
+def _take(path: Path, values: dict[str, Any], key: str, kind: type, *default: Any) -> Any:
+    """Remove and return the value of a key."""
+    if key not in values and default:
+        return default[0]
+    value = values.pop(key, None)
+    if not isinstance(value, kind):
+        raise BadMutant(path, f"'{key}' is missing or is not a {kind.__name__}", FIX_KEYS)
+    return value
+
+
+def _refuse_the_rest(path: Path, values: dict[str, Any]) -> None:
+    if values:
+        raise BadMutant(path, f"'{next(iter(values))}' is unknown", FIX_KEYS)
+
+
+def apply(mutant: Mutant, notebook: Notebook) -> dict[str, str]:
+    """Return the new sources of the solution cells that the mutant changes, by grade_id.
+
+    Raises
+    ------
+    BadMutant
+        If a cell is no solution cell, or the text to replace is not in it exactly once.
+    """
+    solutions = {cell.grade_id: cell.source for cell in notebook.cells if cell.is_solution and cell.is_code}
+    changed: dict[str, str] = {}
+    for edit in mutant.edits:
+        if edit.cell not in solutions:
+            raise BadMutant(
+                mutant.path, f"{edit.cell} is no solution cell", f"choose from {', '.join(solutions)}"
+            )
+        source = changed.get(edit.cell, solutions[edit.cell])
+        changed[edit.cell] = edit.new if edit.old is None else _replace_once(mutant, source, edit)
+    return changed
+
+
+def _replace_once(mutant: Mutant, source: str, edit: Edit) -> str:
+    assert edit.old is not None
+    count = source.count(edit.old)
+    if count != 1:
+        first_line = edit.old.strip().partition("\n")[0]
+        fact = f"'{first_line}' stands {count} times in the cell, not once"
+        raise BadMutant(
+            f"{mutant.path}, edit of {edit.cell}", fact, "copy the text from the notebook's cell as it is now"
+        )
+    return source.replace(edit.old, edit.new)

@@ -1,0 +1,64 @@
+"""A course of one small assignment, made anew for each test, which the test may spoil."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from examiner.course import load_course
+from examiner.model import Assignment
+from examiner.notebook import read
+
+FIXTURES = Path(__file__).parent / "fixtures"
+REPOSITORY = Path(__file__).parents[2]
+
+
+class TinyCourse:
+    """A course in a folder, with the student environment of the repository."""
+
+    def __init__(self, root):
+        self.root = root
+        self.path = root / "source" / "01_tiny" / "tiny.ipynb"
+        self.path.parent.mkdir(parents=True)
+        shutil.copy(FIXTURES / "tiny.ipynb", self.path)
+        self.assignment = Assignment("01_tiny")
+        self.course = replace(
+            load_course(REPOSITORY), root=root, assignments=(self.assignment,), roster=(), package=None
+        )
+
+    @property
+    def notebook(self):
+        """The notebook as it is now."""
+        return read(self.path)
+
+    def place(self, cell=""):
+        """Return the place of a cell, as the gate names it."""
+        return f"source/01_tiny/tiny.ipynb, cell {cell}" if cell else "source/01_tiny/tiny.ipynb"
+
+    def change(self, cell_id, **entries):
+        """Change entries of a cell; `nbgrader` entries are merged into its metadata."""
+        raw = json.loads(self.path.read_text())
+        [cell] = [each for each in raw["cells"] if each["id"] == cell_id]
+        cell["metadata"].setdefault("nbgrader", {}).update(entries.pop("nbgrader", {}))
+        cell.update(entries)
+        self.path.write_text(json.dumps(raw))
+
+    def edit(self, cell, old, new):
+        """Replace text that stands in a cell once."""
+        source = self.notebook.find(cell).source
+        assert source.count(old) == 1
+        self.change(cell, source=source.replace(old, new))
+
+    def mutant(self, name, text):
+        """Write a mutant's file, whose header may leave out what the test is not about."""
+        path = self.root / "tests" / "mutants" / "01_tiny" / f"{name}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return TinyCourse(tmp_path)

@@ -1,0 +1,217 @@
+"""The gate: what it lets through, and the sentence for each thing that it does not."""
+
+from dataclasses import replace
+
+import pytest
+
+from examiner.candidate.runner import Servers
+from examiner.check import check
+from examiner.model import Assignment, Limits
+
+from .conftest import REPOSITORY
+
+THRICE = """
+mistake = "three times as large"
+loses = ["numeric_double"]
+[[edits]]
+cell = "double"
+old = "2 *"
+new = "3 *"
+"""
+FORGETFUL = """
+mistake = "counts only once"
+loses = ["interface_count:20"]
+[[edits]]
+cell = "counter_class"
+old = "self._total += 1"
+new = "self._total += self._total in (0, 7)"
+"""
+SLOPPY = """
+mistake = "keeps the type of a list"
+loses = []
+equivalent = "asarray makes an array of it anyway"
+proof = '''
+assert double([1]).tolist() == [2]
+'''
+[[edits]]
+cell = "double"
+old = "np.asarray(x)"
+new = "np.array(x)"
+"""
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    python = REPOSITORY / ".venv-student" / "bin" / "python"
+    with Servers(python, tmp_path_factory.mktemp("home"), 2) as servers:
+        yield servers
+
+
+def ignore(done, total):
+    """Take no notice of progress."""
+
+
+@pytest.fixture
+def report(tiny, servers):
+    """Return a function that runs the gate on the course as it is then."""
+
+    def run(repeat=2):
+        [report] = check(tiny.course, [tiny.assignment], repeat, servers, ignore)
+        return report
+
+    return run
+
+
+def said(report):
+    """Return the breaches as sentences."""
+    return [str(breach) for breach in report.breaches]
+
+
+def test_a_good_assignment_has_no_breach(tiny, report):
+    """Solution 100 %, release 0, every mutant loses what it names, every grade cell can be failed."""
+    for name, text in {"thrice": THRICE, "forgetful": FORGETFUL, "sloppy": SLOPPY}.items():
+        tiny.mutant(name, text)
+    found = report(3)
+    assert said(found) == []
+    assert (found.points, found.grade_cells, found.perfect_runs, found.runs) == (90, 3, 3, 3)
+    assert found.release_points == 0
+    lost = {each.name: dict(each.lost) for each in found.mutants}
+    assert lost == {"thrice": {"numeric_double": 40}, "forgetful": {"interface_count": 20}, "sloppy": {}}
+    assert len(found.automatic) == 6 + 6 + 6 + 1
+
+
+def test_progress_counts_every_run(tiny, servers):
+    """The last call says that all are done."""
+    seen = []
+    check(tiny.course, [tiny.assignment], 1, servers, lambda done, total: seen.append((done, total)))
+    assert seen == [(n, seen[0][1]) for n in range(seen[0][1] + 1)]
+
+
+def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(tiny, report):
+    """Students' points must not depend on the numbers that were drawn."""
+    tiny.edit("numeric_double", "x = rng", "x = 1 / rng('other').integers(0, 2)\nx = rng")
+    [sentence] = said(report(12))
+    assert sentence.startswith(f"{tiny.place('numeric_double')}: the instructor's solution fails it in ")
+    assert "of 12 runs (stderr:" in sentence
+    assert "run it with EXAMINER_SEED=01_tiny-" in sentence
+
+
+def test_a_cell_without_points_must_run_too(tiny, report):
+    """A demonstration that fails in front of students is a defect."""
+    tiny.edit("setup", "import numpy as np", "import numpy as np\nimport sys\nprint('oh', file=sys.stderr)")
+    [sentence] = said(report())
+    assert sentence.startswith(
+        f"{tiny.place('setup')}: the instructor's solution fails it in 2 of 2 runs (stderr: oh)"
+    )
+
+
+def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
+    """It would abort the grading of every right submission."""
+    tiny.edit("interface_start", "### END HIDDEN TESTS", "21\n### END HIDDEN TESTS")
+    assert "(nbgrader cannot grade it: the cell's value is 21 of 20 points)" in said(report())[0]
+
+
+def test_points_for_no_work_are_a_breach(tiny, report):
+    """A cell that only defines its tests gives them to everybody, and no mutant fails it."""
+    tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    tiny.edit("numeric_double", "check_array(double(x), x + x)", "def test(): check_array(double(x), x + x)")
+    release, vacuous = said(report())
+    assert release.startswith(
+        f"{tiny.place('numeric_double')}: the release gets 40 points for no work at all"
+    )
+    assert vacuous.startswith(f"{tiny.place('numeric_double')}: no function of a solution matters to it")
+
+
+def test_comparing_by_broadcasting_is_found_by_automatic_mutants(tiny, report):
+    """An empty array equals everything it is broadcast against."""
+    compare = "import numpy as np\nassert (np.abs(double(x) - 2 * x) < 1e-9).all()"
+    tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    tiny.edit("numeric_double", "normal(size=5)\ncheck_array(double(x), x + x)", f"normal(size=1)\n{compare}")
+    assert said(report()) == [
+        f"{tiny.place('double')}: nothing is lost when double returns {empty}; test what it returns."
+        for empty in ("[]", "zeros(0)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loses", "fact"),
+    [
+        ('"numeric_double:39"', "it loses numeric_double (40) instead of numeric_double (39)"),
+        ('"interface_count"', "it loses numeric_double (40) instead of interface_count (30)"),
+        (
+            '"numeric_double", "interface_start"',
+            "it loses numeric_double (40) instead of numeric_double (40), interface_start (20)",
+        ),
+    ],
+)
+def test_a_mutant_loses_exactly_what_it_names(tiny, report, loses, fact):
+    """More would be a cell that punishes one mistake twice, less a test that is not there."""
+    tiny.mutant("thrice", THRICE.replace('"numeric_double"', loses))
+    assert said(report()) == [
+        f"tests/mutants/01_tiny/thrice.toml: {fact}; sharpen or narrow the grade cells, or correct 'loses'."
+    ]
+
+
+def test_a_mutant_that_does_not_fit_is_a_breach_and_stops_nothing(tiny, report):
+    """The notebook has moved on; the other mutants are still tried."""
+    tiny.mutant("thrice", THRICE)
+    tiny.mutant("stale", THRICE.replace("2 *", "two *"))
+    found = report()
+    assert "stale.toml, edit of double: 'two *' stands 0 times" in said(found)[0]
+    assert [each.name for each in found.mutants] == ["thrice"]
+
+
+def test_an_equivalent_mutant_needs_a_proof_that_runs(tiny, report):
+    """Otherwise it is an excuse."""
+    tiny.mutant("sloppy", SLOPPY.replace("== [2]", "== [3]"))
+    assert said(report())[0].startswith(
+        "tests/mutants/01_tiny/sloppy.toml: its proof fails (AssertionError: )"
+    )
+
+
+def test_an_equivalent_mutant_that_loses_points_is_none(tiny, report):
+    """A test has been written that tells it apart."""
+    tiny.mutant("sloppy", SLOPPY.replace("np.array(x)", "np.array(x) + 0.5").replace("assert", "assert 1 or"))
+    assert "it loses numeric_double (40) instead of nothing; it is not equivalent" in said(report())[0]
+
+
+def test_one_equivalent_mutant_is_enough(tiny, report):
+    """A second one says that something cannot be tested that should be."""
+    tiny.mutant("sloppy", SLOPPY)
+    tiny.mutant("worse", SLOPPY)
+    [sentence] = said(report())
+    assert sentence.startswith(
+        "tests/mutants/01_tiny/worse.toml: it is the assignment's second equivalent mutant"
+    )
+
+
+def test_a_hanging_mutant_loses_what_it_reaches(tiny, report):
+    """And costs its time once."""
+    text = THRICE.replace("3 *", "next(iter(int, 1)) *")
+    tiny.mutant("endless", text)
+    tiny.course = replace(tiny.course, limits=Limits(cell_seconds=1, notebook_seconds=30))
+    assert said(report(1)) == []
+
+
+def test_what_never_runs_is_void_and_shown_as_such(tiny, report):
+    """Nobody should believe that it was tested."""
+    tiny.edit("double", "def double", "def unused(x):\n    return x\n\ndef double")
+    excuses = {each.excuse for each in report().automatic if each.name.startswith("unused")}
+    assert excuses == {"it is never called"}
+
+
+def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(tiny, servers):
+    """One unfinished assignment must not hide the state of the others."""
+    missing = Assignment("02_later")
+    first, second = check(tiny.course, [missing, tiny.assignment], 1, servers, ignore)
+    assert "one notebook is expected, there is none" in said(first)[0]
+    assert said(second) == []
+    assert second.runs == 1
+
+
+def test_what_is_beside_the_notebook_is_there(tiny, report):
+    """Data files of an assignment, as in a release."""
+    (tiny.path.parent / "data").mkdir()
+    (tiny.path.parent / "data" / "numbers.txt").write_text("2")
+    tiny.edit("double", "return 2 *", "return int(open('data/numbers.txt').read()) *")
+    assert said(report()) == []

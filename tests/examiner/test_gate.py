@@ -1,0 +1,60 @@
+"""How the gate's findings are shown."""
+
+import json
+
+from rich.console import Console
+
+from examiner.report import gate
+from examiner.trials import Breach, Report, Tried
+
+BREACH = Breach("tests/mutants/01/worse.toml", "it loses nothing instead of a (1)", "write a test")
+REPORT = Report(
+    assignment="01",
+    points=90.0,
+    grade_cells=3,
+    perfect_runs=10,
+    runs=10,
+    release_points=0.0,
+    mutants=(Tried("thrice", "three times", {"a": 40.0}), Tried("worse", "four times", {}, breach=BREACH)),
+    automatic=(
+        Tried("f returns []", "f", {"a": 4.0, "b": 0.5}),
+        Tried("g returns []", "f", {}, excuse="it is void"),
+    ),
+    breaches=(BREACH,),
+    seconds=12.3,
+)
+
+
+def shown(renderable):
+    """Return what a wide terminal shows."""
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def test_each_assignment_is_a_line_with_its_counts():
+    """Mutants that are none are counted apart: they were not killed."""
+    [line] = [line for line in shown(gate.table([REPORT])).splitlines() if "01" in line]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells == ["01", "3", "90", "10/10 perfect", "0", "1/2", "1/1 +1 void", "1", "12"]
+
+
+def test_each_mutant_is_a_line_with_what_it_lost():
+    """An author sees where a mistake costs points, and where it does not."""
+    text = shown(gate.mutants_table(REPORT))
+    assert "a (4), b (0.5)" in text
+    assert "void: it is void" in text
+    assert "nothing" in text
+
+
+def test_voids_are_named_once_for_each_reason():
+    """Nothing is silently passed."""
+    assert list(gate.voids([REPORT])) == ["01: void, since it is void: g returns []."]
+
+
+def test_the_data_is_json():
+    """For a program that follows the gate from commit to commit."""
+    [data] = json.loads(json.dumps(gate.data([REPORT])))
+    assert data["breaches"] == [{"place": BREACH.place, "fact": BREACH.fact, "fix": BREACH.fix}]
+    assert data["mutants"][0]["lost"] == {"a": 40.0}
