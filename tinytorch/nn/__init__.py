@@ -1,6 +1,7 @@
 """Neural networks: modules, and the operations they are made of."""
 # ruff: noqa: F401  one import for each layer, as in the package above
 
+from tinytorch.nn.conv import Conv2d, conv2d
 from tinytorch.nn.module import (
     CrossEntropyLoss,
     Linear,
@@ -19,3 +20,4 @@ from tinytorch.nn.module import (
     sigmoid,
     tanh,
 )
+from tinytorch.nn.pooling import Flatten, MaxPool2d, flatten, max_pool2d
