@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 import examiner_checks
 
@@ -29,3 +32,18 @@ def test_it_needs_numpy_and_nothing_else():
 def test_every_public_name_has_a_docstring():
     """`check_array?` in a notebook is where students look first."""
     assert all(getattr(examiner_checks, name).__doc__ for name in examiner_checks.__all__)
+
+
+def test_the_readme_shows_what_the_checks_really_say():
+    """Each line of its example that fails has the failure below it, word for word."""
+    readme = (ROOT / "examiner_checks" / "README.md").read_text("utf-8")
+    setup, _, rest = readme.split("```python\n")[1].split("```")[0].partition("\n\n")
+    namespace = {}
+    exec(setup, namespace)
+    lines = rest.splitlines()
+    shown = [(call, says) for call, says in pairwise(lines) if says.startswith("# CheckFailed: ")]
+    assert shown
+    for call, says in shown:
+        with pytest.raises(examiner_checks.CheckFailed) as caught:
+            exec(call, namespace)
+        assert says == f"# CheckFailed: {caught.value}"
