@@ -3,10 +3,15 @@
 A machine's speed drifts by a factor of two and more within minutes, so times taken one after the other say
 little. The two sides of a pair run within milliseconds of each other, in random order, and the median of the
 pairs' ratios forgives the pairs that were disturbed. The CPU clock is the main figure, the wall clock stands
-beside it. Import this module before NumPy and PyTorch (`# isort: split`): it holds both to one thread.
+beside it.
+
+Import this module before NumPy and PyTorch (`# isort: split`): it holds both to one thread, and has the C
+library keep memory that is freed. Otherwise arrays of a few megabytes go back to the system in one run, and
+their pages are mapped and zeroed again at every call, and in the next run they do not: a factor of two.
 """
 
 import argparse
+import ctypes
 import json
 import math
 import os
@@ -24,6 +29,11 @@ if "numpy" in sys.modules or "torch" in sys.modules:
     raise ImportError("benchmarks.paired comes before numpy and torch: BLAS reads its thread count only once")
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
+
+if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    for limit in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        libc.mallopt(limit, 1 << 30)
 
 import numpy as np  # noqa: E402 - after the thread count is set
 
@@ -160,5 +170,6 @@ def run(name: str, works: Iterable[Work], baseline: str = "torch") -> list[Ratio
         if options.only in work.name:
             ratios.append(measure(work, options.pairs))
             print(row(ratios[-1]), flush=True)
-    print(f"written to {write(name, ratios, baseline).relative_to(RESULTS.parent.parent)}")
+    if not options.only:
+        print(f"written to {write(name, ratios, baseline).relative_to(RESULTS.parent.parent)}")
     return ratios
