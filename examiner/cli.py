@@ -1,5 +1,6 @@
 """The command line: arguments in, an exit code out; what happens in between is in `pipeline`."""
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -7,41 +8,162 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from examiner.errors import INTERRUPTED, ExaminerError
+from examiner import environment, lab, pipeline
+from examiner.course import choose, load_course
+from examiner.errors import DONE, INTERRUPTED, ExaminerError, NoGradebook, PlatformFault, StudentFault
+from examiner.export.csv import write_csv
+from examiner.grades import read_grades
+from examiner.model import Course, Grades, Student
+from examiner.report.progress import progress
+from examiner.report.table import class_table, legend, question_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+out = Console(soft_wrap=True, highlight=False)
+err = Console(soft_wrap=True, highlight=False, stderr=True)
 
 CourseOption = Annotated[Path, typer.Option("--course", metavar="DIR", help="The folder of the course.")]
+AssignmentOption = Annotated[
+    list[str] | None, typer.Option("--assignment", "-a", metavar="NAME", help="Only this one; repeatable.")
+]
+StudentOption = Annotated[
+    list[str] | None, typer.Option("--student", "-s", metavar="ID", help="Only this one; repeatable.")
+]
+HERE = Path()
 
-EXAMPLES = """
+GRADE_EPILOG = """
 [bold]Examples[/bold]
 
-  examiner grade                                 everything that is new
-  examiner grade --student student03 --points    one student, every question
-  examiner export --to grades.csv --questions    a column for every question
+  examiner grade                                  what is new
+
+  examiner grade -a 01_tensor -a 02_variable      two assignments
+
+  examiner grade -s student03 --force --points    one student once more, with every question
+
+  examiner grade --course ~/courses/tensors       a course elsewhere
+
+[bold]Exit codes[/bold]  0 everything is graded; 3 some submission cannot be, all others are;
+2 the command line or the course is wrong; 1 a fault of the platform; 130 interrupted
+"""
+
+EXPORT_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner export                                 grades.csv
+
+  examiner export --to points.csv --questions     a column for every question
 """
 
 
-@app.callback(epilog=EXAMPLES, invoke_without_command=True)
-def root(
+@app.callback(invoke_without_command=True)
+def examiner(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     """Release, grade, explain and export a course of Jupyter notebooks."""
     if show_version:
-        typer.echo(version("tinytorch-examiner"))
+        out.print(version("tinytorch-examiner"))
         raise typer.Exit
+
+
+@app.command(epilog=GRADE_EPILOG)
+def grade(  # noqa: PLR0913, PLR0917  (a command has the options it has)
+    assignment: AssignmentOption = None,
+    student: StudentOption = None,
+    points: Annotated[bool, typer.Option("--points", help="Show every question's points.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what is graded already.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = os.cpu_count() or 1,
+    course: CourseOption = HERE,
+) -> None:
+    """Release every assignment, grade what is new, make the feedback and the CSV, and show the class."""
+    wish = pipeline.Wish(tuple(assignment or ()), tuple(student or ()), force, workers)
+    try:
+        with progress(out) as watch:
+            run = pipeline.grade(load_course(course), wish, watch)
+    except KeyboardInterrupt:
+        err.print("Interrupted. What is graded is kept; the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    _show(run, points=points)
+    raise typer.Exit(_exit_code(run))
+
+
+@app.command(epilog=EXPORT_EPILOG)
+def export(
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to; grades.csv in the course.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="The format: csv.")] = "csv",
+    questions: Annotated[bool, typer.Option("--questions", help="Add a column for every question.")] = False,
+    course: CourseOption = HERE,
+) -> None:
+    """Write what the gradebook says into a file."""
+    choose("format", form, ["csv"])
+    found = load_course(course)
+    path = to or found.root / "grades.csv"
+    write_csv(path, found, _grades(found), questions=questions)
+    out.print(f"wrote {path}")
+
+
+@app.command()
+def setup(course: CourseOption = HERE) -> None:
+    """Make the environment that submissions run in, and register its kernel."""
+    found = load_course(course)
+    if not environment.setup(found, out.print):
+        out.print(f"{found.student.folder.name} and the kernel {found.student.kernel} are up to date")
+
+
+@app.command("lab", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def open_lab(context: typer.Context, course: CourseOption = HERE) -> None:
+    """Open the course in JupyterLab; other options go to JupyterLab."""
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    lab.start(load_course(course), [*as_root, *context.args])
+
+
+def _show(run: pipeline.Run, *, points: bool) -> None:
+    """Print the class, then everything that needs a word, then where to look next."""
+    signs = {(each.student, each.assignment): "~" for each in run.stale}
+    signs |= {(each.student, each.assignment): "!" for each in run.faults}
+    students = _students(run)
+    table = class_table(run.course, run.grades, students, signs)
+    out.print(table)
+    out.print(legend(table), style="dim")
+    if points:
+        for assignment in run.wish.assignments or [each.name for each in run.course.assignments]:
+            out.print(question_table(run.grades, assignment, students))
+    for fault in run.faults.values():
+        err.print(f"[red]![/] {type(fault).__name__}", end=" ")
+        err.print(str(fault), markup=False)
+    graded = f"{run.graded} graded, {len(run.submissions) - run.graded} as they were"
+    out.print(f"{graded}. Next: feedback/ for students, grades.csv, `examiner lab` for manual grading.")
+
+
+def _students(run: pipeline.Run) -> list[Student]:
+    """Return everybody who is in the roster, in the gradebook or handed in, or only those asked for."""
+    known = {each.id: each for each in (*run.course.roster, *run.grades.students)}
+    everybody = known.keys() | {each.student for each in run.submissions}
+    return [known.get(name, Student(name)) for name in run.wish.students or sorted(everybody)]
+
+
+def _exit_code(run: pipeline.Run) -> int:
+    faults = run.faults.values()
+    if any(isinstance(fault, PlatformFault) for fault in faults):
+        return PlatformFault.exit_code
+    return StudentFault.exit_code if faults else DONE
+
+
+def _grades(course: Course) -> Grades:
+    """Return what the gradebook says, which has to be there."""
+    if not course.gradebook.exists():
+        raise NoGradebook(course.gradebook, "there is no gradebook yet", "run `examiner grade`")
+    return read_grades(course)
 
 
 def main() -> None:
     """Run the command line; every foreseen error is one sentence and an exit code."""
     try:
-        app(standalone_mode=True)
+        app()
     except ExaminerError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]{type(error).__name__}[/] ", end="")
-        Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(str(error))
+        err.print(f"[bold red]{type(error).__name__}[/]", end=" ")
+        err.print(str(error), markup=False)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The environment that submissions run in: makes it, registers it as a kernel, and says when it is missing.
 
-It has an interpreter, what course.toml's requirements say, and the checks package. Nothing of the instructor's
-is in it, so that the reference is not one import away.
+It has an interpreter, what course.toml's requirements say, and the checks package. Nothing of the
+instructor's is in it, so that the reference is not one import away.
 """
 
 import hashlib
@@ -26,6 +26,9 @@ KERNEL_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # submissions run side by side, one for each core
     "OMP_NUM_THREADS": "1",
 }
+
+# Not `-m ipykernel_launcher`: a file of that name in a submission would run in its place.
+LAUNCH = "import sys; del sys.path[0]; from ipykernel import kernelapp; kernelapp.launch_new_instance()"
 
 # The first import of matplotlib in an environment lists the fonts and says so on stderr, which nbgrader takes
 # for a failure of the grade cell it happens in.
@@ -116,8 +119,7 @@ def kernel_spec(course: Course) -> dict[str, object]:
     """Return what Jupyter has to know to start the kernel."""
     python = str(course.student.python)
     return {
-        # -P: a file of the submission called ipykernel_launcher.py does not run in its place.
-        "argv": [python, "-P", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [python, "-c", LAUNCH, "-f", "{connection_file}"],
         "display_name": course.student.display_name,
         "language": "python",
         "env": KERNEL_ENVIRONMENT,

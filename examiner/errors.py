@@ -39,6 +39,11 @@ class ExaminerError(Exception):
         self.fact = fact
         self.fix = fix
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Place, fact and next step, from which the same error can be made again."""
+        return self.place, self.fact, self.fix
+
     def __str__(self) -> str:
         return f"{self.place}: {self.fact}; {self.fix}."
 
@@ -75,6 +80,10 @@ class UnknownName(AuthorFault):
 
 class NoSubmissions(AuthorFault):
     """There is nothing to grade."""
+
+
+class NoGradebook(AuthorFault):
+    """Grades were asked for before there are any."""
 
 
 class BadSource(AuthorFault):

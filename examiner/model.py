@@ -1,5 +1,6 @@
 """What is known, as frozen data that crosses between stages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +76,101 @@ class Course:
         return self.root / "release" / assignment.name
 
     @property
+    def gradebook(self) -> Path:
+        """The file of nbgrader's gradebook."""
+        return self.root / "gradebook.db"
+
+    @property
     def state(self) -> Path:
         """The folder of what examiner remembers between runs; it can be deleted at the cost of a regrade."""
         return self.root / ".examiner"
+
+
+@dataclass(frozen=True, order=True)
+class Submission:
+    """One folder in `submitted/`."""
+
+    student: str
+    assignment: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.student}/{self.assignment}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """Digests of all that a grade follows from."""
+
+    submission: str
+    assignment: str
+    environment: str
+
+
+@dataclass(frozen=True, order=True)
+class Question:
+    """One grade cell, as the gradebook knows it."""
+
+    notebook: str
+    grade_id: str
+    max_score: float
+
+    def __str__(self) -> str:
+        return self.grade_id
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one student has for one question; no score yet is None, never 0."""
+
+    score: float | None
+    needs_manual_grade: bool
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What one student has for one assignment."""
+
+    timestamp: datetime | None
+    late_seconds: float
+    penalty: float
+    marks: Mapping[Question, Mark]
+    comments: tuple[str, ...] = ()
+
+    @property
+    def raw_score(self) -> float:
+        """The sum of the scores there are."""
+        return sum(mark.score or 0.0 for mark in self.marks.values())
+
+    @property
+    def score(self) -> float:
+        """The sum of the scores, less the penalty for being late."""
+        return max(0.0, self.raw_score - self.penalty)
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether there is a score for one of the questions."""
+        return any(mark.score is not None for mark in self.marks.values())
+
+    @property
+    def needs_manual_grade(self) -> bool:
+        """Whether a person has to look at one of the questions."""
+        return any(mark.needs_manual_grade for mark in self.marks.values())
+
+
+@dataclass(frozen=True)
+class Grades:
+    """What the gradebook says about everybody."""
+
+    students: tuple[Student, ...]
+    due: Mapping[str, datetime | None]
+    questions: Mapping[str, tuple[Question, ...]]
+    grades: Mapping[tuple[str, str], Grade]
+
+    def of(self, student: str, assignment: str) -> Grade | None:
+        """Return a student's grade for an assignment, if the gradebook knows the submission."""
+        return self.grades.get((student, assignment))
+
+    def max_score(self, assignment: str) -> float:
+        """Return the points that an assignment is worth."""
+        return sum(question.max_score for question in self.questions.get(assignment, ()))

@@ -1,0 +1,100 @@
+"""Where examiner is plugged into nbgrader: its settings from course.toml, and what its feedback may show.
+
+The same settings serve `examiner grade`, nbgrader's own commands and formgrader's buttons.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.preprocessors import Preprocessor
+from nbgrader.converters import GenerateFeedback
+from traitlets import Bool, Integer
+from traitlets.config import Config
+
+from examiner.course import choose, load_course
+from examiner.errors import ExaminerError
+from examiner.parts import generate
+from examiner.report.feedback import explain
+
+
+def configure(config: Config, root: Path) -> None:
+    """Put what course.toml says into nbgrader's settings, and install the preprocessor of feedback.
+
+    Parameters
+    ----------
+    config : Config
+        What `get_config()` gives in nbgrader_config.py.
+    root : Path
+        The folder of the course.
+    """
+    course = load_course(root)
+    exchange = course.root / "exchange"
+    exchange.mkdir(exist_ok=True)
+    # nbgrader runs alembic by its name; it lies beside this interpreter, whether or not that is on the path.
+    os.environ["PATH"] = os.pathsep.join(
+        [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
+    )
+
+    config.CourseDirectory.root = str(course.root)
+    config.CourseDirectory.course_id = course.id
+    config.Exchange.root = str(exchange)
+    config.Exchange.cache = str(course.state / "exchange-cache")
+    config.GenerateAssignment.pre_convert_hook = partial(generate_parts, course.root)
+    config.Execute.kernel_name = course.student.kernel
+    config.Execute.timeout = course.limits.cell_seconds
+    config.ExplainFeedback.cell_seconds = course.limits.cell_seconds
+    config.GenerateFeedback.preprocessors = [
+        "nbgrader.preprocessors.GetGrades",
+        "examiner.plugin.ExplainFeedback",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+    # What students wrote is shown to them, to their classmates' graders and in formgrader's page.
+    config.HTMLExporter.sanitize_html = True
+    config.HTMLExporter.filters = {
+        "clean_html": "examiner.report.page.clean_html",
+        "markdown2html": "examiner.report.page.markdown2html",
+    }
+    install()
+
+
+def install() -> None:
+    """Let nbgrader's feedback hold pages and nothing else.
+
+    nbgrader copies every file that lies beside an executed notebook, and a student's code could write there,
+    during hidden tests, what it saw of them.
+    """
+    GenerateFeedback.init_assignment = _copy_nothing
+
+
+def _copy_nothing(self: GenerateFeedback, assignment_id: str, student_id: str) -> None:
+    pass
+
+
+def generate_parts(root: Path, *, assignment: str, student: str, notebooks: Sequence[str]) -> None:
+    """Put the allowed parts beside an instructor's notebook, before nbgrader copies what lies there.
+
+    nbgrader swallows an Exception of a hook and would make a release without them; it does not swallow this.
+    """
+    del student, notebooks
+    try:
+        course = load_course(root)
+        known = {each.name: each for each in course.assignments}
+        generate(course, known[choose("assignment", assignment, known)])
+    except ExaminerError as error:
+        raise SystemExit(str(error)) from error
+
+
+class ExplainFeedback(Preprocessor):  # type: ignore[misc]  # nbconvert says nothing about its types
+    """Takes the hidden tests out of an autograded notebook and says in words how they ended."""
+
+    enabled = Bool(True).tag(config=True)  # nbconvert's own default is to do nothing
+    cell_seconds = Integer(0, help="The time limit of a cell, to be named in the feedback.").tag(config=True)
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Return what a student may see of the notebook."""
+        return nbformat.from_dict(explain(nb, self.cell_seconds)), resources

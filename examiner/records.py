@@ -1,0 +1,92 @@
+"""What examiner remembers of its work, so that a run does only what is new and an interrupted one goes on.
+
+One small file for each submission and each release, written in one step after what it tells of is in place.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from examiner.errors import PlatformFault
+from examiner.model import Course, Key, Submission
+
+
+@dataclass(frozen=True)
+class Record:
+    """How grading a submission ended.
+
+    Parameters
+    ----------
+    key : Key
+        What it was graded from.
+    fault : tuple of str, optional
+        Place, fact and next step of the student's fault for which it has no new grade.
+    feedback : str
+        Digest of what its feedback was made from; empty if there is none.
+    """
+
+    key: Key
+    fault: tuple[str, str, str] | None = None
+    feedback: str = ""
+
+
+def read(course: Course, submission: Submission) -> Record | None:
+    """Return what is remembered of a submission, or None."""
+    try:
+        values = json.loads(_path(course, submission).read_text())
+        fault = values["fault"] and tuple(values["fault"])
+        return Record(Key(**values["key"]), fault, values["feedback"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(course: Course, submission: Submission, record: Record) -> None:
+    """Remember how grading a submission ended."""
+    _write(_path(course, submission), json.dumps(asdict(record), indent=1))
+
+
+def read_release(course: Course, assignment: str) -> str:
+    """Return the digest of source and release as they were when the release was last made."""
+    try:
+        return (course.state / "releases" / assignment).read_text()
+    except OSError:
+        return ""
+
+
+def write_release(course: Course, assignment: str, digest: str) -> None:
+    """Remember what source and release were like when the release was made."""
+    _write(course.state / "releases" / assignment, digest)
+
+
+@contextmanager
+def alone(course: Course) -> Iterator[None]:
+    """Hold the course, so that no second run grades it meanwhile.
+
+    Raises
+    ------
+    PlatformFault
+        If another run holds it.
+    """
+    course.state.mkdir(exist_ok=True)
+    with (course.state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlatformFault(
+                course.root, "another examiner is grading this course", "wait for it"
+            ) from None
+        yield
+
+
+def _path(course: Course, submission: Submission) -> Path:
+    return course.state / "records" / submission.student / f"{submission.assignment}.json"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(path.name + ".new")
+    scratch.write_text(text)
+    scratch.replace(path)

@@ -1,0 +1,54 @@
+"""Filters that make the page of a stranger's notebook safe to look at: no scripts, handlers or frames."""
+
+import re
+from functools import cache
+from typing import Any
+
+import bleach  # type: ignore[import-untyped]
+from bleach.css_sanitizer import CSSSanitizer  # type: ignore[import-untyped]
+from jinja2 import pass_context
+from nbconvert import HTMLExporter
+
+TAGS = {
+    *("a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details"),
+    *("div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img"),
+    *("kbd", "li", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strong", "sub", "summary", "sup"),
+    *("table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var"),
+}
+ATTRIBUTES = {"align", "class", "colspan", "height", "id", "rowspan", "start", "style", "title", "width"}
+PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
+
+# Their text is no text; bleach would take away the tags and leave it.
+CODE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+
+
+def clean_html(element: str) -> str:
+    """Return HTML with nothing in it but text, tables, pictures and links."""
+    cleaned: str = bleach.clean(
+        CODE.sub("", str(element)),
+        tags=TAGS,
+        attributes=_allowed,
+        protocols={"http", "https", "mailto", "data"},
+        css_sanitizer=CSSSanitizer(),
+        strip=True,
+    )
+    return cleaned
+
+
+@pass_context
+def markdown2html(context: Any, source: str) -> str:
+    """Return Markdown as HTML with nothing in it but text, tables, pictures and links."""
+    return clean_html(_exporter().markdown2html(context, source))
+
+
+def _allowed(tag: str, name: str, value: str) -> bool:
+    if (tag, name) == ("img", "src"):
+        return not value.startswith("data:") or PICTURE.match(value) is not None
+    if (tag, name) == ("a", "href"):
+        return not value.startswith("data:")
+    return name in ATTRIBUTES or (tag, name) == ("img", "alt")
+
+
+@cache
+def _exporter() -> Any:
+    return HTMLExporter()

@@ -1,0 +1,80 @@
+"""Grades as tables in the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from examiner.model import Course, Grade, Grades, Mark, Student
+
+LEGEND = {
+    "*": "a question waits for manual grading",
+    "†": "handed in late",
+    "!": "no grade from this run, for the reason below; a number is the former grade",
+    "~": "graded with a former version of the assignment or the environment; --force grades again",
+    "·": "nothing handed in",
+}
+
+Signs = Mapping[tuple[str, str], str]
+"""A sign for each (student, assignment) that something is to be said about besides the grade."""
+
+
+def class_table(course: Course, grades: Grades, students: Sequence[Student], signs: Signs) -> Table:
+    """Return students by assignments, with the sum of each student and what there is to earn."""
+    names = [assignment.name for assignment in course.assignments]
+    table = _table(course.title or course.id, "student", [*names, "total"])
+    for student in students:
+        found = [grades.of(student.id, name) for name in names]
+        cells = [
+            _cell(grade, signs.get((student.id, name), "")) for name, grade in zip(names, found, strict=True)
+        ]
+        total = sum(grade.score for grade in found if grade is not None)
+        table.add_row(_name(student), *cells, f"{total:g}")
+    most = [grades.max_score(name) for name in names]
+    table.add_section()
+    table.add_row("at most", *(f"{points:g}" for points in most), f"{sum(most):g}", style="italic")
+    return table
+
+
+def question_table(grades: Grades, assignment: str, students: Sequence[Student]) -> Table:
+    """Return students by numbered questions of one assignment, the questions' names below."""
+    questions = grades.questions.get(assignment, ())
+    table = _table(assignment, "student", [str(n) for n, _ in enumerate(questions, start=1)])
+    for student in students:
+        grade = grades.of(student.id, assignment)
+        if grade is not None:
+            marks = [grade.marks.get(question) for question in questions]
+            table.add_row(_name(student), *(map(_points, marks)))
+    table.add_section()
+    table.add_row("at most", *(f"{question.max_score:g}" for question in questions), style="italic")
+    table.caption = "  ".join(f"{n} {question}" for n, question in enumerate(questions, start=1))
+    table.caption_justify = "left"
+    return table
+
+
+def legend(table: Table) -> str:
+    """Return what the signs in a table mean, those that occur in it."""
+    used = {sign for column in table.columns[1:] for cell in column.cells for sign in str(cell)}
+    return "\n".join(f"{sign} {meaning}" for sign, meaning in LEGEND.items() if sign in used)
+
+
+def _table(title: str, first: str, others: Sequence[str]) -> Table:
+    table = Table(title=title, title_style="bold")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _cell(grade: Grade | None, sign: str) -> str:
+    if grade is None or not grade.is_graded:
+        return sign or ("·" if grade is None else "*")
+    waits, late = "*" if grade.needs_manual_grade else "", "†" if grade.late_seconds else ""
+    return f"{grade.score:g}{waits}{late}{sign}"
+
+
+def _points(mark: Mark | None) -> str:
+    return "" if mark is None or mark.score is None else f"{mark.score:g}"
+
+
+def _name(student: Student) -> str:
+    return student.id if student.name == student.id else f"{student.id} {student.name}"
