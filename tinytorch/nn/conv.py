@@ -209,5 +209,6 @@ def _check(x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair) -> 
         raise ValueError(f"conv2d: bias {np.shape(b)} must be {w.shape[:1]}, one number for each filter")
     if min(stride) < 1 or min(padding) < 0:
         raise ValueError(f"conv2d: stride {stride} must be at least 1, padding {padding} at least 0")
-    if any(size + 2 * margin < k for size, margin, k in zip(x.shape[-2:], padding, w.shape[2:], strict=True)):
+    (height, width), (kh, kw) = x.shape[-2:], w.shape[2:]
+    if height + 2 * padding[0] < kh or width + 2 * padding[1] < kw:
         raise ValueError(f"conv2d: filters {w.shape} do not fit into images {x.shape} with padding {padding}")

@@ -101,10 +101,15 @@ def _max_pool2d(x: Array, *, kernel: Pair, stride: Pair) -> Array:
 def _max_pool2d_grad(g: Array, out: Array, x: Array, *, kernel: Pair, stride: Pair) -> Array:
     dx = np.zeros(x.shape, g.dtype)
     waiting = np.ones(out.shape, bool)  # windows whose largest number has not been met yet
-    for numbers, gradient in zip(_positions(x, kernel, stride), _positions(dx, kernel, stride), strict=True):
-        found = waiting & ((numbers == out) | np.isnan(numbers))
-        waiting ^= found
-        np.add(gradient, g * found, out=gradient)
+    for is_largest in (lambda numbers: numbers == out, np.isnan):  # NaN equals nothing, not even itself
+        for numbers, gradient in zip(
+            _positions(x, kernel, stride), _positions(dx, kernel, stride), strict=True
+        ):
+            found = waiting & is_largest(numbers)
+            waiting ^= found
+            np.add(gradient, g * found, out=gradient)
+        if not waiting.any():
+            break
     return dx
 
 
