@@ -96,6 +96,11 @@ def clocked(function: Callable[[], object], calls: int) -> tuple[float, float]:
     return (time.process_time() - cpu) / calls, (time.perf_counter() - wall) / calls
 
 
+def calls_per_sample(function: Callable[[], object]) -> int:
+    """Return how many calls last SAMPLE_SECONDS; a busy machine stretches some, so the shortest decide."""
+    return math.ceil(SAMPLE_SECONDS / min(clocked(function, 3)[0] for _ in range(5)))
+
+
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
     """Return the CONFIDENCE interval of the median from order statistics: no assumption on the noise."""
     ordered, n = sorted(values), len(values)
@@ -110,7 +115,7 @@ def measure(work: Work, pairs: int = 31, seed: int = 0) -> Ratio:
     agree(work)
     order = random.Random(seed)  # noqa: S311 - a fair coin, not a secret
     sides = work.ours, work.baseline
-    calls = [max(1, math.ceil(SAMPLE_SECONDS / clocked(side, 3)[1])) for side in sides]
+    calls = [calls_per_sample(side) for side in sides]
     samples: list[tuple[tuple[float, float], ...]] = []
     for _ in range(pairs):
         pair: dict[int, tuple[float, float]] = {}
