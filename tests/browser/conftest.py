@@ -1,4 +1,4 @@
-"""JupyterLab as `make lab` starts it, on a small course, and a headless Chromium to look at it.
+"""JupyterLab as `examiner lab` starts it, on a copy of the course, and a headless Chromium to look at it.
 
 Without a Chromium these tests cannot run. In CI that is a failure, since `.ci/run` installs one; elsewhere
 they are skipped, and pytest's summary says what to install.
@@ -13,13 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-BIN = Path(sys.executable).parent
-STUDENT_PYTHON = Path(__file__).parents[2] / ".venv-student/bin/python"
+REPOSITORY = Path(__file__).parents[2]
+EXAMINER = Path(sys.executable).with_name("examiner")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",  # root in a container has none
@@ -32,82 +30,50 @@ CHROMIUM_ARGUMENTS = [
 ]
 PATIENCE = 60_000  # milliseconds: both cores may be busy grading
 
-CONFIG = """
-from pathlib import Path
-c = get_config()
-c.CourseDirectory.course_id = "tinytorch"
-c.Exchange.root = str(Path("exchange").absolute())
-c.ExecutePreprocessor.kernel_name = "tinytorch-student"
-"""
-
 expect.set_options(timeout=PATIENCE)
 
 
-def nbgrader_cell(make, source: str, **role):
-    """Return a cell with nbgrader's metadata; the cell's id is its grade_id."""
-    metadata = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False} | role
-    return make(source, id=role["grade_id"], metadata={"nbgrader": metadata})
-
-
-def instructor_notebook():
-    """Return an assignment of three cells: to be solved, tested, and answered in writing."""
-    solution = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
-    test = "assert double(2) == 4\n### BEGIN HIDDEN TESTS\nassert double(3) == 6\n### END HIDDEN TESTS"
-    kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cells = [
-        nbgrader_cell(new_code_cell, solution, grade_id="double", solution=True),
-        nbgrader_cell(new_code_cell, test, grade_id="interface_double", grade=True, locked=True, points=90),
-        nbgrader_cell(
-            new_markdown_cell, "Twice.", grade_id="written_why", grade=True, solution=True, points=10
-        ),
-    ]
-    return new_notebook(cells=cells, metadata={"kernelspec": kernelspec})
+@pytest.fixture(scope="session")
+def executable() -> str:
+    """The Chromium that is installed."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+        give_up("no Chromium to look at JupyterLab with; on Debian: apt-get install chromium")
+    return found
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """The variables that keep Jupyter's files out of the home directory, with the student's kernel known."""
+    """The variables that keep what Jupyter remembers out of the home directory."""
     home = tmp_path_factory.mktemp("jupyter")
-    subprocess.run(
-        [STUDENT_PYTHON, "-m", "ipykernel", "install", "--prefix", home, "--name", "tinytorch-student"],
-        check=True,
-        capture_output=True,
-    )
-    return os.environ | {
-        "PATH": f"{BIN}:{os.environ['PATH']}",  # nbgrader calls alembic by its name
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_PATH": str(home / "share/jupyter"),
-        "IPYTHONDIR": str(home / "ipython"),
-    }
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    return os.environ | {name: str(home / name) for name in names}
 
 
 @pytest.fixture(scope="session")
-def course(tmp_path_factory, environment) -> Path:
-    """A course with one assignment released and one submission, the instructor's own, autograded."""
+def course(executable, environment, tmp_path_factory) -> Path:  # noqa: ARG001  (nothing to see it with, no course)
+    """A copy of the course in which student01 handed in the right answer, and it is graded and released."""
     root = tmp_path_factory.mktemp("course")
-    (root / "nbgrader_config.py").write_text(CONFIG)
-    for folder in (root / "source/01_double", root / "submitted/student01/01_double"):
-        folder.mkdir(parents=True)
-        nbformat.write(instructor_notebook(), folder / "double.ipynb")
-    for command in (["generate_assignment"], ["autograde", "--create"], ["release_assignment"]):
-        subprocess.run(
-            [BIN / "nbgrader", *command, "01_double"],
-            cwd=root,
-            env=environment,
-            check=True,
-            capture_output=True,
-        )
+    settings = (REPOSITORY / "course.toml").read_text()
+    student_environment = f'python = "{REPOSITORY / ".venv-student"}"'
+    (root / "course.toml").write_text(settings.replace('python = ".venv-student"', student_environment))
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    for name in ("requirements", "tinytorch"):
+        (root / name).symlink_to(REPOSITORY / name)
+    for folder in ("source", "submitted/student01"):
+        shutil.copytree(REPOSITORY / "source/01_tensor", root / folder / "01_tensor")
+    nbgrader = EXAMINER.with_name("nbgrader")
+    for command in ([EXAMINER, "grade", "-a", "01_tensor"], [nbgrader, "release_assignment", "01_tensor"]):
+        subprocess.run(command, cwd=root, env=environment, check=True)
     return root
 
 
 @pytest.fixture(scope="session")
 def lab(course, environment, tmp_path_factory) -> Iterator[str]:
     """The address of a JupyterLab that has the course open."""
-    options = ["--no-browser", "--allow-root", "--port=0", "--IdentityProvider.token=seen"]
     with subprocess.Popen(
-        [BIN / "jupyter", "lab", *options],
+        [EXAMINER, "lab", "--no-browser", "--port=0", "--IdentityProvider.token=seen"],
         cwd=course,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -130,12 +96,8 @@ def lab(course, environment, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(executable) -> Iterator[Browser]:
     """A browser; for one module at a time, since Playwright keeps an event loop running in this thread."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up("no Chromium to look at JupyterLab with; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield browser

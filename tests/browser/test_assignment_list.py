@@ -15,4 +15,4 @@ def test_an_assignment_is_fetched_and_submitted_without_a_warning_about_the_exch
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page.get_by_role("button", name="Fetch Feedback")).to_be_visible()
     expect(page.get_by_text("exchange directory does not exist")).to_have_count(0)
-    assert list((course / "exchange/tinytorch/inbound").glob("*/double.ipynb"))
+    assert list((course / "exchange/tinytorch/inbound").glob("*/tensor.ipynb"))
