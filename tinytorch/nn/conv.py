@@ -105,7 +105,7 @@ def _forward(x: Array, w: Array, b: Array | None, *, stride: Pair, padding: Pair
     _check(x, w, b, stride, padding)
     windows, filters = _windows(_padded(x, padding), w.shape[2:], stride), _rows(w)
     dtype = np.result_type(x, w, x if b is None else b)
-    out = np.empty((*x.shape[:-3], len(w), *windows.shape[-2:]), dtype)
+    out = np.empty((*x.shape[:-3], len(w), *windows.shape[4:]), dtype)
     pages = _pages(out)
     for part, columns in _columns(windows):
         np.matmul(filters, columns, out=pages[part])
@@ -121,14 +121,14 @@ def _grad_x(
     grads, filters = _pages(g), _rows(w).T
     (top, left), (height, width) = padding, x.shape[-2:]
     dx = np.empty((len(grads), w.shape[1], height + 2 * top, width + 2 * left), g.dtype)
-    parts = _parts(len(dx), dx[:1].nbytes * w[0, 0].size)
-    sheets = np.zeros((parts[0].stop, *w.shape[1:], *dx.shape[2:]), g.dtype)
+    parts = _parts(len(dx), dx.nbytes * w[0, 0].size)
+    sheets = np.zeros((min(parts[0].stop, len(dx)), *w.shape[1:], *dx.shape[2:]), g.dtype)
     met = _windows(sheets, w.shape[2:], stride)
     for part in parts:
         columns = filters @ grads[part]
         n = len(columns)
         met[:n] = columns.reshape(n, *met.shape[1:])
-        sheets[:n].sum(axis=(2, 3), out=dx[part])
+        np.add.reduce(sheets[:n], axis=(2, 3), out=dx[part])
     return dx[:, :, top : top + height, left : left + width].reshape(x.shape)
 
 
@@ -136,9 +136,9 @@ def _grad_w(
     g: Array, _out: Array, x: Array, w: Array, _b: Array | None, *, stride: Pair, padding: Pair
 ) -> Array:
     grads = _pages(g).transpose(0, 2, 1)
-    dw = np.zeros((w[0].size, len(w)), g.dtype)
+    dw = 0
     for part, columns in _columns(_windows(_padded(x, padding), w.shape[2:], stride)):
-        dw += (columns @ grads[part]).sum(axis=0)
+        dw += np.add.reduce(columns @ grads[part])
     return dw.T.reshape(w.shape)
 
 
@@ -154,25 +154,25 @@ def _windows(images: Array, kernel: Pair, stride: Pair) -> Array:
 
     They may also be sheets (N, C, kh, kw, H, W): then each position in the kernel looks at its own.
     """
-    n, c, *_, height, width = images.shape
+    (n, c, *_, height, width), (kh, kw), (vertical, horizontal) = images.shape, kernel, stride
     to_image, to_channel, *to_sheet, down, right = images.strides
     below, beside = to_sheet or (0, 0)
-    places = ((height - kernel[0]) // stride[0] + 1, (width - kernel[1]) // stride[1] + 1)
-    steps = (below + down, beside + right, stride[0] * down, stride[1] * right)
-    return np.ndarray((n, c, *kernel, *places), images.dtype, images, strides=(to_image, to_channel, *steps))
+    shape = (n, c, kh, kw, (height - kh) // vertical + 1, (width - kw) // horizontal + 1)
+    steps = (to_image, to_channel, below + down, beside + right, vertical * down, horizontal * right)
+    return np.ndarray(shape, images.dtype, images, strides=steps)
 
 
 def _columns(windows: Array) -> Iterator[tuple[slice, Array]]:
     """Yield the windows of a few images at a time, copied to (n, C·kh·kw, H'·W')."""
-    rows, places = math.prod(windows.shape[1:4]), math.prod(windows.shape[4:])
-    for part in _parts(len(windows), windows[:1].nbytes):
-        yield part, windows[part].reshape(-1, rows, places)
+    n, c, kh, kw, height, width = windows.shape
+    for part in _parts(n, windows.nbytes):
+        yield part, windows[part].reshape(-1, c * kh * kw, height * width)
 
 
-def _parts(n: int, bytes_each: int) -> list[slice]:
-    """Split n images into runs that fit the cache, or single images where not even two fit."""
-    step = max(1, CACHE_BYTES // max(1, bytes_each))
-    return [slice(start, min(start + step, n)) for start in range(0, max(1, n), step)]
+def _parts(n: int, nbytes: int) -> list[slice]:
+    """Split n images, of so many bytes together, into runs that fit the cache, of one image at least."""
+    step = max(1, CACHE_BYTES * n // max(1, nbytes))
+    return [slice(start, start + step) for start in range(0, max(1, n), step)]
 
 
 def _padded(x: Array, padding: Pair) -> Array:
