@@ -42,7 +42,7 @@ def prepare(course: Course) -> None:
     _settings(course)  # they put alembic on the path, which nbgrader needs to make a gradebook
     if not course.gradebook.exists():
         _create(course)
-    # nbgrader's steps open the gradebook without naming a course, and make one then; two at a time would fail.
+    # nbgrader's steps open the gradebook without naming a course and make one then; two at a time would fail.
     Gradebook(_url(course.gradebook)).close()
     with Gradebook(_url(course.gradebook), course.id) as gradebook:
         for student in course.roster:

@@ -1,7 +1,10 @@
 """A course of two tiny assignments, and students who hand in."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,12 +57,53 @@ class SmallCourse:
         (path.parent / "timestamp.txt").write_text(when)
         return path
 
+    def examiner(self, *arguments):
+        """Run the command line in the course, as somebody who has not activated the environment."""
+        return subprocess.run(
+            [Path(sys.executable).parent / "examiner", *arguments],
+            cwd=self.root,
+            env=os.environ | {"PATH": os.defpath, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
-@pytest.fixture
-def small(tmp_path):
-    """Return a fresh copy of the small course, in which nobody has handed in."""
-    root = tmp_path / "course"
+
+def small_course(root):
+    """Make a fresh copy of the fixture."""
     shutil.copytree(FIXTURE, root)
     config = root / "course.toml"
     config.write_text(config.read_text().replace("REPOSITORY", str(REPOSITORY)))
     return SmallCourse(root)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small course in which nobody has handed in."""
+    return small_course(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def graded_once(tmp_path_factory):
+    """A small course of students of all kinds, graded by the command line, and what that said."""
+    small = small_course(tmp_path_factory.mktemp("graded") / "course")
+    small.hand_in("anna")
+    small.hand_in("anna", "02_triple")
+    small.hand_in("ben", code="def double(x):\n    return 4\n", when="2026-09-22 22:00:00 UTC")
+    small.hand_in(
+        "ben", "02_triple", code="import sys\ndef triple(x):\n    print('!', file=sys.stderr); return 42"
+    )
+    tell = "def double(x):\n    print('sa' + 'w', x)\n    raise ValueError('sa' + f'w {x!r}')"
+    small.hand_in("carl", code=tell, extra=["print(In)"])
+    small.hand_in("emil").write_text("{")
+    small.hand_in("fred", code="def double(x):\n    while True: pass")
+    small.hand_in("gina", code="import os\ndef double(x):\n    os._exit(1)")
+    return small, small.examiner("grade", "--points")
+
+
+@pytest.fixture
+def graded(graded_once, tmp_path):
+    """A copy of that course, which a test may spoil."""
+    shutil.copytree(graded_once[0].root, tmp_path / "course")
+    return SmallCourse(tmp_path / "course")

@@ -52,7 +52,7 @@ class Bar:
         self._now.remove(name)
         self._bar.update(self._task, now=", ".join(self._now), advance=1)
         if fault is not None:
-            self._bar.console.print(f"[red]![/] {name}")
+            self._bar.console.print(f"[red]![/] {name}", highlight=False)
 
 
 class Lines:

@@ -1,0 +1,193 @@
+"""`examiner grade` on a small class of all kinds of students, through the real command line."""
+
+import csv
+import re
+import shutil
+import sqlite3
+
+import pytest
+
+from examiner.grades import read_grades
+from examiner.intake import digest
+
+pytestmark = pytest.mark.course
+
+SCORES = {
+    ("anna", "01_double"): 7,
+    ("anna", "02_triple"): 10,
+    ("ben", "01_double"): 0,
+    ("ben", "02_triple"): 0,
+    ("carl", "01_double"): 0,
+    ("fred", "01_double"): 0,
+}
+
+
+def scores(small):
+    """Return the score of every submission that has one."""
+    grades = read_grades(small.course).grades
+    return {name: grade.score for name, grade in grades.items() if grade.is_graded}
+
+
+def state(root):
+    """Return a digest of everything that commands write for people and for git."""
+    return {
+        name: digest(root / name) for name in ("release", "autograded", "feedback", "submitted", "source")
+    } | {"grades.csv": (root / "grades.csv").read_text()}
+
+
+def test_every_submission_gets_what_its_code_earned(graded_once):
+    """Bad ones among them stop nobody else."""
+    assert scores(graded_once[0]) == SCORES
+
+
+def test_a_submission_that_cannot_be_graded_is_explained_and_is_no_zero(graded_once):
+    """The exit code says that something is left to do; the sentence says what."""
+    small, run = graded_once
+    assert run.returncode == 3
+    assert "UnreadableNotebook" in run.stderr
+    assert "emil/01_double/double.ipynb: this is no readable notebook" in run.stderr
+    assert "StudentFault gina/01_double: its code ended the kernel" in run.stderr
+    assert re.search(r"│ emil +│ +! │", run.stdout)
+    assert re.search(r"│ gina +│ +! │", run.stdout)
+    [gina] = [row for row in rows(small) if row["student_id"] == "gina" and row["assignment"] == "01_double"]
+    assert (gina["status"], gina["score"]) == ("not graded", "")
+
+
+def test_the_table_shows_students_assignments_and_sums(graded_once):
+    """And with --points every question."""
+    text = graded_once[1].stdout
+    assert re.search(r"│ anna Anna Adams, MSc │ +7\* │ +10 │ +17 │", text)
+    assert re.search(r"│ ben Ben Brown +│ +0\*† │ +0 │ +0 │", text)
+    assert re.search(r"│ at most +│ +10 │ +10 │ +20 │", text)
+    assert "1 interface_double  2 numeric_double  3 written_why" in text
+    assert re.search(r"│ anna Anna Adams, MSc │ 4 │ 3 │ +│", text)
+
+
+def rows(small):
+    """Return the lines of the exported CSV."""
+    with (small.root / "grades.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_csv_holds_what_the_gradebook_says(graded_once):
+    """Names with commas are quoted; being late is in it."""
+    by_name = {(row["student_id"], row["assignment"]): row for row in rows(graded_once[0])}
+    anna, ben = by_name["anna", "01_double"], by_name["ben", "01_double"]
+    assert (anna["last_name"], anna["score"], anna["max_score"]) == ("Adams, MSc", "7.0", "10.0")
+    assert (anna["status"], anna["interface_score"], anna["written_score"]) == (
+        "needs manual grading",
+        "4.0",
+        "",
+    )
+    assert float(ben["late_seconds"]) == 24 * 3600
+    assert by_name["carl", "02_triple"]["status"] == "not submitted"
+
+
+def test_no_hidden_test_can_be_read_in_feedback_or_release(graded_once):
+    """A canary stands in every hidden test; carl prints its inputs, raises them, and prints the history."""
+    root = graded_once[0].root
+    files = [path for name in ("feedback", "release") for path in (root / name).rglob("*") if path.is_file()]
+    texts = {path: path.read_text() for path in files}
+    assert not [path for path, text in texts.items() if "canary" in text]
+    pages = [text for path, text in texts.items() if path.suffix == ".html"]
+    assert len(pages) == len(SCORES)
+    told = ("Traceback (most recent", "BEGIN HIDDEN", "saw")
+    assert not [text for text in pages if any(each in text for each in told)]
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("anna/01_double/double", "4 of 4 points. All tests passed, the hidden ones too."),
+        ("ben/01_double/double", "Hint: Try larger numbers."),
+        ("ben/01_double/double", "not yet: arrays (Use an operator of numpy&#39;s.)"),
+        ("ben/02_triple/triple", "Something wrote to stderr"),
+        ("carl/01_double/double", "A ValueError was raised in this line:"),
+        ("fred/01_double/double", "This took longer than 3 seconds"),
+    ],
+)
+def test_feedback_says_in_words_how_it_ended(graded_once, page, told):
+    """Points alone teach nothing."""
+    text = (graded_once[0].root / "feedback" / f"{page}.html").read_text()
+    assert told.replace("&#39;", "'") in text.replace("&#39;", "'")
+
+
+def test_feedback_holds_pages_and_nothing_else(graded_once):
+    """What lies beside an executed notebook may have been written there by a hidden test."""
+    kinds = {path.suffix for path in (graded_once[0].root / "feedback").rglob("*") if path.is_file()}
+    assert kinds == {".html"}
+
+
+def test_a_second_run_does_nothing_and_changes_nothing(graded):
+    """No notebook runs, no file is written, and none of nbgrader's steps is started."""
+    before = state(graded.root)
+    run = graded.examiner("grade")
+    assert run.stdout.startswith("Small course\n")
+    assert "0 graded, 8 as they were" in run.stdout
+    assert run.returncode == 3
+    assert state(graded.root) == before
+
+
+@pytest.mark.parametrize("spoil", [shutil.rmtree, lambda path: (path / "double.ipynb").write_text("{}")])
+def test_a_release_that_is_lost_or_edited_is_made_again_byte_for_byte(graded, spoil):
+    """It is in git, so that a difference shows what students get: what the source makes, and nothing else."""
+    before = digest(graded.root / "release")
+    spoil(graded.root / "release" / "01_double")
+    run = graded.examiner("grade", "-a", "01_double")
+    assert digest(graded.root / "release") == before
+    assert "releases 1/1 01_double" in run.stdout
+    assert "0 graded" in run.stdout
+
+
+def test_only_a_changed_submission_is_graded_again(graded):
+    """The other grades, and the manual ones, are left alone."""
+    graded.hand_in("ben")
+    run = graded.examiner("grade")
+    assert "submissions 1/1 ben/01_double" in run.stdout
+    assert scores(graded) == SCORES | {("ben", "01_double"): 7}
+
+
+def test_a_failed_regrade_keeps_the_former_grade_and_notebook(graded):
+    """nbgrader removes the former notebook before it runs the new one."""
+    before = digest(graded.root / "autograded" / "anna"), digest(graded.root / "feedback" / "anna")
+    graded.hand_in("anna", code="import os\nos._exit(1)")
+    run = graded.examiner("grade", "-s", "anna")
+    assert run.returncode == 3
+    assert "anna/01_double: its code ended the kernel" in run.stderr
+    assert re.search(r"│ anna Anna Adams, MSc │ +7\*! │", run.stdout)
+    assert scores(graded) == SCORES
+    assert (digest(graded.root / "autograded" / "anna"), digest(graded.root / "feedback" / "anna")) == before
+
+
+def test_a_changed_assignment_makes_grades_stale_until_somebody_forces_them(graded):
+    """Nobody's grade changes because the instructor corrected a word."""
+    path = graded.source("02_triple")
+    path.write_text(path.read_text().replace("Three times.", "Thrice."))
+    run = graded.examiner("grade", "-a", "02_triple")
+    assert "submissions" not in run.stdout
+    assert "10~" in run.stdout
+    run = graded.examiner("grade", "-a", "02_triple", "-s", "anna", "--force")
+    assert "submissions 1/1 anna/02_triple" in run.stdout
+    assert "~" not in run.stdout
+
+
+def test_a_manual_grade_makes_new_feedback(graded):
+    """Formgrader writes into the same gradebook; the page follows at the next run."""
+    with sqlite3.connect(graded.root / "gradebook.db") as database:
+        database.execute("UPDATE grade SET manual_score = 2 WHERE auto_score IS NULL AND needs_manual_grade")
+    run = graded.examiner("grade", "-s", "anna")
+    assert "feedback 1/1 anna/01_double" in run.stdout
+    assert "Score: 9.0 / 10.0" in (graded.root / "feedback/anna/01_double/double.html").read_text()
+
+
+def test_a_lost_gradebook_is_made_again(graded):
+    """It is not in git; everything but manual grades follows from the submissions."""
+    (graded.root / "gradebook.db").unlink()
+    run = graded.examiner("grade", "-s", "anna", "-a", "02_triple")
+    assert run.returncode == 0
+    assert scores(graded) == {("anna", "02_triple"): 10}
+
+
+def test_a_student_who_is_not_in_the_roster_is_graded_too(graded_once):
+    """A late registration is no reason to lose work; carl stands in the table like everybody."""
+    assert ("carl", "01_double") in scores(graded_once[0])

@@ -1,0 +1,31 @@
+"""Progress is a bar in a terminal and plain lines in a log."""
+
+import io
+
+from rich.console import Console
+
+from examiner.errors import StudentFault
+from examiner.report.progress import progress
+
+
+def shown(**options):
+    """Return what is printed while two things are done, one of which fails."""
+    console = Console(file=io.StringIO(), width=120, **options)
+    with progress(console) as watch:
+        watch.phase("submissions", 2)
+        watch.start("anna/01")
+        watch.start("ben/01")
+        watch.end("ben/01", StudentFault("ben/01", "it is empty", "write something"))
+        watch.end("anna/01", None)
+    return console.file.getvalue()
+
+
+def test_a_log_gets_a_line_for_each_thing_that_ends():
+    """A bar in a log would be thousands of lines."""
+    assert shown() == "submissions 1/2 ben/01  !\nsubmissions 2/2 anna/01\n"
+
+
+def test_a_terminal_gets_a_bar_with_what_is_being_done():
+    """How many are done, and how long it will take."""
+    assert "2/2" in shown(force_terminal=True)
+    assert "ben/01" in shown(force_terminal=True)
