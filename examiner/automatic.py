@@ -99,7 +99,11 @@ def excuse(mutant: AutomaticMutant, never_differed: Mapping[str, frozenset[str]]
     same = never_differed.get(mutant.function.key)
     if same is None:
         return "it is never called"
-    return "it always returns just that" if mutant.returns in same else None
+    if mutant.returns not in same:
+        return None
+    return (
+        "zeros of what it returns are that itself" if mutant.returns == "zeros" else "it always returns that"
+    )
 
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef

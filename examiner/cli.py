@@ -1,5 +1,6 @@
 """The command line: arguments in, an exit code out; what happens in between is in `pipeline`."""
 
+import json
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -9,11 +10,22 @@ import typer
 from rich.console import Console
 
 from examiner import environment, lab, pipeline
+from examiner.candidate.runner import Servers
+from examiner.check import check as hold_against_gate
 from examiner.course import choose, load_course
-from examiner.errors import DONE, INTERRUPTED, ExaminerError, NoGradebook, PlatformFault, StudentFault
+from examiner.errors import (
+    DONE,
+    INTERRUPTED,
+    AuthorFault,
+    ExaminerError,
+    NoGradebook,
+    PlatformFault,
+    StudentFault,
+)
 from examiner.export.csv import write_csv
 from examiner.grades import read_grades
-from examiner.model import Course, Grades, Student
+from examiner.model import Assignment, Course, Grades, Student
+from examiner.report import gate
 from examiner.report.progress import progress
 from examiner.report.table import class_table, legend, question_table
 
@@ -43,6 +55,18 @@ GRADE_EPILOG = """
 
 [bold]Exit codes[/bold]  0 everything is graded; 3 some submission cannot be, all others are;
 2 the command line or the course is wrong; 1 a fault of the platform; 130 interrupted
+"""
+
+CHECK_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner check                                  every assignment, as before a release
+
+  examiner check 04_conv2d --verbose              one of them, with what each mutant lost
+
+  examiner check --repeat 3 --json gate.json      as in continuous integration
+
+[bold]Exit codes[/bold]  0 no breach; 2 some; 1 a fault of the platform; 130 interrupted
 """
 
 EXPORT_EPILOG = """
@@ -83,6 +107,48 @@ def grade(  # noqa: PLR0913, PLR0917  (a command has the options it has)
         raise typer.Exit(INTERRUPTED) from None
     _show(run, points=points)
     raise typer.Exit(_exit_code(run))
+
+
+@app.command(epilog=CHECK_EPILOG)
+def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
+    assignment: Annotated[list[str] | None, typer.Argument(help="Only these; all without any.")] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Runs of the instructor's solution, each with its seed.")
+    ] = 10,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what each mutant lost.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = os.cpu_count() or 1,
+    course: CourseOption = HERE,
+) -> None:
+    """Hold assignments against their gate: solution 100 %, release 0, each mutant loses what it should."""
+    found = load_course(course)
+    environment.require(found)
+    chosen = _chosen(found, assignment)
+    try:
+        home = found.state / "home"
+        with Servers(found.student.python, home, workers) as servers, gate.progress(err) as watch:
+            reports = hold_against_gate(found, chosen, repeat, servers, watch)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    if json_file is not None:
+        json_file.write_text(json.dumps(gate.data(reports), indent=1))
+    for report in reports if verbose else ():
+        out.print(gate.mutants_table(report))
+    out.print(gate.table(reports))
+    for sentence in gate.voids(reports):
+        out.print(sentence, style="dim", markup=False)
+    breaches = list(gate.breaches(reports))
+    for sentence in breaches:
+        err.print("[red]![/]", end=" ")
+        err.print(sentence, markup=False)
+    raise typer.Exit(AuthorFault.exit_code if breaches else DONE)
+
+
+def _chosen(course: Course, names: list[str] | None) -> list[Assignment]:
+    known = {assignment.name: assignment for assignment in course.assignments}
+    return [known[choose("assignment", name, known)] for name in names or known]
 
 
 @app.command(epilog=EXPORT_EPILOG)

@@ -4,8 +4,6 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-import nbformat
-
 from examiner.errors import BadSource
 from examiner.notebook import CATEGORIES, Cell, Notebook, check_source, hidden, load, solution_regions
 from examiner.trials import Breach
@@ -76,6 +74,8 @@ def canaries(notebook: Notebook) -> Iterator[tuple[str, str]]:
 
 def _format(notebook: Notebook, place: Callable[[str], str]) -> Iterator[Breach]:
     """Yield what nbformat has against the file, and what a clean notebook does not carry."""
+    import nbformat  # noqa: PLC0415  (it costs most of a second, which other commands need not wait)
+
     raw = load(notebook.path, BadSource)
     try:
         nbformat.validate(raw)

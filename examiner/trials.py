@@ -82,6 +82,11 @@ class Tried:
     breach: Breach | None = None
     excuse: str = ""
 
+    @property
+    def is_void(self) -> bool:
+        """Whether it turned out to be no mutant at all."""
+        return bool(self.excuse) and not self.lost and self.breach is None
+
 
 @dataclass(frozen=True)
 class Report:

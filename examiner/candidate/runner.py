@@ -87,6 +87,7 @@ class Server:
             stdout=subprocess.PIPE,
             env=_environment(home),
             cwd=home,
+            start_new_session=True,  # an interrupt of the terminal is for the process that grades
         )
 
     def __enter__(self) -> Self:

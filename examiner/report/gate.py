@@ -1,41 +1,55 @@
 """The gate's findings: a table for people, the same as plain data for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from examiner.trials import Report, Tried, shown
 
+TENTHS = 10
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Give something that shows how many trials are done: a bar in a terminal, ten lines elsewhere."""
+    if not console.is_terminal:
+        yield lambda done, total: _line(console, done, total)
+        return
+    with Progress(
+        TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    ) as bar:
+        task = bar.add_task("trials", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _line(console: Console, done: int, total: int) -> None:
+    if done * TENTHS // total > (done - 1) * TENTHS // total >= 0:
+        console.print(f"trials {done}/{total}")
+
 
 def table(reports: Sequence[Report]) -> Table:
-    """Return one line for each assignment."""
-    found = Table(title="examiner check")
+    """Return one line for each assignment: right solutions, points for no work, wrong solutions caught."""
+    found = Table(title="examiner check", box=box.SIMPLE)
     found.add_column("assignment")
-    for column in (
-        "grade cells",
-        "points",
-        "solution",
-        "release",
-        "mutants",
-        "automatic",
-        "breaches",
-        "cpu s",
-    ):
+    for column in ("grade cells", "solution", "release", "mutants", "automatic", "void", "breaches"):
         found.add_column(column, justify="right")
     for report in reports:
         found.add_row(
             report.assignment,
             f"{report.grade_cells}",
-            f"{report.points:g}",
-            _marked(f"{report.perfect_runs}/{report.runs} perfect", report.perfect_runs == report.runs > 0),
-            _marked(f"{report.release_points:g}", report.release_points == 0),
-            _killed(report.mutants),
-            _killed(report.automatic),
+            _marked(f"{report.perfect_runs}/{report.runs}", report.perfect_runs == report.runs > 0),
+            _marked(f"{report.release_points:g}/{report.points:g}", report.release_points == 0),
+            _caught(report.mutants),
+            _caught(report.automatic),
+            f"{sum(each.is_void for each in report.automatic)}",
             _marked(f"{len(report.breaches)}", not report.breaches),
-            f"{report.seconds:.0f}",
         )
     return found
 
@@ -44,12 +58,10 @@ def _marked(text: str, is_good: bool) -> Text:
     return Text(text, style="green" if is_good else "bold red")
 
 
-def _killed(tried: Sequence[Tried]) -> Text:
-    """Return how many were killed, of those that are mutants at all; the others are counted beside."""
-    excused = sum(bool(each.excuse) for each in tried)
-    breaches = sum(each.breach is not None for each in tried)
-    asked = len(tried) - excused
-    return _marked(f"{asked - breaches}/{asked}" + f" +{excused} void" * bool(excused), not breaches)
+def _caught(tried: Sequence[Tried]) -> Text:
+    asked = [each for each in tried if not each.is_void]
+    caught = sum(each.breach is None for each in asked)
+    return _marked(f"{caught}/{len(asked)}", caught == len(asked))
 
 
 def mutants_table(report: Report) -> Table:
@@ -67,8 +79,14 @@ def mutants_table(report: Report) -> Table:
 
 def _outcome(each: Tried) -> Text:
     if each.excuse:
-        return Text(f"void: {each.excuse}", style="dim")
+        return Text(f"{shown(each.lost)}: {each.excuse}", style="dim")
     return _marked(shown(each.lost), each.breach is None)
+
+
+def breaches(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield a sentence for each breach."""
+    for report in reports:
+        yield from map(str, report.breaches)
 
 
 def voids(reports: Sequence[Report]) -> Iterator[str]:
@@ -76,7 +94,7 @@ def voids(reports: Sequence[Report]) -> Iterator[str]:
     for report in reports:
         by_reason: dict[str, list[str]] = {}
         for each in report.automatic:
-            if each.excuse:
+            if each.is_void:
                 by_reason.setdefault(each.excuse, []).append(each.name)
         for reason, names in by_reason.items():
             yield f"{report.assignment}: void, since {reason}: {', '.join(names)}."

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,16 @@ from examiner.notebook import read
 FIXTURES = Path(__file__).parent / "fixtures"
 REPOSITORY = Path(__file__).parents[2]
 
+SETTINGS = f"""
+id = "tiny"
+[student]
+python = "{REPOSITORY}/.venv-student"
+requirements = "{REPOSITORY}/requirements/student.txt"
+kernel = "tinytorch-student"
+display_name = "TinyTorch (student environment)"
+[assignments.01_tiny]
+"""
+
 
 class TinyCourse:
     """A course in a folder, with the student environment of the repository."""
@@ -24,9 +33,8 @@ class TinyCourse:
         self.path.parent.mkdir(parents=True)
         shutil.copy(FIXTURES / "tiny.ipynb", self.path)
         self.assignment = Assignment("01_tiny")
-        self.course = replace(
-            load_course(REPOSITORY), root=root, assignments=(self.assignment,), roster=(), package=None
-        )
+        (root / "course.toml").write_text(SETTINGS)
+        self.course = load_course(root)
 
     @property
     def notebook(self):

@@ -1,11 +1,15 @@
 """The gate: what it lets through, and the sentence for each thing that it does not."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
 from examiner.candidate.runner import Servers
 from examiner.check import check
+from examiner.cli import app
+from examiner.errors import UnknownName
 from examiner.model import Assignment, Limits
 
 from .conftest import REPOSITORY
@@ -215,3 +219,38 @@ def test_what_is_beside_the_notebook_is_there(tiny, report):
     (tiny.path.parent / "data" / "numbers.txt").write_text("2")
     tiny.edit("double", "return 2 *", "return int(open('data/numbers.txt').read()) *")
     assert said(report()) == []
+
+
+THRICE_NAMES_NOTHING = THRICE.replace("numeric_double", "interface_start")
+
+
+def command(tiny, *options):
+    """Run `examiner check` as in a shell."""
+    return CliRunner().invoke(app, ["check", "--course", str(tiny.root), "--repeat", "1", *options])
+
+
+def test_the_command_exits_with_0_if_there_is_no_breach(tiny):
+    """And shows each mutant where it is asked to, on the terminal and as JSON."""
+    tiny.mutant("thrice", THRICE)
+    path = tiny.root / "gate.json"
+    ended = command(tiny, "01_tiny", "--verbose", "--json", str(path))
+    assert ended.exit_code == 0, ended.output
+    assert "three times as large" in ended.output
+    assert json.loads(path.read_text())[0]["mutants"][0]["name"] == "thrice"
+
+
+def test_the_command_exits_with_2_and_a_sentence_for_each_breach(tiny):
+    """Continuous integration stops there."""
+    tiny.mutant("thrice", THRICE_NAMES_NOTHING)
+    ended = command(tiny)
+    assert ended.exit_code == 2
+    sentence = (
+        "! tests/mutants/01_tiny/thrice.toml: it loses numeric_double (40) instead of interface_start (20); "
+    )
+    assert sentence in ended.stderr
+
+
+def test_an_unknown_assignment_is_refused_with_the_known_ones(tiny):
+    """Before anything runs."""
+    with pytest.raises(UnknownName, match="choose from 01_tiny"):
+        CliRunner().invoke(app, ["check", "01_tinny", "--course", str(tiny.root)], catch_exceptions=False)
