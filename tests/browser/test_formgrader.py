@@ -38,10 +38,14 @@ def test_formgrader_opens_a_submission_and_shows_the_score_of_each_cell(page):
     expect(graded.locator(".score")).to_have_attribute("placeholder", "5")
 
 
-def test_formgrader_saves_a_manual_score(page):
-    """The written answer is the part that a person grades, so the score must arrive in the gradebook."""
+def test_a_manual_score_is_saved_and_outlives_grading_again(page):
+    """A person's work must never be lost; the button runs nbgrader's autograde inside the server."""
     open_submission(page)
     with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
         panel(page, "/ 10.0").get_by_role("button", name="Full credit").click()
     page.goto("/formgrader/manage_submissions/01_tensor")
-    expect(page.get_by_role("row").filter(has_text="student01")).to_contain_text("100 / 100")
+    submission = page.get_by_role("row").filter(has_text="student01")
+    expect(submission).to_contain_text("100 / 100")
+    submission.locator(".autograde a").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Successfully autograded")
+    expect(submission).to_contain_text("100 / 100")
