@@ -186,20 +186,27 @@ def _refused(assignment: Assignment, cause: str) -> BadSource:
 
 def _fault(submission: Submission, cause: Exception) -> ExaminerError:
     """Say whose fault it is that a submission did not run to its end."""
-    place, log = str(submission), "its log is in .examiner/logs"
+    kind, fact, fix = _diagnosis(cause)
+    return kind(str(submission), fact, f"{fix}; its log is in .examiner/logs")
+
+
+def _diagnosis(cause: Exception) -> tuple[type[ExaminerError], str, str]:
+    found: tuple[type[ExaminerError], str, str]
+    again = "run the command again"
     match cause:
         case NoSuchKernel():
-            return MissingEnvironment(place, f"there is no kernel '{cause.name}'", "run `examiner setup`")
+            found = MissingEnvironment, f"there is no kernel '{cause.name}'", "run `examiner setup`"
         case DeadKernelError():
-            return StudentFault(place, "its code ended the kernel", f"restart the kernel and run all; {log}")
+            found = StudentFault, "its code ended the kernel", "restart the kernel and run all cells"
         case CellTimeoutError():
-            return StudentFault(
-                place, "its output never ended", f"look for an endless loop that prints; {log}"
-            )
+            found = StudentFault, "its output never ended", "look for an endless loop that prints"
+        case RuntimeError() if str(cause).startswith("Kernel"):
+            found = PlatformFault, f"its kernel did not start ({cause})", again
         case OperationalError():
-            return PlatformFault("gradebook.db", f"{cause.orig}", "run the command again")
-        case KeyError() | TypeError() | ValueError() | AttributeError():
+            found = PlatformFault, f"the gradebook cannot be written ({cause.orig})", again
+        case KeyError() | TypeError() | ValueError() | AttributeError() | RuntimeError():
             fact = f"its notebook is damaged ({type(cause).__name__}: {cause})"
-            return StudentFault(place, fact, f"start again from the released notebook; {log}")
+            found = StudentFault, fact, "start again from the released notebook"
         case _:
-            return PlatformFault(place, f"{type(cause).__name__}: {cause}", f"run the command again; {log}")
+            found = PlatformFault, f"{type(cause).__name__}: {cause}", again
+    return found

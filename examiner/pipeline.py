@@ -122,9 +122,10 @@ def grade(course: Course, wish: Wish, watch: Watch) -> Run:
     """
     made_in = _hash(*astuple(environment.require(course)))
     assignments = _assignments(course, wish)
+    submissions = _submissions(course, wish, assignments)
     with records.alone(course):
         release(course, assignments, wish, watch)
-        submissions = _submissions(course, wish, assignments)
+        _refuse_nothing(course, submissions, assignments)
         cases, faults = _intake(course, assignments, submissions, made_in)
         todo = [case for case in cases if case.is_new or wish.force]
         faults |= {c.submission: StudentFault(*c.record.fault) for c in cases if c.record and c.record.fault}
@@ -194,12 +195,15 @@ def _submissions(course: Course, wish: Wish, assignments: Sequence[Assignment]) 
     known = {student.id for student in course.roster} | {submission.student for submission in found}
     students = {choose("student", name, known) for name in wish.students} or known
     names = {assignment.name for assignment in assignments}
-    wanted = [each for each in found if each.student in students and each.assignment in names]
-    if not wanted:
-        place = course.root / "submitted"
-        fix = f"put notebooks into submitted/<student>/{min(names)}/ (the release is in release/)"
-        raise NoSubmissions(place, "there is no submission to grade", fix)
-    return wanted
+    return [each for each in found if each.student in students and each.assignment in names]
+
+
+def _refuse_nothing(
+    course: Course, submissions: Sequence[Submission], assignments: Sequence[Assignment]
+) -> None:
+    if not submissions:
+        fix = f"put notebooks into submitted/<student>/{assignments[0].name}/ (the release is made)"
+        raise NoSubmissions(course.root / "submitted", "there is no submission to grade", fix)
 
 
 def _check_source(course: Course, assignment: Assignment) -> None:

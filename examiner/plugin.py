@@ -4,6 +4,7 @@ The same settings serve `examiner grade`, nbgrader's own commands and formgrader
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +22,8 @@ from examiner.errors import ExaminerError
 from examiner.parts import generate
 from examiner.report.feedback import explain
 
+EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")
+
 
 def configure(config: Config, root: Path) -> None:
     """Put what course.toml says into nbgrader's settings, and install the preprocessor of feedback.
@@ -36,9 +39,8 @@ def configure(config: Config, root: Path) -> None:
     exchange = course.root / "exchange"
     exchange.mkdir(exist_ok=True)
     # nbgrader runs alembic by its name; it lies beside this interpreter, whether or not that is on the path.
-    os.environ["PATH"] = os.pathsep.join(
-        [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
-    )
+    here = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
 
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.course_id = course.id
@@ -63,16 +65,22 @@ def configure(config: Config, root: Path) -> None:
 
 
 def install() -> None:
-    """Let nbgrader's feedback hold pages and nothing else.
+    """Let nbgrader's feedback hold pages, what the exchange needs to hand them back, and nothing else.
 
     nbgrader copies every file that lies beside an executed notebook, and a student's code could write there,
     during hidden tests, what it saw of them.
     """
-    GenerateFeedback.init_assignment = _copy_nothing
+    GenerateFeedback.init_assignment = _copy_for_exchange
 
 
-def _copy_nothing(self: GenerateFeedback, assignment_id: str, student_id: str) -> None:
-    pass
+def _copy_for_exchange(self: GenerateFeedback, assignment_id: str, student_id: str) -> None:
+    """Copy what `nbgrader release_feedback` reads, as it was handed in."""
+    submitted = self.coursedir.format_path(self.coursedir.submitted_directory, student_id, assignment_id)
+    folder = Path(self._format_dest(assignment_id, student_id))
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (Path(submitted, name) for name in EXCHANGE_FILES):
+        if source.is_file() and not source.is_symlink():
+            shutil.copyfile(source, folder / source.name)
 
 
 def generate_parts(root: Path, *, assignment: str, student: str, notebooks: Sequence[str]) -> None:

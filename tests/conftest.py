@@ -78,6 +78,12 @@ def small_course(root):
     return SmallCourse(root)
 
 
+@pytest.fixture(scope="session")
+def make_small_course():
+    """The function that makes fresh copies, for fixtures that outlive a test."""
+    return small_course
+
+
 @pytest.fixture
 def small(tmp_path):
     """A small course in which nobody has handed in."""

@@ -1,0 +1,153 @@
+"""Bad input gets one clear sentence and a non-zero exit, through the real command line."""
+
+import json
+import sqlite3
+
+import pytest
+
+pytestmark = pytest.mark.course
+
+
+def refused(run, code, *words):
+    """Assert that a run ended with this code, and said one sentence with these words."""
+    assert run.returncode == code, run.stderr
+    assert not [word for word in words if word not in run.stderr], run.stderr
+    assert run.stderr.count("\n") == 1, run.stderr
+    assert run.stderr.endswith(".\n")
+
+
+def rewrite(path, old, new):
+    """Replace what stands in a file once."""
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("command", ["grade", "export", "setup", "lab"])
+def test_a_folder_without_a_course(small, tmp_path, command):
+    """Every command says the same."""
+    refused(small.examiner(command, "--course", str(tmp_path)), 2, "NoCourse", "no course.toml", "--course")
+
+
+def test_no_submissions(small):
+    """The release is made all the same: that is how a course begins."""
+    run = small.examiner("grade")
+    refused(run, 2, "NoSubmissions", "no submission to grade", "submitted/<student>/01_double/")
+    assert (small.root / "release" / "01_double" / "double.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--assignment", "01_duoble"], "the course has no such assignment; choose from 01_double"),
+        (["--student", "ana"], "the course has no such student; choose from anna"),
+    ],
+)
+def test_an_unknown_name(small, options, words):
+    """With the names that come close, and before anything is done."""
+    refused(small.examiner("grade", *options), 2, "UnknownName", words)
+    assert not (small.root / "release").exists()
+
+
+def test_an_unknown_format(graded):
+    """The list of formats grows."""
+    refused(graded.examiner("export", "--format", "xslx"), 2, "format 'xslx'", "choose from csv")
+
+
+def test_no_gradebook_to_export(small):
+    """There is nothing to export before something was graded."""
+    refused(small.examiner("export"), 2, "NoGradebook", "run `examiner grade`")
+
+
+def test_a_broken_course_file(small):
+    """TOML's own message names the line."""
+    rewrite(small.root / "course.toml", "[limits]", "[limits")
+    refused(small.examiner("grade"), 2, "BadCourse", "course.toml", "at line 11")
+
+
+def test_an_unreadable_source_notebook(small):
+    """It is the instructor's, so nothing is graded."""
+    small.source("01_double").write_text("{")
+    refused(small.examiner("grade"), 2, "BadSource", "double.ipynb", "no readable notebook")
+
+
+def test_a_missing_source_notebook(small):
+    """course.toml names an assignment that nobody wrote."""
+    small.source("01_double").unlink()
+    refused(small.examiner("grade"), 2, "BadSource", "source/01_double", "there is no notebook")
+
+
+def test_an_unclosed_solution_marker(small):
+    """nbgrader says 'no end solution statement found', and not where."""
+    rewrite(small.source("01_double"), "### END SOLUTION", "### END")
+    refused(small.examiner("grade"), 2, "BadSource", "cell 3 (double_function)", "no line after it")
+
+
+def test_a_part_that_does_not_exist(small):
+    """A release without it would greet students with an ImportError."""
+    rewrite(small.root / "course.toml", '["one"]', '["three"]')
+    refused(small.examiner("grade"), 2, "BadCourse", "there is no part pack.three")
+
+
+def test_a_source_with_other_cells_than_the_graded_version(graded):
+    """nbgrader cannot change the cells of what students have points in."""
+    rewrite(graded.source("02_triple"), '"grade_id": "interface_triple"', '"grade_id": "interface_thrice"')
+    run = graded.examiner("grade", "-a", "02_triple")
+    assert run.returncode == 2
+    assert "BadSource source/02_triple: it has other cells than the version that is graded" in run.stderr
+
+
+@pytest.mark.parametrize("command", ["grade", "export"])
+def test_a_gradebook_of_another_version(graded, command):
+    """Reading it would give wrong grades, writing it would destroy it."""
+    with sqlite3.connect(graded.root / "gradebook.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'b6d005d67074'")
+    refused(graded.examiner(command), 1, "ForeignGradebook", "b6d005d67074", "nbgrader db upgrade")
+
+
+def test_a_gradebook_that_is_none(graded):
+    """A disk that was full, a file of the same name."""
+    (graded.root / "gradebook.db").write_text("not a database, but long enough to look like one" * 9)
+    refused(graded.examiner("grade"), 1, "ForeignGradebook", "this is no gradebook")
+
+
+def test_a_missing_kernel(small):
+    """nbgrader says so once for every submission."""
+    small.hand_in("anna")
+    rewrite(small.root / "course.toml", '"tinytorch-student"', '"no-such-kernel"')
+    refused(small.examiner("grade"), 1, "MissingEnvironment", "no-such-kernel", "run `examiner setup`")
+
+
+def test_a_missing_student_environment(small):
+    """It is not in git; one command makes it."""
+    small.hand_in("anna")
+    config = small.root / "course.toml"
+    config.write_text(config.read_text().replace("/.venv-student", "/.venv-nowhere"))
+    refused(small.examiner("grade"), 1, "MissingEnvironment", ".venv-nowhere", "run `examiner setup`")
+
+
+def test_missing_settings_of_nbgrader(small):
+    """A course made by hand may lack them; the sentence holds the lines to write."""
+    small.hand_in("anna")
+    (small.root / "nbgrader_config.py").unlink()
+    run = small.examiner("grade")
+    assert run.returncode == 2
+    assert "from examiner.plugin import configure" in run.stderr
+
+
+def test_a_submission_that_is_a_link_is_not_followed(graded, tmp_path):
+    """nbgrader copies what a link points at into the student's feedback."""
+    (tmp_path / "secret").write_text("canary-secret")
+    (graded.root / "submitted" / "anna" / "01_double" / "data.txt").symlink_to(tmp_path / "secret")
+    run = graded.examiner("grade", "-s", "anna")
+    refused(run, 3, "anna/01_double/data.txt", "this is not a regular file")
+
+
+def test_a_damaged_notebook_names_the_submission(graded):
+    """Valid JSON, and no notebook that nbgrader can work with."""
+    path = graded.submitted("anna", "01_double")
+    document = json.loads(path.read_text())
+    document["cells"][3]["metadata"]["nbgrader"]["solution"] = True
+    path.write_text(json.dumps(document))
+    run = graded.examiner("grade", "-s", "anna")
+    refused(run, 3, "StudentFault anna/01_double: its notebook is damaged", "released notebook")

@@ -1,0 +1,142 @@
+"""nbgrader as its users know it works on the course: its commands and the exchange, as one user."""
+
+import csv
+import getpass
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from examiner.grades import read_grades
+
+pytestmark = pytest.mark.course
+
+ME = getpass.getuser()
+WHERE = "import sys\nprint(sys.prefix)"
+
+
+def nbgrader(small, *arguments):
+    """Run nbgrader in the course, as somebody who has not activated the environment."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "nbgrader", *arguments],
+        cwd=small.root,
+        env=os.environ | {"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def solve(path):
+    """Type the right answer into a fetched notebook, and a cell that says where it runs."""
+    document = json.loads(path.read_text())
+    [cell] = [each for each in document["cells"] if each["id"] == "double_function"]
+    assert "raise NotImplementedError" in "".join(cell["source"])
+    cell["source"] = "def double(x):\n    return x * 2\n"
+    document["cells"].append(
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": "where",
+            "metadata": {},
+            "outputs": [],
+            "source": WHERE,
+        }
+    )
+    path.write_text(json.dumps(document))
+
+
+@pytest.fixture(scope="module")
+def cycle(fresh_course):
+    """A course through which one submission went by nbgrader's commands alone."""
+    said = {}
+    for command in ("generate_assignment", "release_assignment", "fetch_assignment"):
+        said[command] = nbgrader(fresh_course, command, "01_double")
+    solve(fresh_course.root / "01_double" / "double.ipynb")
+    for command in (
+        "submit",
+        "collect",
+        "autograde",
+        "generate_feedback",
+        "release_feedback",
+        "fetch_feedback",
+    ):
+        said[command] = nbgrader(fresh_course, command, "01_double")
+    return fresh_course, said
+
+
+@pytest.fixture(scope="module")
+def fresh_course(tmp_path_factory, make_small_course):
+    return make_small_course(tmp_path_factory.mktemp("nbgrader") / "course")
+
+
+def test_the_release_is_complete_and_holds_nothing_hidden(cycle):
+    """The parts that students may import are generated before nbgrader copies."""
+    release = cycle[0].root / "release" / "01_double"
+    assert (release / "examiner_checks" / "__init__.py").is_file()
+    assert "canary" not in (release / "double.ipynb").read_text()
+
+
+def test_the_exchange_gives_no_warning(cycle):
+    """It lies inside the course and is there."""
+    _, said = cycle
+    assert "Released as" in said["release_assignment"]
+    assert "Submitted as" in said["submit"]
+    assert not [
+        text for text in said.values() if "Unwritable" in text or "WARNING | No nbgrader_config" in text
+    ]
+
+
+def test_autograde_runs_in_the_student_environment(cycle):
+    """The notebook asks for python3, which is the instructor's, with the reference in it."""
+    document = json.loads((cycle[0].root / "autograded" / ME / "01_double" / "double.ipynb").read_text())
+    [where] = [cell for cell in document["cells"] if cell["id"] == "where"]
+    assert where["outputs"][0]["text"][0].strip() == str(cycle[0].course.student.folder)
+
+
+def test_autograde_gives_the_points(cycle):
+    """A written answer that nobody gave is no points, and nobody's work."""
+    grade = read_grades(cycle[0].course).of(ME, "01_double")
+    assert (grade.score, grade.needs_manual_grade) == (7, False)
+
+
+def test_generate_feedback_tells_nothing_hidden(cycle):
+    """Formgrader's button does the same."""
+    page = cycle[0].root / "feedback" / ME / "01_double" / "double.html"
+    assert "All tests passed, the hidden ones too." in page.read_text()
+    assert "canary" not in page.read_text()
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        "double.html",
+        "submission_secret.txt",
+        "timestamp.txt",
+    ]
+
+
+def test_feedback_reaches_the_student(cycle):
+    """Through the exchange, back beside the fetched assignment."""
+    pages = list((cycle[0].root / "01_double" / "feedback").rglob("*.html"))
+    assert [page.name for page in pages] == ["double.html"]
+
+
+def test_db_and_export_know_the_submission(cycle):
+    """nbgrader's own CSV stays available."""
+    assert ME in nbgrader(cycle[0], "db", "student", "list")
+    assert "01_double" in nbgrader(cycle[0], "db", "assignment", "list")
+    nbgrader(cycle[0], "export", "--to", "own.csv")
+    with (cycle[0].root / "own.csv").open() as file:
+        assert [row["score"] for row in csv.DictReader(file)] == ["7.0"]
+
+
+def test_examiner_goes_on_from_there(cycle):
+    """Whoever started with nbgrader can change over in the middle of a course, and back."""
+    run = cycle[0].examiner("grade", "-a", "01_double")
+    assert run.returncode == 0, run.stderr
+    assert read_grades(cycle[0].course).of(ME, "01_double").score == 7
+    assert "Skipping existing" in nbgrader(cycle[0], "autograde", "01_double")
