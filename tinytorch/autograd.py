@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import math
 from contextlib import ContextDecorator
-from itertools import count, zip_longest
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy import ndarray
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinytorch import tensor as core
@@ -19,37 +21,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Array = np.ndarray
-    Grads = dict[Tensor, Array]
 
-_births = count()
-
-
-class Node:
-    """A recorded operation. A parent that needs no gradient is None; once freed it has no parents at all."""
-
-    __slots__ = ("arrays", "birth", "params", "parents", "rule")
-
-    def __init__(
-        self, rule: Rule, parents: list[Tensor | None], arrays: list[Any], params: dict[str, Any]
-    ) -> None:
-        self.rule = rule
-        self.parents = parents
-        self.arrays = arrays
-        self.params = params
-        self.birth = next(_births)
-
-    def __repr__(self) -> str:
-        return f"<Node {self.rule.name}>"
+# What a recorded tensor knows of its origin. Ages fall, so that the youngest is first in a queue.
+GRAPH = ("grad_fn", "_inputs", "_arrays", "_params", "_age")
+_ages = count(0, -1)
 
 
 def record(
-    result: Tensor, rule: Rule, inputs: tuple[Any, ...], arrays: list[Any], params: dict[str, Any]
-) -> None:
-    """Remember how a result came about, if an input needs a gradient and the result can have one."""
-    parents = [x if isinstance(x, Tensor) and x._requires_grad else None for x in inputs]
-    if parents.count(None) < len(parents) and result._data.dtype.kind == "f":
-        result.grad_fn = Node(rule, parents, arrays, params)
-        result._requires_grad = True
+    out: Array, rule: Rule, inputs: tuple[Any, ...], arrays: list[Any], params: dict[str, Any]
+) -> Tensor:
+    """Return a result as a tensor that remembers how it came about, if it can have a gradient."""
+    result = Tensor.__new__(Tensor)
+    if out.dtype.kind != "f":
+        return hold(result, out)
+    result._data = out
+    result._grad = None
+    result._requires_grad = True
+    result._retains_grad = False
+    result.grad_fn = rule
+    result._inputs = inputs
+    result._arrays = arrays
+    result._params = params
+    result._age = next(_ages)
+    return result
 
 
 class no_grad(ContextDecorator):  # noqa: N801 - PyTorch's name
@@ -88,7 +82,9 @@ class Variable(Tensor):
             return
         origin = apply("identity", data) if dtype is None else data.astype(dtype)
         hold(self, origin.numpy())
-        self.grad_fn = origin.grad_fn
+        if origin.grad_fn:
+            for slot in GRAPH:
+                setattr(self, slot, getattr(origin, slot))
         self.requires_grad = requires_grad or origin.requires_grad
 
 
@@ -110,18 +106,8 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool = False) -> 
     ValueError
         If the gradient has another shape.
     """
-    grads = {self: _seed(self, gradient)}
-    retained = []
-    history = _history(self)
-    while history:
-        tensor = history.pop()
-        g = grads.pop(tensor)
-        _pass_on(g, tensor.numpy(), tensor.grad_fn, grads)
-        if tensor._retains_grad:
-            retained.append((tensor, g.copy()))
-        if not retain_graph:
-            tensor.grad_fn.parents = tensor.grad_fn.arrays = None
-    for tensor, g in (*retained, *grads.items()):
+    seed = _seed(self, gradient)
+    for tensor, g in _walk(self, seed, retain_graph):
         _accumulate(tensor, g)
 
 
@@ -157,55 +143,55 @@ def _gradient_of(tensor: Tensor, value: Any) -> Array:
     return array
 
 
-def _history(root: Tensor) -> list[Tensor]:
-    """Return root and all it was computed from, without the leaves, oldest first.
+def _walk(  # noqa: C901 - one loop, as a call for each operation would cost a tenth of its time
+    root: Tensor, seed: Array, retain_graph: bool
+) -> list[tuple[Tensor, Array]]:
+    """Return what each leaf, and each tensor that retains its gradient, gets from a gradient of root.
 
-    A result is younger than what it was computed from: the order of birth is a topological order.
+    Tensors wait in a queue, and the youngest is next: what was computed from it is younger, and had its turn.
+    A leaf's gradient is memory of its own, and added to in place. On the way there, memory may be shared, and
+    nothing is changed.
     """
-    found, waiting = set(), [root]
+    grads = {root: seed}
+    waiting = [(root._age, root)] if root.grad_fn else []
+    retained = []
     while waiting:
-        tensor = waiting.pop()
-        if tensor is None or tensor.grad_fn is None or tensor in found:
-            continue
-        if tensor.grad_fn.parents is None:
-            raise RuntimeError(
-                "backward: an earlier backward freed this graph: give that one retain_graph=True"
-            )
-        found.add(tensor)
-        waiting += tensor.grad_fn.parents
-    return sorted(found, key=lambda tensor: tensor.grad_fn.birth)
+        tensor = heappop(waiting)[1]
+        g, rule = grads.pop(tensor), tensor.grad_fn
+        out, arrays, params = tensor._data, tensor._arrays, tensor._params
+        if arrays is None:
+            raise RuntimeError("backward: an earlier backward freed this graph: give that retain_graph=True")
+        for i, parent in enumerate(tensor._inputs):
+            if not isinstance(parent, Tensor) or not parent._requires_grad:
+                continue
+            new, array = rule.backward[i](g, out, *arrays, **params), arrays[i]
+            if new.shape != array.shape or new.dtype is not array.dtype or type(new) is not ndarray:
+                new = _fit(new, array, rule)
+            held = grads.get(parent)
+            if held is None:
+                if parent.grad_fn is None:
+                    grads[parent] = _own(new, g, out, *arrays)
+                else:
+                    grads[parent] = new
+                    heappush(waiting, (parent._age, parent))
+            elif parent.grad_fn is None:
+                held += new
+            else:
+                grads[parent] = np.asarray(held + new)
+        if tensor._retains_grad:
+            retained.append((tensor, g.copy()))
+        if not retain_graph:
+            tensor._inputs = tensor._arrays = tensor._params = None
+    return [*retained, *grads.items()]
 
 
-def _pass_on(g: Array, out: Array, node: Node, grads: Grads) -> None:
-    """Add to each parent's gradient what follows from g, the gradient with respect to out.
-
-    A leaf's gradient is memory of its own, and added to in place; on the way there, nothing is ever changed.
-    """
-    for parent, derivative, array in zip_longest(node.parents, node.rule.backward, node.arrays):
-        if parent is None:
-            continue
-        if derivative is None:
-            i = node.parents.index(parent)
-            raise RuntimeError(f"rule {node.rule.name!r} has no derivative for input {i}: give rule(...) one")
-        new = derivative(g, out, *node.arrays, **node.params)
-        if type(new) is not np.ndarray or new.dtype is not array.dtype or new.shape != array.shape:
-            new = _fit(new, array, node)
-        held = grads.get(parent)
-        if parent.grad_fn is not None:
-            grads[parent] = new if held is None else np.asarray(held + new)
-        elif held is None:
-            grads[parent] = _own(new, g, out, *node.arrays)
-        else:
-            held += new
-
-
-def _fit(new: Any, array: Array, node: Node) -> Array:
+def _fit(new: Any, array: Array, rule: Rule) -> Array:
     """Return a gradient in the dtype and shape of an array that may have been broadcast."""
-    new = returned_array(new, node.rule.name)
+    new = returned_array(new, rule.name)
     try:
         return unbroadcast(new, array.shape).astype(array.dtype, copy=False)
     except ValueError as error:
-        raise RuntimeError(f"a derivative of rule {node.rule.name!r} does not fit: {error}") from None
+        raise RuntimeError(f"a derivative of rule {rule.name!r} does not fit: {error}") from None
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
@@ -217,9 +203,9 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     return g.sum(axis=repeated, keepdims=True).reshape(shape) if repeated else g
 
 
-def _own(new: Array, *others: Any) -> Array:
-    """Return a gradient, copied if it shares memory with what its rule was given or is not contiguous."""
-    is_shared = new.base is not None or any(new is other for other in others)
+def _own(new: Array, *given: Any) -> Array:
+    """Return a gradient as contiguous memory of its own: not g, nor an input, nor a view."""
+    is_shared = new.base is not None or any(new is other for other in given)
     return new.copy() if is_shared or not new.flags.c_contiguous else new
 
 
@@ -385,7 +371,9 @@ _differentiable("sum", _d_sum)
 _differentiable("mean", _d_mean)
 _differentiable("max", _d_max)
 _differentiable("reshape", lambda g, out, x, shape: g.reshape(x.shape))
-_differentiable("transpose", lambda g, out, x, axes: g.transpose(np.argsort(axes) if axes else None))
+_differentiable(
+    "transpose", lambda g, out, x, axes: g.transpose(np.argsort(_axes(axes, x)) if axes else None)
+)
 _differentiable("getitem", _d_getitem)
 _differentiable("astype", lambda g, out, x, dtype: g)
 rule("identity", lambda x: x, lambda g, out, x: g)

@@ -8,7 +8,7 @@ Nothing here knows of gradients, but `apply` reports to a `recorder`, and `tinyt
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +39,19 @@ class Tensor:
         If a gradient is asked for and the dtype is not a float.
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_requires_grad", "_retains_grad", "grad_fn")
+    # grad_fn is the rule that made a tensor, if that was recorded; only then are those filled that say how.
+    __slots__ = (
+        "__weakref__",
+        "_age",
+        "_arrays",
+        "_data",
+        "_grad",
+        "_inputs",
+        "_params",
+        "_requires_grad",
+        "_retains_grad",
+        "grad_fn",
+    )
 
     # NumPy leaves mixed arithmetic to us, so that `array * tensor` is a tensor too.
     __array_ufunc__ = None
@@ -87,7 +99,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to this tensor."""
+        """Whether gradients flow to this tensor; what counts is what it says when `backward` comes by."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -224,19 +236,30 @@ class Tensor:
         return apply("astype", self, dtype=dtype)
 
 
+class Derivatives(dict):
+    """A rule's derivatives by the number of the input; for one that is missing there is an error to help."""
+
+    def __init__(self, name: str, backward: tuple[Callable[..., np.ndarray] | None, ...]) -> None:
+        super().__init__({i: derivative for i, derivative in enumerate(backward) if derivative})
+        self.name = name
+
+    def __missing__(self, i: int) -> Callable[..., np.ndarray]:
+        raise RuntimeError(f"rule {self.name!r} has no derivative for input {i}: give one to rule(...)")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How an operation is computed, and as far as it is known its derivative with respect to each input."""
+    """An operation: how it is computed, and its derivatives."""
 
     name: str
     forward: Callable[..., np.ndarray]
-    backward: tuple[Callable[..., np.ndarray] | None, ...]
+    backward: Derivatives = field(repr=False)
 
 
 rules: dict[str, Rule] = {}
 
-# While there is one it is called after every operation, with (result, rule, inputs, arrays, params).
-recorder: Callable[..., None] | None = None
+# Makes the tensor of a result that needs a gradient: recorder(out, rule, inputs, arrays, params).
+recorder: Callable[..., Tensor] | None = None
 
 
 def rule(name: str, forward: Callable[..., np.ndarray], *backward: Callable[..., np.ndarray] | None) -> None:
@@ -254,7 +277,7 @@ def rule(name: str, forward: Callable[..., np.ndarray], *backward: Callable[...,
         made of it: summing over repetitions is not its business. It may be g, an input, or a view of one.
         If it is None or missing, there is no derivative with respect to that input.
     """
-    rules[name] = Rule(name, forward, backward)
+    rules[name] = Rule(name, forward, Derivatives(name, backward))
 
 
 def apply(name: str, *inputs: Any, **params: Any) -> Tensor:
@@ -283,14 +306,23 @@ def apply(name: str, *inputs: Any, **params: Any) -> Tensor:
         raise KeyError(
             f"there is no rule {name!r} among {sorted(rules)}: register it with rule(...)"
         ) from None
-    arrays = [x.numpy() if isinstance(x, Tensor) else as_array(x) for x in inputs]
+    arrays = []
+    needs_grad = False
+    for x in inputs:
+        if type(x) is Tensor:  # the short way; a subclass may have a numpy() of its own
+            arrays.append(x._data)
+            needs_grad = needs_grad or x._requires_grad
+        elif isinstance(x, Tensor):
+            arrays.append(x.numpy())
+            needs_grad = needs_grad or x._requires_grad
+        else:
+            arrays.append(as_array(x))
     out = found.forward(*arrays, **params)
     if type(out) is not np.ndarray:
         out = returned_array(out, name)
-    result = hold(Tensor.__new__(Tensor), out)
-    if recorder is not None:
-        recorder(result, found, inputs, arrays, params)
-    return result
+    if needs_grad and recorder is not None:
+        return recorder(out, found, inputs, arrays, params)
+    return hold(Tensor.__new__(Tensor), out)
 
 
 def hold(tensor: Tensor, array: np.ndarray) -> Tensor:
