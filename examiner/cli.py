@@ -27,7 +27,7 @@ from examiner.grades import read_grades
 from examiner.model import Assignment, Course, Grades, Student
 from examiner.report import gate
 from examiner.report.progress import progress
-from examiner.report.table import class_table, legend, question_table
+from examiner.report.table import class_table, legend, question_key, question_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 out = Console(soft_wrap=True, highlight=False)
@@ -41,6 +41,7 @@ StudentOption = Annotated[
     list[str] | None, typer.Option("--student", "-s", metavar="ID", help="Only this one; repeatable.")
 ]
 HERE = Path()
+CORES = os.cpu_count() or 1
 
 GRADE_EPILOG = """
 [bold]Examples[/bold]
@@ -94,7 +95,7 @@ def grade(  # noqa: PLR0913, PLR0917  (a command has the options it has)
     student: StudentOption = None,
     points: Annotated[bool, typer.Option("--points", help="Show every question's points.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what is graded already.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = CORES,
     course: CourseOption = HERE,
 ) -> None:
     """Release every assignment, grade what is new, make the feedback and the CSV, and show the class."""
@@ -119,7 +120,7 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = CORES,
     course: CourseOption = HERE,
 ) -> None:
     """Hold assignments against their gate: solution 100 %, release 0, each mutant loses what it should."""
@@ -149,6 +150,14 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
 def _chosen(course: Course, names: list[str] | None) -> list[Assignment]:
     known = {assignment.name: assignment for assignment in course.assignments}
     return [known[choose("assignment", name, known)] for name in names or known]
+
+
+@app.command()
+def release(assignment: AssignmentOption = None, course: CourseOption = HERE) -> None:
+    """Make the versions that students get, as `grade` does too."""
+    with progress(out) as watch:
+        pipeline.release(load_course(course), pipeline.Wish(tuple(assignment or ()), workers=CORES), watch)
+    out.print("the releases are what the sources make")
 
 
 @app.command(epilog=EXPORT_EPILOG)
@@ -194,6 +203,7 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
     if points:
         for assignment in run.wish.assignments or [each.name for each in run.course.assignments]:
             out.print(question_table(run.grades, assignment, students))
+            out.print(question_key(run.grades, assignment), style="dim")
     for fault in run.faults.values():
         err.print(f"[red]![/] {type(fault).__name__}", end=" ")
         err.print(str(fault), markup=False)

@@ -158,9 +158,8 @@ def _create(course: Course) -> None:
 @contextmanager
 def _staging(course: Course) -> Iterator[str]:
     """Give a folder, relative to the course, in which a result is made before it takes its place."""
-    parent = course.state / "staging"
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
+    course.staging.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=course.staging) as folder:
         yield str(Path(folder).relative_to(course.root))
 
 

@@ -85,6 +85,11 @@ class Course:
         """The folder of what examiner remembers between runs; it can be deleted at the cost of a regrade."""
         return self.root / ".examiner"
 
+    @property
+    def staging(self) -> Path:
+        """The folder in which results are made before they take their places."""
+        return self.state / "staging"
+
 
 @dataclass(frozen=True, order=True)
 class Submission:

@@ -124,7 +124,7 @@ def grade(course: Course, wish: Wish, watch: Watch) -> Run:
     assignments = _assignments(course, wish)
     submissions = _submissions(course, wish, assignments)
     with records.alone(course):
-        release(course, assignments, wish, watch)
+        _release(course, assignments, wish, watch)
         _refuse_nothing(course, submissions, assignments)
         cases, faults = _intake(course, assignments, submissions, made_in)
         todo = [case for case in cases if case.is_new or wish.force]
@@ -137,7 +137,14 @@ def grade(course: Course, wish: Wish, watch: Watch) -> Run:
     return Run(course, wish, grades, tuple(submissions), faults, stale, len(todo))
 
 
-def release(course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch) -> None:
+def release(course: Course, wish: Wish, watch: Watch) -> None:
+    """Bring the releases of assignments up to date, before anybody has handed in."""
+    assignments = _assignments(course, wish)
+    with records.alone(course):
+        _release(course, assignments, wish, watch)
+
+
+def _release(course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch) -> None:
     """Bring the gradebook's students and due dates, and the releases, up to date."""
     for assignment in assignments:
         _check_source(course, assignment)
@@ -176,8 +183,8 @@ def _each(
     jobs = [step.job() for step in steps]
     preload = ["examiner.gradebook", "examiner.plugin"]
     for job, fault in pool.run(work, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))):
-        watch.end(str(job.item), fault)
         yield job.item, fault
+        watch.end(str(job.item), fault)  # only now has whoever asked for it made a note of it
 
 
 def _raise(fault: ExaminerError | None) -> None:

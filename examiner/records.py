@@ -5,6 +5,7 @@ One small file for each submission and each release, written in one step after w
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -78,6 +79,7 @@ def alone(course: Course) -> Iterator[None]:
             raise PlatformFault(
                 course.root, "another examiner is grading this course", "wait for it"
             ) from None
+        shutil.rmtree(course.staging, ignore_errors=True)  # what a killed run left
         yield
 
 

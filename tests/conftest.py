@@ -84,6 +84,12 @@ def make_small_course():
     return small_course
 
 
+@pytest.fixture(scope="session")
+def small_course_at():
+    """The class of courses, for fixtures that fill a folder themselves."""
+    return SmallCourse
+
+
 @pytest.fixture
 def small(tmp_path):
     """A small course in which nobody has handed in."""

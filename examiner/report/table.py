@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich import box
 from rich.table import Table
 
 from examiner.model import Course, Grade, Grades, Mark, Student
@@ -36,19 +37,23 @@ def class_table(course: Course, grades: Grades, students: Sequence[Student], sig
 
 
 def question_table(grades: Grades, assignment: str, students: Sequence[Student]) -> Table:
-    """Return students by numbered questions of one assignment, the questions' names below."""
+    """Return students by numbered questions of one assignment; `question_key` names them."""
     questions = grades.questions.get(assignment, ())
     table = _table(assignment, "student", [str(n) for n, _ in enumerate(questions, start=1)])
     for student in students:
         grade = grades.of(student.id, assignment)
         if grade is not None:
             marks = [grade.marks.get(question) for question in questions]
-            table.add_row(_name(student), *(map(_points, marks)))
+            table.add_row(student.id, *map(_points, marks))
     table.add_section()
     table.add_row("at most", *(f"{question.max_score:g}" for question in questions), style="italic")
-    table.caption = "  ".join(f"{n} {question}" for n, question in enumerate(questions, start=1))
-    table.caption_justify = "left"
     return table
+
+
+def question_key(grades: Grades, assignment: str) -> str:
+    """Return which question each number stands for."""
+    questions = grades.questions.get(assignment, ())
+    return "  ".join(f"{number} {question}" for number, question in enumerate(questions, start=1))
 
 
 def legend(table: Table) -> str:
@@ -58,8 +63,10 @@ def legend(table: Table) -> str:
 
 
 def _table(title: str, first: str, others: Sequence[str]) -> Table:
-    table = Table(title=title, title_style="bold")
-    table.add_column(first)
+    table = Table(
+        title=title, title_style="bold", title_justify="left", box=box.SIMPLE, collapse_padding=True
+    )
+    table.add_column(first, no_wrap=True)
     for name in others:
         table.add_column(name, justify="right")
     return table

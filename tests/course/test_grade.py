@@ -47,8 +47,8 @@ def test_a_submission_that_cannot_be_graded_is_explained_and_is_no_zero(graded_o
     assert "UnreadableNotebook" in run.stderr
     assert "emil/01_double/double.ipynb: this is no readable notebook" in run.stderr
     assert "StudentFault gina/01_double: its code ended the kernel" in run.stderr
-    assert re.search(r"│ emil +│ +! │", run.stdout)
-    assert re.search(r"│ gina +│ +! │", run.stdout)
+    assert re.search(r"emil +! ", run.stdout)
+    assert re.search(r"gina +! ", run.stdout)
     [gina] = [row for row in rows(small) if row["student_id"] == "gina" and row["assignment"] == "01_double"]
     assert (gina["status"], gina["score"]) == ("not graded", "")
 
@@ -56,11 +56,11 @@ def test_a_submission_that_cannot_be_graded_is_explained_and_is_no_zero(graded_o
 def test_the_table_shows_students_assignments_and_sums(graded_once):
     """And with --points every question."""
     text = graded_once[1].stdout
-    assert re.search(r"│ anna Anna Adams, MSc │ +7\* │ +10 │ +17 │", text)
-    assert re.search(r"│ ben Ben Brown +│ +0\*† │ +0 │ +0 │", text)
-    assert re.search(r"│ at most +│ +10 │ +10 │ +20 │", text)
+    assert re.search(r"anna Anna Adams, MSc +7\* +10 +17", text)
+    assert re.search(r"ben Ben Brown +0\*† +0 +0", text)
+    assert re.search(r"at most +10 +10 +20", text)
     assert "1 interface_double  2 numeric_double  3 written_why" in text
-    assert re.search(r"│ anna Anna Adams, MSc │ 4 │ 3 │ +│", text)
+    assert re.search(r"anna +4 +3 +\n", text)
 
 
 def rows(small):
@@ -154,7 +154,7 @@ def test_a_failed_regrade_keeps_the_former_grade_and_notebook(graded):
     run = graded.examiner("grade", "-s", "anna")
     assert run.returncode == 3
     assert "anna/01_double: its code ended the kernel" in run.stderr
-    assert re.search(r"│ anna Anna Adams, MSc │ +7\*! │", run.stdout)
+    assert re.search(r"anna Anna Adams, MSc +7\*! ", run.stdout)
     assert scores(graded) == SCORES
     assert (digest(graded.root / "autograded" / "anna"), digest(graded.root / "feedback" / "anna")) == before
 

@@ -1,0 +1,77 @@
+# `make grade` sets up what is missing and grades; `make help` lists the rest. A target that is up to date is quick.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_OPTIONS := --quiet --disable-pip-version-check
+BENCH_PYTHON ?= .venv-bench/bin/python
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+INPUTS := pyproject.toml requirements/instructor.txt
+
+.DELETE_ON_ERROR:
+.PHONY: help grade release class setup test lint check lab bench lock clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+grade: setup  ## Release, grade, explain and export the class in submitted/
+	@$(BIN)/examiner grade
+
+release: setup  ## What students get, into release/
+	@$(BIN)/examiner release
+
+class: release  ## The bundled class, made anew from tests/course/class.toml
+	@$(BIN)/python tests/course/sample_class.py .
+
+setup: .venv/instructor.stamp  ## Both environments and the kernel, without grading anything
+	@$(BIN)/examiner setup
+
+lab: setup  ## JupyterLab with the course open; options for it go into OPTIONS
+	@$(BIN)/examiner lab $(OPTIONS)
+
+check: setup  ## Hold every assignment against its gate
+	@$(BIN)/examiner check
+
+test: lint setup  ## Everything that has to hold
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp  ## Style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(BENCH_PYTHON)  ## The core's speed beside PyTorch's
+	@for name in core autograd; do $(BENCH_PYTHON) -m benchmarks.$$name || exit; done
+
+lock:  ## Pin the requirements anew, with hashes for every platform (needs uv)
+	for name in instructor dev student; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --output-file requirements/$$name.txt requirements/$$name.in || exit; \
+	done
+
+clean:  ## Everything that commands made, the environments included; not the gradebook
+	rm -rf .venv .venv-student .venv-bench .examiner build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis source/*/tinytorch source/*/examiner_checks
+
+# The project goes in editable: what is in git is what runs.
+define install
+	@echo "setting up .venv from $(1) (some minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r $(1)
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
+endef
+
+.venv/instructor.stamp: $(INPUTS)
+	$(call install,requirements/instructor.txt)
+	@touch $@
+
+# What the tests need holds what the instructor needs.
+.venv/dev.stamp: $(INPUTS) requirements/dev.txt
+	$(call install,requirements/dev.txt)
+	@touch .venv/instructor.stamp $@
+
+.venv-bench/bin/python: pyproject.toml
+	@echo "setting up .venv-bench with PyTorch (some minutes the first time)"
+	@$(PYTHON) -m venv .venv-bench
+	@$@ -m pip install $(PIP_OPTIONS) --extra-index-url $(TORCH_INDEX) "numpy<2.5" \
+	  $$(sed -n 's/^bench = \["\(.*\)"\]/\1/p' pyproject.toml)
+	@touch $@
