@@ -104,6 +104,7 @@ def judge(plan: Plan, results: Results) -> Report:
         *_release(plan, release),
         *(tried.breach for tried in (*mutants, *automatic_mutants) if tried.breach),
         *_equivalents(plan, results),
+        *_unseen(plan, results),
         *_vacuous(plan, automatic_mutants),
     )
     return Report(
@@ -183,6 +184,14 @@ def _automatic(plan: Plan, results: Results) -> Iterator[Tried]:
             where = plan.place(mutant.function.cell)
             breach = Breach(where, f"nothing is lost when {mutant.name}", "test what it returns")
         yield Tried(mutant.name, mutant.function.cell, lost, breach, excuse)
+
+
+def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:
+    """Yield a breach if the run that watches what functions return did not reach its end."""
+    observed = results.get((Kind.OBSERVED, Kind.OBSERVED))
+    if observed is not None and (trouble := observed.troubles.get(LAST)):
+        fact = f"the solution does not run with its functions watched ({trouble})"
+        yield Breach(plan.place(), fact, "look for what depends on the functions' own objects")
 
 
 def _vacuous(plan: Plan, tried: Sequence[Tried]) -> Iterator[Breach]:

@@ -11,7 +11,7 @@ from examiner.errors import BadSource
 from examiner.lint import canaries, lint
 from examiner.model import Assignment, Course
 from examiner.mutants import BadMutant, Mutant, apply, read_mutant
-from examiner.notebook import Notebook, blank, read
+from examiner.notebook import Notebook, blank, check_source, read
 from examiner.trials import Breach, Kind, Trial, place
 
 MUTANTS = Path("tests", "mutants")
@@ -46,9 +46,10 @@ def make_plan(course: Course, assignment: Assignment) -> Plan:
     Raises
     ------
     BadSource
-        If there is not exactly one notebook, or it cannot be read.
+        If there is not exactly one notebook, it cannot be read, or nbgrader could not release it.
     """
     notebook = read(only_notebook(course.source(assignment)))
+    check_source(notebook)
     breaches = list(
         lint(
             notebook,
@@ -136,13 +137,8 @@ def trials(plan: Plan, repeat: int) -> Iterator[Trial]:
     name, solutions = plan.assignment.name, _solutions(plan.notebook)
     for number in range(repeat):
         yield Trial(name, Kind.INSTRUCTOR, f"run {number + 1}", seed=f"{name}-{number}")
-    yield Trial(
-        name,
-        Kind.RELEASE,
-        "release",
-        seed=name,
-        sources={cell: blank(source) for cell, source in solutions.items()},
-    )
+    blanks = {cell: blank(source) for cell, source in solutions.items()}
+    yield Trial(name, Kind.RELEASE, Kind.RELEASE, seed=name, sources=blanks)
     for mutant in plan.mutants:
         sources = apply(mutant, plan.notebook)
         yield Trial(name, Kind.MUTANT, mutant.name, seed=f"{name}-{mutant.name}", sources=sources)
@@ -151,8 +147,6 @@ def trials(plan: Plan, repeat: int) -> Iterator[Trial]:
     for each in plan.automatic:
         yield Trial(name, Kind.AUTOMATIC, each.key, seed=name, sources={each.function.cell: each.source})
     if plan.automatic:
-        watched = {
-            cell: automatic.observed(cell, solutions[cell])
-            for cell in {m.function.cell for m in plan.automatic}
-        }
-        yield Trial(name, Kind.OBSERVED, "observed", seed=name, sources=watched, last=automatic.OBSERVE)
+        cells = {mutant.function.cell for mutant in plan.automatic}
+        watched = {cell: automatic.observed(cell, solutions[cell]) for cell in cells}
+        yield Trial(name, Kind.OBSERVED, Kind.OBSERVED, seed=name, sources=watched, last=automatic.OBSERVE)

@@ -213,6 +213,23 @@ def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checke
     assert second.runs == 1
 
 
+def test_a_notebook_that_cannot_be_released_is_not_run(tiny, report):
+    """Where a solution ends is not to be guessed."""
+    tiny.edit("double", "    ### END SOLUTION", "")
+    found = report()
+    [sentence] = said(found)
+    assert (
+        "cell 3 (double): line 3 says 'BEGIN SOLUTION', but no line after it says 'END SOLUTION'" in sentence
+    )
+    assert found.runs == 0
+
+
+def test_a_solution_that_cannot_be_watched_is_a_breach(tiny, report):
+    """Otherwise every automatic mutant that survives would pass for one that is never called."""
+    tiny.edit("setup", "import numpy as np", "import numpy as np\nimport json\njson.dump = None")
+    assert "the solution does not run with its functions watched (TypeError" in said(report())[0]
+
+
 def test_what_is_beside_the_notebook_is_there(tiny, report):
     """Data files of an assignment, as in a release."""
     (tiny.path.parent / "data").mkdir()

@@ -34,7 +34,6 @@ def test_a_good_notebook_has_nothing_wrong(tiny):
             {"source": "%%time\n### BEGIN SOLUTION\n1\n### END SOLUTION"},
             "it is not plain Python",
         ),
-        ("double", {"source": "### BEGIN SOLUTION\n1"}, "line 1 says 'BEGIN SOLUTION', but no line after it"),
         ("numeric_double", {"source": "assert double(1) == 2"}, "it has no hidden tests"),
         (
             "numeric_double",
