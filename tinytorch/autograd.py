@@ -165,7 +165,7 @@ def _walk(  # noqa: C901 - one loop, as a call for each operation would cost a t
             if not isinstance(parent, Tensor) or not parent._requires_grad:
                 continue
             new, array = rule.backward[i](g, out, *arrays, **params), arrays[i]
-            if new.shape != array.shape or new.dtype is not array.dtype or type(new) is not ndarray:
+            if type(new) is not ndarray or new.dtype is not array.dtype or new.shape != array.shape:
                 new = _fit(new, array, rule)
             held = grads.get(parent)
             if held is None:

@@ -1,8 +1,11 @@
-"""Run a test that takes `<family>_case` once for each case of `fixtures/<family>.npz`."""
+"""Run a test that takes `<family>_case` once for each case in `fixtures/<family>.npz`; forget tests' rules."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from tinytorch.tensor import rules
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -22,3 +25,12 @@ def pytest_generate_tests(metafunc):
         if argument.endswith("_case"):
             found = cases(argument.removesuffix("_case"))
             metafunc.parametrize(argument, found.values(), ids=found.keys())
+
+
+@pytest.fixture
+def rules_kept():
+    """Forget the rules that a test registered."""
+    before = dict(rules)
+    yield
+    rules.clear()
+    rules.update(before)
