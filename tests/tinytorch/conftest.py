@@ -1,4 +1,4 @@
-"""Run a test that takes `<family>_case` once for each case in `fixtures/<family>.npz`; forget tests' rules."""
+"""Run a test that takes `<family>_case` once for each case in `fixtures/<family>.npz`; forget its rules."""
 
 from pathlib import Path
 
