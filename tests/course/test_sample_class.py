@@ -1,0 +1,103 @@
+"""The bundled class: made from one readable page, and graded to what its code earned."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from examiner.course import load_course
+from examiner.grades import read_grades
+
+from .sample_class import HERE, make_class
+
+REPOSITORY = HERE.parents[1]
+COPIED = ("source", "release", "submitted", "tinytorch", "course.toml", "roster.csv", "nbgrader_config.py")
+EXPECTED = tomllib.loads((HERE / "expected_scores.toml").read_text())
+
+
+def test_what_is_committed_is_what_class_toml_makes():
+    """Byte for byte; after a change of an assignment, style or mutant, `make class` writes it anew."""
+    folder = REPOSITORY / "submitted"
+    committed = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "README.md"
+    }
+    made = make_class(load_course(REPOSITORY))
+    assert committed.keys() == made.keys()
+    assert [path for path in made if committed[path] != made[path]] == []
+
+
+def test_everybody_is_in_the_roster():
+    """Names and e-mail addresses come from there into the gradebook."""
+    roster = {student.id for student in load_course(REPOSITORY).roster}
+    assert roster == EXPECTED.keys() == {path.name for path in (REPOSITORY / "submitted").glob("student*")}
+
+
+@pytest.fixture(scope="module")
+def grades(tmp_path_factory):
+    """What the gradebook says about a copy of the course after `examiner grade`."""
+    root = tmp_path_factory.mktemp("class")
+    for name in COPIED:
+        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
+        copy(REPOSITORY / name, root / name)
+    settings = (root / "course.toml").read_text()
+    for path in (".venv-student", "requirements/student.txt"):
+        settings = settings.replace(f'"{path}"', f'"{REPOSITORY / path}"')
+    (root / "course.toml").write_text(settings)
+    command = [Path(sys.executable).with_name("examiner"), "grade", "--course", root]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return read_grades(load_course(root))
+
+
+def today(expected):
+    """Return today's score, also where it is going to be another."""
+    return expected["today"] if isinstance(expected, dict) else expected
+
+
+@pytest.mark.course
+def test_everybody_gets_the_points_that_are_expected_today(grades):
+    """Where today's are not what the code earned, expected_scores.toml says what they will be, and why."""
+    found = {
+        student: {name: grade.raw_score for name in EXPECTED[student] if (grade := grades.of(student, name))}
+        for student in EXPECTED
+    }
+    assert found == {
+        student: {name: today(score) for name, score in scores.items()}
+        for student, scores in EXPECTED.items()
+    }
+
+
+def test_what_is_not_earned_today_is_explained():
+    """A wrong score is recorded, never taken for granted."""
+    for scores in EXPECTED.values():
+        for score in scores.values():
+            if isinstance(score, dict):
+                assert score.keys() == {"today", "earned", "because"}
+                assert score["today"] < score["earned"]
+
+
+@pytest.mark.course
+def test_nobody_has_a_grade_for_what_was_not_handed_in(grades):
+    """No submission is no zero."""
+    graded = {key for key, grade in grades.grades.items() if grade.is_graded}
+    assert graded == {(student, name) for student, scores in EXPECTED.items() for name in scores}
+
+
+@pytest.mark.course
+def test_only_student12_is_late(grades):
+    """By a day and a half, which costs nothing unless the instructor says so."""
+    late = {key: grade.late_seconds for key, grade in grades.grades.items() if grade.late_seconds}
+    assert late == dict.fromkeys([("student12", name) for name in EXPECTED["student12"]], 36 * 3600.0)
+    assert not any(grade.penalty for grade in grades.grades.values())
+
+
+@pytest.mark.course
+def test_written_answers_wait_for_a_person_and_blank_ones_do_not(grades):
+    """nbgrader gives 0 to an answer that is still the release's."""
+    waiting = {student for (student, _), grade in grades.grades.items() if grade.needs_manual_grade}
+    assert waiting == EXPECTED.keys() - {"student06"}
