@@ -21,6 +21,8 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 TIMEOUT = "CellTimeoutError"  # what nbgrader calls it
 
+HINT_PLACES = {"raises": 1, "check_equal": 2}  # where a hint stands that is not given by its name
+
 SECRET_LENGTH = 12  # shorter texts turn up in a student's own work by chance
 
 Raw = Mapping[str, Any]
@@ -91,7 +93,7 @@ def _story(cell: Raw, cell_seconds: int, *, full: bool) -> str:
         return "Something wrote to stderr, as a warning does, and that counts as a failure here."
     if full:
         return "All tests passed, the hidden ones too."
-    return "\n".join(["The tests ran to their end, and earned a part.", *_missed(cell)])
+    return "\n".join(["The tests ran to their end.", *_missed(cell)])
 
 
 def _what(name: str) -> str:
@@ -138,18 +140,28 @@ def _missed(cell: Raw) -> list[str]:
 
 
 def hints(source: str) -> set[str]:
-    """Return the texts that the author of a cell wrote to be shown: `hint="…"` and messages of assert."""
+    """Return the texts that the author of a cell wrote to be shown: hints, and messages of assert.
+
+    Where a hint is given as a variable, each sentence of the cell may be its value.
+    """
     nodes = _nodes(source)
-    found = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
-    found += [node.msg for node in nodes if isinstance(node, ast.Assert) and node.msg is not None]
-    return {text for text in map(_literal, found) if text}
+    given = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
+    given += [node.msg for node in nodes if isinstance(node, ast.Assert) and node.msg is not None]
+    given += [hint for name, place in HINT_PLACES.items() for hint in _arguments(nodes, name, place)]
+    if any(isinstance(node, ast.Name) for node in given):
+        given += [node for node in nodes if " " in _literal(node)]
+    return set(filter(None, map(_literal, given)))
 
 
 def reasons(source: str) -> set[str]:
     """Return what the author of a cell says that points are for: the second argument of `attempt`."""
-    calls = [node for node in _nodes(source) if isinstance(node, ast.Call) and len(node.args) > 1]
-    found = [call.args[1] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "attempt"]
-    return {text for text in map(_literal, found) if text}
+    return set(filter(None, map(_literal, _arguments(_nodes(source), "attempt", 1))))
+
+
+def _arguments(nodes: Sequence[ast.AST], name: str, place: int) -> list[ast.expr]:
+    """Return what is given to a function at one place, wherever it is called."""
+    calls = [node for node in nodes if isinstance(node, ast.Call) and len(node.args) > place]
+    return [call.args[place] for call in calls if isinstance(call.func, ast.Name) and call.func.id == name]
 
 
 def secrets(cells: Sequence[Raw]) -> set[str]:

@@ -66,7 +66,7 @@ def shown(*cells):
     [
         ([], 4.0, "4 of 4 points. All tests passed, the hidden ones too."),
         ([printed("987654")], 4.0, "4 of 4 points. All tests passed, the hidden ones too."),
-        ([], 2.0, "2 of 4 points. The tests ran to their end, and earned a part."),
+        ([], 2.0, "2 of 4 points. The tests ran to their end."),
         ([raised("CheckFailed", "got 1")], 0.0, "0 of 4 points. A check failed in a hidden test."),
         ([raised("IndexError", "987654")], 0.0, "0 of 4 points. An IndexError was raised in a hidden test."),
         ([raised("KeyError", "987654", line=99)], 0.0, "0 of 4 points. A KeyError was raised."),
@@ -122,6 +122,8 @@ def test_hints_are_literals_of_the_author():
     """A hint that is put together while the test runs could hold anything."""
     assert hints(SOURCE) == {"Two times one is two.", "Try a large number.", "Mind the sign."}
     assert hints('check(x, hint=f"{x} is wrong")\nassert x, str(x)') == set()
+    assert hints("with raises(ValueError, 'a b'):\n    check_equal(f(1), 2, 'c')") == {"a b", "c"}
+    assert hints("for x, y in [(1, 'one is odd'), ('key', 'b c')]: check(x, hint=y)") == {"one is odd", "b c"}
     assert reasons(SOURCE) == {"negative numbers"}
     assert hints("%%time\nassert x, 'y'") == set()
 
