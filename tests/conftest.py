@@ -16,6 +16,13 @@ REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"
 
 NOTEBOOKS = {"01_double": "double", "02_triple": "triple"}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+ACTIVE = f"""
+from base64 import b64decode
+from IPython.display import HTML, Image, Javascript, Markdown, display
+display(HTML("<b>bold</b><script>al" + "ert(1)</script>"), Markdown("<img src=x onerror='al" + "ert(1)'>"))
+display(Javascript("al" + "ert(1)"), Image(b64decode("{PIXEL}")))
+"""
 RIGHT = {
     "01_double": "def double(x):\n    return x + x\n",
     "02_triple": "def triple(x):\n    return double(x) + x\n",
@@ -100,7 +107,7 @@ def small(tmp_path):
 def graded_once(tmp_path_factory):
     """A small course of students of all kinds, graded by the command line, and what that said."""
     small = small_course(tmp_path_factory.mktemp("graded") / "course")
-    small.hand_in("anna")
+    small.hand_in("anna", extra=[ACTIVE])
     small.hand_in("anna", "02_triple")
     small.hand_in("ben", code="def double(x):\n    return 4\n", when="2026-09-22 22:00:00 UTC")
     small.hand_in(

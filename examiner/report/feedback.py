@@ -145,7 +145,8 @@ def hints(source: str) -> set[str]:
     Where a hint is given as a variable, each sentence of the cell may be its value.
     """
     nodes = _nodes(source)
-    given = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
+    given: list[ast.AST] = []
+    given += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
     given += [node.msg for node in nodes if isinstance(node, ast.Assert) and node.msg is not None]
     given += [hint for name, place in HINT_PLACES.items() for hint in _arguments(nodes, name, place)]
     if any(isinstance(node, ast.Name) for node in given):

@@ -12,6 +12,8 @@ from examiner.intake import digest
 
 pytestmark = pytest.mark.course
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+
 SCORES = {
     ("anna", "01_double"): 7,
     ("anna", "02_triple"): 10,
@@ -110,6 +112,14 @@ def test_feedback_says_in_words_how_it_ended(graded_once, page, told):
     """Points alone teach nothing."""
     text = (graded_once[0].root / "feedback" / f"{page}.html").read_text()
     assert told.replace("&#39;", "'") in text.replace("&#39;", "'")
+
+
+def test_a_page_runs_nothing_of_a_students_and_shows_the_pictures(graded_once):
+    """Whoever looks at it is logged in somewhere."""
+    page = (graded_once[0].root / "feedback/anna/01_double/double.html").read_text()
+    assert "alert(1)" not in page
+    assert "<b>bold</b>" in page
+    assert f"data:image/png;base64,{PIXEL}" in page.replace("\n", "")
 
 
 def test_feedback_holds_pages_their_time_stamps_and_nothing_else(graded_once):
