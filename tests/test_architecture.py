@@ -10,11 +10,11 @@ ROOT = Path(__file__).parents[1]
 
 # What a module may import: anything in its own row or in a row above it.
 EXAMINER = [
-    {"errors", "model"},
+    {"errors", "model", "verdict"},
     {"course", "notebook", "environment", "parts", "intake", "records", "grades", "wire", "points"},
     {"trials", "lint", "mutants", "automatic"},
     {"box", "candidate"},
-    {"proxy", "measure"},
+    {"proxy", "measure", "gradecell"},
     {"examine"},
     {"pool", "gradebook", "report", "export", "lab"},
     {"check", "plan", "pipeline"},

@@ -1,0 +1,381 @@
+"""The text of a grade cell, made ready for the examiner to run: once for an assignment, not for each student.
+
+The text stays what it is in a student's notebook. Four expressions mean something else where values are
+copies: `ref(x.data)` leaves the array with the candidate, and `is`, `type(x)` and `id(x)` are asked of what
+travels. What a copy cannot show at all is the author's error, said before any student is graded.
+
+Locked cells run on both sides: if the grade cell uses them, modules that are the examiner's own are imported
+here again, and functions and constants of the locked cells before it are defined here again.
+"""
+
+import ast
+import builtins
+import copy
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from symtable import SymbolTable, symtable
+from types import CodeType
+from typing import Final
+
+from examiner.notebook import Cell, Region, hidden_regions
+from examiner.verdict import Mode
+
+CHECKS: Final = "examiner_checks"
+REFERENCE: Final = "reference"
+OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
+
+BY_REF, IS, TYPE, ID = "__by_ref__", "__is__", "__type__", "__id__"
+
+_MEMORY: Final = "memory is judged by behaviour: write through one ref(…), read through the other by value(…)"
+_INSTEAD: Final = {
+    "shares_memory": _MEMORY,
+    "may_share_memory": _MEMORY,
+    "flags": _MEMORY,
+    "__array_interface__": _MEMORY,
+    "__class__": "write isinstance(x, Class)",
+    "__dict__": "ask for single attributes",
+}
+_LOOKS_INSIDE: Final = frozenset({"gc", "inspect", "resource", "tracemalloc", "weakref"})
+_PURE: Final = frozenset(
+    {"abs", "bool", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "range", "round", "set"}
+    | {"sorted", "str", "sum", "tuple", "zip"}
+)
+
+
+@dataclass(frozen=True)
+class GradeCell:
+    """One grade cell, compiled.
+
+    Attributes
+    ----------
+    prelude, body, last
+        What is run, in this order; `last` is the value of the cell, if it ends in an expression.
+    wanted
+        The names to be asked of the candidate: used here, not bound here, and no builtin.
+    hints
+        The literal texts of its `assert` statements: the author's words for the student.
+    refusal
+        What is wrong with the cell; it cannot be run if there is something.
+    """
+
+    grade_id: str
+    points: float
+    mode: Mode
+    source: str
+    prelude: CodeType | None = None
+    body: CodeType | None = None
+    last: CodeType | None = None
+    wanted: tuple[str, ...] = ()
+    hints: frozenset[str] = frozenset()
+    hidden: tuple[Region, ...] = ()
+    refusal: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of its code in a traceback."""
+        return f"<{self.grade_id}>"
+
+
+class _Refused(Exception):  # noqa: N818 - what became of a cell, never seen outside
+    """The text of a cell asks for what cannot be."""
+
+
+def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> tuple[GradeCell, ...]:
+    """Return the grade cells of an instructor's notebook, ready to run.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        All cells of the notebook, in order.
+    modes : mapping of str to Mode, optional
+        By grade_id, or by id for cells without one. Those that are not examined: a probe's text runs in the
+        candidate, and what a locked probe cell defines stays there.
+
+    """
+    modes, before, prepared = modes or {}, _Before(), []
+    for cell in cells:
+        mode = modes.get(cell.grade_id or cell.id, Mode.EXAMINED)
+        if cell.is_autograded:
+            prepared.append(_grade_cell(cell, mode, before))
+        elif cell.is_code:
+            before.add(cell, keeps_definitions=cell.is_locked and mode is Mode.EXAMINED)
+    return tuple(prepared)
+
+
+def _grade_cell(cell: Cell, mode: Mode, before: "_Before") -> GradeCell:
+    if mode is not Mode.EXAMINED:
+        return GradeCell(cell.grade_id, cell.points, mode, cell.source)
+    try:
+        return _compiled(cell, before)
+    except (_Refused, SyntaxError, ValueError) as error:
+        fact = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
+        return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
+
+
+def _compiled(cell: Cell, before: "_Before") -> GradeCell:
+    hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
+    _check_reference(tree, hidden)
+    needed = list(before.needed(_free(tree)))
+    prelude, wanted = ast.Module(needed, []), _free(ast.Module([*needed, *tree.body], []))
+    refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
+    for module in (prelude, tree):
+        _Rewriting(refs).visit(module)
+        ast.fix_missing_locations(module)
+    file, last = f"<{cell.grade_id}>", None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = compile(ast.Expression(tree.body[-1].value), file, "eval")
+        tree.body.pop()
+    return GradeCell(
+        grade_id=cell.grade_id,
+        points=cell.points,
+        mode=Mode.EXAMINED,
+        source=cell.source,
+        prelude=compile(prelude, "<locked cells>", "exec") if needed else None,
+        body=compile(tree, file, "exec"),
+        last=last,
+        wanted=tuple(sorted(wanted - vars(builtins).keys() - {REFERENCE})),
+        hints=hints,
+        hidden=hidden,
+    )
+
+
+class _Rewriting(ast.NodeTransformer):
+    """Gives `ref(…)`, `is`, `type(x)` and `id(x)` their meaning here, and refuses what has none."""
+
+    def __init__(self, refs: set[str]) -> None:
+        self.refs = refs
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Name) or len(node.args) != 1 or node.keywords:
+            return node
+        if node.func.id in self.refs:
+            return ast.copy_location(_call(BY_REF, *_last_step(node.args[0])), node)
+        if node.func.id in {"type", "id"}:
+            return ast.copy_location(_call(TYPE if node.func.id == "type" else ID, node.args[0]), node)
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        if not any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+            return node
+        if any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators)):
+            return node  # `is None`
+        if len(node.ops) > 1:
+            raise _Refused(f"line {node.lineno}: compare by `is` in an expression of its own")
+        same = _call(IS, node.left, node.comparators[0])
+        return ast.copy_location(
+            same if isinstance(node.ops[0], ast.Is) else ast.UnaryOp(ast.Not(), same), node
+        )
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if node.attr in _INSTEAD:
+            raise _Refused(
+                f"line {node.lineno}: `.{node.attr}` of a copy means nothing; {_INSTEAD[node.attr]}"
+            )
+        return self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST:
+        for alias in node.names:
+            _check_import(node, alias.name.partition(".")[0])
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        module = node.module or ""
+        _check_import(node, module.partition(".")[0])
+        for alias in node.names:
+            if alias.name == "*":
+                raise _Refused(f"line {node.lineno}: name what is imported from {module}, instead of `*`")
+            if alias.name in _INSTEAD:
+                raise _Refused(
+                    f"line {node.lineno}: `{alias.name}` of copies means nothing; {_INSTEAD[alias.name]}"
+                )
+        return node
+
+
+def _check_import(node: ast.Import | ast.ImportFrom, root: str) -> None:
+    if isinstance(node, ast.ImportFrom) and node.level:
+        raise _Refused(f"line {node.lineno}: a notebook is no package, write the whole name of the module")
+    if root in _LOOKS_INSIDE:
+        raise _Refused(
+            f"line {node.lineno}: `{root}` would look at the examiner's own process; make the cell a probe"
+        )
+
+
+def _check_reference(tree: ast.Module, hidden: Iterable[Region]) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == REFERENCE and not any(node.lineno in r for r in hidden):
+            raise _Refused(
+                f"line {node.lineno}: `{REFERENCE}` may be used in hidden tests only; move the line there"
+            )
+
+
+def _call(name: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(args), [])
+
+
+def _last_step(node: ast.expr) -> list[ast.expr]:
+    """Return the last operation of an expression and what it is done with."""
+    match node:
+        case ast.Attribute(value=owner, attr=name):
+            return [ast.Constant("getattr"), owner, ast.Constant(name)]
+        case ast.Subscript(value=owner, slice=key):
+            return [ast.Constant("getitem"), owner, key]
+        case ast.Call(func=function, args=args, keywords=named):
+            keys: list[ast.expr | None] = [
+                None if each.arg is None else ast.Constant(each.arg) for each in named
+            ]
+            keywords = ast.Dict(keys, [each.value for each in named])
+            return [ast.Constant("call"), function, ast.Tuple(args, ast.Load()), keywords]
+    return [ast.Constant("value"), node]
+
+
+def _bound_to_ref(tree: ast.Module) -> Iterator[str]:
+    """Yield the names by which `ref` of the checks is known."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == CHECKS:
+            yield from (alias.asname or alias.name for alias in node.names if alias.name == "ref")
+
+
+def _literal_hints(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Assert)
+            and isinstance(node.msg, ast.Constant)
+            and isinstance(node.msg.value, str)
+        ):
+            yield node.msg.value
+
+
+def _free(tree: ast.Module) -> set[str]:
+    """Return the names of the notebook that a cell uses before it has bound them itself."""
+    return _unbound(tree.body, set()) & set(_of_the_notebook(symtable(ast.unparse(tree), "<cell>", "exec")))
+
+
+def _of_the_notebook(scope: SymbolTable) -> Iterator[str]:
+    """Yield the names that any scope of a cell looks up among those of the notebook."""
+    is_top = scope.get_type() == "module"
+    yield from (symbol.get_name() for symbol in scope.get_symbols() if is_top or symbol.is_global())
+    for inner in scope.get_children():
+        yield from _of_the_notebook(inner)
+
+
+def _unbound(statements: Iterable[ast.stmt], bound: set[str]) -> set[str]:
+    """Return the names that are loaded before any statement stores them; add to `bound` what is stored."""
+    free = set[str]()
+    for statement in statements:
+        match statement:
+            case ast.For(target=target, iter=iterable, body=body, orelse=otherwise):
+                free |= _loaded(iterable) - bound
+                bound |= _stored(target)
+                free |= _unbound([*body, *otherwise], bound)
+            case ast.With(items=items, body=body):
+                for item in items:
+                    free |= _loaded(item.context_expr) - bound
+                    bound |= _stored(item)
+                free |= _unbound(body, bound)
+            case ast.If() | ast.While() | ast.Try() | ast.Match():  # what they bind, they may not have bound
+                free |= _loaded(statement) - bound
+            case _:
+                free |= _loaded(statement) - bound
+                bound |= _bound(statement)
+    return free
+
+
+def _loaded(tree: ast.AST) -> set[str]:
+    loads = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)}
+    changed = (n.target for n in ast.walk(tree) if isinstance(n, ast.AugAssign))
+    return loads | {target.id for target in changed if isinstance(target, ast.Name)}
+
+
+def _stored(tree: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+class _Before:
+    """What the cells before a grade cell have defined that is the examiner's own."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[ast.stmt, frozenset[str]]] = []
+        self.modules: set[str] = set()
+        self.constants: set[str] = set()
+
+    def add(self, cell: Cell, *, keeps_definitions: bool) -> None:
+        """Take in one cell: imports of our modules from any, definitions from those that are kept."""
+        try:
+            tree = ast.parse(_without_magics(cell.source))
+        except SyntaxError:  # it fails for the student as well, and says so there
+            return
+        for statement in tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                self._add_import(statement)
+            elif keeps_definitions:
+                self._add_definition(statement)
+            else:
+                self._forget(_bound(statement))
+
+    def needed(self, names: set[str]) -> Iterator[ast.stmt]:
+        """Yield, in order, the statements that bind these names, and what those use in their turn."""
+        chosen = []
+        for statement, bound in reversed(self.statements):
+            if bound & names:
+                chosen.append(statement)
+                names = (names - bound) | _loaded(statement)
+        yield from (
+            copy.deepcopy(statement) for statement in reversed(chosen)
+        )  # they are going to be rewritten
+
+    def _add_import(self, statement: ast.Import | ast.ImportFrom) -> None:
+        for alias in statement.names:
+            module = alias.name if isinstance(statement, ast.Import) else statement.module or ""
+            if module.partition(".")[0] not in OURS or alias.name == "*":
+                continue
+            single: ast.stmt = (
+                ast.Import([alias])
+                if isinstance(statement, ast.Import)
+                else ast.ImportFrom(statement.module, [alias], 0)
+            )
+            name = alias.asname or alias.name.partition(".")[0]
+            self.modules.add(name)
+            self.statements.append((single, frozenset({name})))
+
+    def _add_definition(self, statement: ast.stmt) -> None:
+        bound = _bound(statement)
+        self._forget(bound)
+        is_constant = isinstance(statement, ast.Assign | ast.AnnAssign) and self._is_constant(statement.value)
+        if is_constant:
+            self.constants |= bound
+        if is_constant or isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            self.statements.append((statement, frozenset(bound)))
+
+    def _forget(self, names: set[str]) -> None:
+        """Leave names to the candidate that a later cell binds; modules of ours stay ours."""
+        names = names - self.modules
+        self.constants -= names
+        self.statements = [(s, bound) for s, bound in self.statements if not bound & names]
+
+    def _is_constant(self, value: ast.expr | None) -> bool:
+        """Whether an expression consists of literals, our modules, and constants before it."""
+        if value is None or isinstance(value, ast.Lambda):
+            return value is not None
+        known = self.modules | self.constants | _stored(value) | _PURE | {"True", "False", "None"}
+        calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
+        are_pure = all(
+            isinstance(f, ast.Attribute) or (isinstance(f, ast.Name) and f.id in _PURE) for f in calls
+        )
+        return _loaded(value) <= known and are_pure
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement of a cell binds in the notebook."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+    return _stored(statement)
+
+
+def _without_magics(source: str) -> str:
+    """Return a cell's source with IPython's lines left empty."""
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))

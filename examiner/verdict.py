@@ -1,0 +1,179 @@
+"""What follows from the evidence, as pure data: one verdict for a grade cell, one grade sheet for a job.
+
+A verdict cannot be built that breaks the rule of positive evidence: full marks belong to `passed` alone, and
+what nobody could judge has no points at all, never 0.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from examiner.model import Key
+
+
+class Outcome(StrEnum):
+    """What became of a grade cell."""
+
+    PASSED = "passed"
+    PARTIAL = "partial"
+    FAILED = "failed"  # a check said no
+    ERROR = "error"  # something else was raised: by the student's code, or since the cell asks what it cannot
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out of memory"
+    CRASHED = "crashed"
+    TAMPERED = "tampered"
+    INCONCLUSIVE = "inconclusive"
+    INFRASTRUCTURE = "infrastructure"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person has to decide: there are no points yet."""
+        return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
+
+
+class Mode(StrEnum):
+    """Where a grade cell was judged."""
+
+    EXAMINED = "examined"
+    PROBE = "probe"
+    KERNEL = "kernel"
+
+    @property
+    def is_self_reported(self) -> bool:
+        """Whether the process that holds the student's code had a say in the verdict."""
+        return self is not Mode.EXAMINED
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one grade cell gave one submission.
+
+    Parameters
+    ----------
+    points : float or None
+        Within 0 and `max_points`; None if and only if the outcome leaves it to a person.
+    message : str
+        What happened, for the instructor: it may quote hidden tests.
+    hint : str
+        The author's words for the student, if the check that failed has some.
+    line : int or None
+        The line of the cell that raised, counted from 1.
+    is_hidden : bool
+        Whether that line is part of the hidden tests.
+    awards : tuple of (float, str)
+        What the cell gave points for, in order.
+    output : str
+        What the cell printed.
+    seed : str
+        What `rng` drew from; the same seed draws the same inputs.
+    seconds : float
+        How long the cell ran.
+    calls : int
+        How often the candidate was asked for something.
+
+    Raises
+    ------
+    ValueError
+        If points and outcome contradict each other.
+    """
+
+    grade_id: str
+    outcome: Outcome
+    points: float | None
+    max_points: float
+    mode: Mode = Mode.EXAMINED
+    message: str = ""
+    hint: str = ""
+    line: int | None = None
+    is_hidden: bool = False
+    awards: tuple[tuple[float, str], ...] = ()
+    output: str = ""
+    seed: str = ""
+    seconds: float = 0.0
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        if self.outcome.is_open != (self.points is None):
+            raise ValueError(f"{self.grade_id}: {self.outcome} goes with {self.points} points?")
+        if self.points is None:
+            return
+        if not (math.isfinite(self.points) and 0 <= self.points <= self.max_points):
+            raise ValueError(f"{self.grade_id}: {self.points} of {self.max_points} points")
+        if (self.outcome is Outcome.PASSED) != (self.points == self.max_points) and self.max_points:
+            raise ValueError(f"{self.grade_id}: {self.outcome} goes with all points?")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose work was graded, and against what: a result is accepted once under it."""
+
+    course: str
+    student: str
+    assignment: str
+    attempt: str
+    key: Key
+
+
+@dataclass(frozen=True)
+class GradeSheet:
+    """All verdicts of one job, with what they came from."""
+
+    identity: Identity
+    verdicts: tuple[Verdict, ...]
+    repairs: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    graded_at: str = ""
+
+    @property
+    def points(self) -> float:
+        """The sum of the points there are."""
+        return math.fsum(verdict.points or 0.0 for verdict in self.verdicts)
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether some verdict is left to a person."""
+        return any(verdict.outcome.is_open for verdict in self.verdicts)
+
+    def to_json(self) -> str:
+        """Return the sheet as JSON text in ASCII, whatever a student's code has said."""
+        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "GradeSheet":
+        """Return the sheet that `to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the text is something else.
+        """
+        try:
+            data = json.loads(text)
+            identity = data["identity"]
+            identity["key"] = _exactly(Key, identity["key"])
+            data["identity"] = _exactly(Identity, identity)
+            data["verdicts"] = tuple(_verdict(each) for each in data["verdicts"])
+            data["repairs"] = tuple(data["repairs"])
+            return _exactly(cls, data)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is no grade sheet ({error!r})") from error
+
+
+_Data = TypeVar("_Data")
+
+
+def _exactly(cls: type[_Data], data: dict[str, Any]) -> _Data:
+    """Return an instance whose fields are exactly those of the data."""
+    names = {each.name for each in fields(cls)}  # type: ignore[arg-type]  # every cls here is a dataclass
+    if data.keys() != names:
+        raise ValueError(f"this is no {cls.__name__}: its entries are {sorted(data)}, not {sorted(names)}")
+    return cls(**data)
+
+
+def _verdict(data: dict[str, Any]) -> Verdict:
+    data["outcome"], data["mode"] = Outcome(data["outcome"]), Mode(data["mode"])
+    data["awards"] = tuple((points, reason) for points, reason in data["awards"])
+    return _exactly(Verdict, data)

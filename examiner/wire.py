@@ -1,0 +1,631 @@
+"""The wire between examiner and candidate: a bounded codec for plain data, and the frames it travels in.
+
+Both ends run this module, but the trusted end depends on its decoder alone: `decode` is total (any bytes
+give a value or `WireError`), bounded in time and memory, and builds nothing but plain data and handles. There
+is no pickle, no class lookup and no comparison of a value that came from the other side.
+
+An object that is not plain data stays where it lives and travels as a `Handle` (the candidate's) or a
+`Reverse` (the examiner's). Arrays of 16 kB and more travel through a block of shared memory that the examiner
+makes and seals to its size, so that no length a candidate claims or truncates can fault the reader.
+
+Frame: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers are little-endian.
+"""
+
+import fcntl
+import math
+import os
+import secrets
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "Channel",
+    "ChannelClosed",
+    "Frame",
+    "Handle",
+    "Kind",
+    "Limits",
+    "Reverse",
+    "SharedBlock",
+    "WireError",
+    "decode",
+    "encode",
+    "nonce",
+]
+
+
+class WireError(Exception):
+    """The other end broke a bound or the format; what it says from here on means nothing."""
+
+
+class ChannelClosed(WireError):  # noqa: N818 - says what happened
+    """The other end is gone: it hung up, or its process ended."""
+
+
+class Handle(NamedTuple):
+    """An object of the candidate, by number; `type_name` is its claim, good for messages only."""
+
+    number: int
+    type_name: str
+
+
+class Reverse(NamedTuple):
+    """An object of the examiner, by number."""
+
+    number: int
+
+
+class Kind(IntEnum):
+    """What a frame is about."""
+
+    REQUEST = 1  # the examiner asks the candidate
+    VALUE = 2  # the candidate's answer
+    RAISED = 3  # the candidate's answer: an exception
+    CALLBACK = 4  # the candidate asks, in the middle of a request
+    RESULT = 5  # the examiner's answer to a callback
+    FAILED = 6  # the examiner's answer to a callback: an exception
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may be said; sizes in bytes. `total` is for one conversation, all else for one message."""
+
+    frame: int = 32 << 20
+    items: int = 200_000
+    depth: int = 32
+    shared: int = 64 << 20
+    total: int = 2 << 30
+
+
+DTYPES: Final = tuple(
+    np.dtype(name)
+    for name in (
+        "bool",
+        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+        *(f"float{bits}" for bits in (16, 32, 64)),
+        "complex64",
+        "complex128",
+    )
+)
+CODES: Final = {dtype: code for code, dtype in enumerate(DTYPES)}
+# Classes that are named, not looked up: what a `dtype=` argument or an `x.dtype.type` may be.
+TYPES: Final[tuple[type, ...]] = (
+    *(dtype.type for dtype in DTYPES),
+    *(bool, int, float, complex, str, bytes, list, tuple, dict, slice, range, type(None), np.ndarray),
+)
+TYPE_CODES: Final = {cls: code for code, cls in enumerate(TYPES)}
+INLINE: Final = 16 << 10
+MAX_DIMENSIONS: Final = 32
+MAX_INT_BYTES: Final = 512  # some 1,200 digits: Python prints them, and a power of one ends soon
+MAX_NAME: Final = 200
+
+_U32 = struct.Struct("<I")
+_I64 = struct.Struct("<q")
+_F64 = struct.Struct("<d")
+_C128 = struct.Struct("<dd")
+_ARRAY = struct.Struct("<BB")
+_RANGE = struct.Struct("<qqq")
+_PLACE = struct.Struct("<Q")
+_KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+class SharedBlock:
+    """A sealed block of anonymous memory for the arrays of one direction; pages nobody wrote cost nothing."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor, self.size = descriptor, size
+        self.used = self.taken = 0  # what the present message has put here; what all messages took from here
+
+    @classmethod
+    def create(cls, size: int = Limits.shared) -> "SharedBlock":
+        """Make a block that neither side can shrink or grow."""
+        descriptor = os.memfd_create("arrays", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(descriptor, size)
+        fcntl.fcntl(
+            descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        )
+        return cls(descriptor, size)
+
+    def put(self, data: memoryview) -> int:
+        """Copy bytes behind what this frame has put so far; return the place."""
+        place = self.used
+        if place + data.nbytes > self.size:
+            raise WireError(f"arrays of more than {self.size} bytes in one message")
+        while data.nbytes:
+            written = os.pwrite(self.descriptor, data, self.used)
+            self.used += written
+            data = data[written:]
+        return place
+
+    def get(self, place: int, out: memoryview) -> None:
+        """Fill `out` with the bytes at a place, copied once: what the other side writes later is not seen."""
+        if place + out.nbytes > self.size:
+            raise WireError("an array points outside the shared block")
+        self.taken += out.nbytes
+        while out.nbytes:
+            got = os.preadv(self.descriptor, [out], place)
+            if got <= 0:
+                raise WireError("the shared block ended early")
+            place, out = place + got, out[got:]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        os.close(self.descriptor)
+
+
+class _Writer:
+    """Collects one value's bytes; an object that is not plain data is turned into a handle by its owner."""
+
+    def __init__(
+        self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: Limits
+    ) -> None:
+        self.out = bytearray()
+        self.to_handle, self.block, self.limits = to_handle, block, limits
+        self.items = 0
+
+    def value(self, v: Any, depth: int = 0) -> None:
+        self.items += 1
+        if depth > self.limits.depth or self.items > self.limits.items or len(self.out) > self.limits.frame:
+            raise WireError("too deep, too many or too large values for one message")
+        write = _WRITERS.get(type(v))
+        if write is None:
+            write, v = _write_handle, self.to_handle(v)
+        write(self, v, depth)
+
+    def reference(self, v: Any) -> None:
+        """Write what has a plain type, but is not plain, by its handle."""
+        _write_handle(self, self.to_handle(v), 0)
+
+    def counted(self, tag: bytes, data: bytes) -> None:
+        self.out += tag + _U32.pack(len(data))
+        self.out += data
+
+
+def _write_handle(w: _Writer, v: Handle | Reverse, _depth: int) -> None:
+    if isinstance(v, Reverse):
+        w.out += b"r" + _U32.pack(v.number)
+    else:
+        w.out += b"h" + _U32.pack(v.number)
+        w.counted(b"", v.type_name[:MAX_NAME].encode("utf-8", "replace"))
+
+
+def _write_int(w: _Writer, v: int, _depth: int) -> None:
+    if -(1 << 63) <= v < 1 << 63:
+        w.out += b"i" + _I64.pack(v)
+    elif (size := v.bit_length() // 8 + 1) > MAX_INT_BYTES:
+        raise WireError(f"an integer of more than {MAX_INT_BYTES} bytes")
+    else:
+        w.counted(b"I", v.to_bytes(size, "little", signed=True))
+
+
+def _write_sequence(w: _Writer, v: list[Any] | tuple[Any, ...], depth: int) -> None:
+    w.out += (b"l" if type(v) is list else b"t") + _U32.pack(len(v))
+    for item in v:
+        w.value(item, depth + 1)
+
+
+def _is_key(key: Any) -> bool:
+    """Whether a dict may have this key: long ints may not be one, as they can be made to share one hash."""
+    return type(key) in _KEYS and (type(key) is not int or -(1 << 63) <= key < 1 << 63)
+
+
+def _write_dict(w: _Writer, v: dict[Any, Any], depth: int) -> None:
+    if not all(map(_is_key, v)):
+        return w.reference(v)
+    w.out += b"d" + _U32.pack(len(v))
+    for key, item in v.items():
+        w.value(key, depth + 1)
+        w.value(item, depth + 1)
+    return None
+
+
+def _write_array(w: _Writer, v: "np.ndarray[Any, Any]", _depth: int) -> None:
+    code = CODES.get(v.dtype)
+    if code is None or v.ndim > MAX_DIMENSIONS:
+        return w.reference(v)
+    shared = w.block is not None and v.nbytes >= INLINE
+    w.out += (b"A" if shared else b"a") + _ARRAY.pack(code, v.ndim) + struct.pack(f"<{v.ndim}I", *v.shape)
+    if shared and w.block is not None:
+        w.out += _PLACE.pack(w.block.put(_bytes_of(np.ascontiguousarray(v))))
+    else:
+        w.out += v.tobytes()
+    return None
+
+
+def _bytes_of(array: "np.ndarray[Any, Any]") -> memoryview:
+    """Return the memory of a contiguous array, byte by byte."""
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # 3.11 has no Buffer
+
+
+def _write_scalar(w: _Writer, v: "np.generic[Any]", _depth: int) -> None:
+    w.out += b"g" + bytes([CODES[v.dtype]]) + v.tobytes()
+
+
+def _write_dtype(w: _Writer, v: "np.dtype[Any]", _depth: int) -> None:
+    if v in CODES:
+        w.out += b"y" + bytes([CODES[v]])
+    else:  # of another byte order
+        w.reference(v)
+
+
+def _write_type(w: _Writer, v: type, _depth: int) -> None:
+    if v in TYPE_CODES:
+        w.out += b"k" + bytes([TYPE_CODES[v]])
+    else:
+        w.reference(v)
+
+
+def _write_range(w: _Writer, v: range, _depth: int) -> None:
+    try:
+        w.out += b"u" + _RANGE.pack(v.start, v.stop, v.step)
+    except struct.error as error:
+        raise WireError("a range of larger numbers than 64 bits") from error
+
+
+def _write_slice(w: _Writer, v: slice, depth: int) -> None:
+    w.out += b"z"
+    for bound in (v.start, v.stop, v.step):
+        w.value(bound, depth + 1)
+
+
+def _write_complex(w: _Writer, v: complex, _depth: int) -> None:
+    w.out += b"c" + _C128.pack(v.real, v.imag)
+
+
+def _write_constant(tag: bytes) -> Callable[[_Writer, Any, int], None]:
+    def write(w: _Writer, _v: Any, _depth: int) -> None:
+        w.out += tag
+
+    return write
+
+
+_BOOLS = {True: b"T", False: b"F"}
+_WRITERS: dict[type, Callable[[_Writer, Any, int], None]] = {
+    type(None): _write_constant(b"N"),
+    bool: lambda w, v, _d: w.out.extend(_BOOLS[v]),
+    int: _write_int,
+    float: lambda w, v, _d: w.out.extend(b"f" + _F64.pack(v)),
+    complex: _write_complex,
+    str: lambda w, v, _d: w.counted(b"s", v.encode("utf-8", "surrogatepass")),
+    bytes: lambda w, v, _d: w.counted(b"b", v),
+    list: _write_sequence,
+    tuple: _write_sequence,
+    dict: _write_dict,
+    slice: _write_slice,
+    range: _write_range,
+    type: _write_type,
+    type(Ellipsis): _write_constant(b"e"),
+    np.ndarray: _write_array,
+    Handle: _write_handle,
+    Reverse: _write_handle,
+    **{dtype.type: _write_scalar for dtype in DTYPES},
+    **{type(dtype): _write_dtype for dtype in DTYPES},
+}
+
+
+class _Reader:
+    """Takes one value from bytes that nobody vouches for."""
+
+    def __init__(
+        self,
+        data: bytes,
+        block: SharedBlock | None,
+        limits: Limits,
+        from_handle: Callable[[Handle | Reverse], Any],
+    ) -> None:
+        self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
+        self.place = self.items = 0
+        self.shared = limits.shared  # bytes that arrays of this message may still take: places may overlap
+
+    def take(self, size: int) -> bytes:
+        end = self.place + size
+        if end > len(self.data):
+            raise WireError("a message ended early")
+        piece, self.place = self.data[self.place : end], end
+        return piece
+
+    def number(self) -> int:
+        return int(_U32.unpack(self.take(4))[0])
+
+    def count(self, each: int) -> int:
+        """Return how many items follow; each takes `each` bytes or more, so no claim exceeds the message."""
+        count = self.number()
+        if count * each > len(self.data) - self.place:
+            raise WireError("a message claims more items than it has bytes")
+        return count
+
+    def value(self, depth: int = 0) -> Any:
+        self.items += 1
+        if depth > self.limits.depth or self.items > self.limits.items:
+            raise WireError("too deep or too many values in one message")
+        read = _READERS.get(self.take(1))
+        if read is None:
+            raise WireError("an unknown kind of value")
+        return read(self, depth)
+
+    def text(self, longest: int | None = None) -> str:
+        size = self.number()
+        if longest is not None and size > longest:
+            raise WireError(f"a name of {size} bytes")
+        try:
+            return self.take(size).decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise WireError("text that is not UTF-8") from error
+
+    def listed(self, known: tuple[Any, ...]) -> Any:
+        """Return the entry of a fixed list that one byte names."""
+        code = self.take(1)[0]
+        if code >= len(known):
+            raise WireError("an unknown dtype or type")
+        return known[code]
+
+
+def _read_big_int(r: _Reader, _depth: int) -> int:
+    size = r.number()
+    if size > MAX_INT_BYTES:
+        raise WireError(f"an integer of more than {MAX_INT_BYTES} bytes")
+    return int.from_bytes(r.take(size), "little", signed=True)
+
+
+def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
+    count = r.count(each=2)
+    found: dict[Any, Any] = {}
+    for _ in range(count):
+        key = r.value(depth + 1)
+        if not _is_key(key):
+            raise WireError("a dict with keys that are not plain")
+        found[key] = r.value(depth + 1)
+    if len(found) != count:
+        raise WireError("a dict with keys that collide")
+    return found
+
+
+def _read_shape(r: _Reader) -> tuple["np.dtype[Any]", tuple[int, ...], int]:
+    """Return the dtype, the shape and the bytes that an array claims."""
+    dtype, dimensions = r.listed(DTYPES), r.take(1)[0]
+    if dimensions > MAX_DIMENSIONS:
+        raise WireError(f"an array of more than {MAX_DIMENSIONS} dimensions")
+    shape = struct.unpack(f"<{dimensions}I", r.take(4 * dimensions))
+    return dtype, shape, math.prod(shape) * dtype.itemsize
+
+
+def _read_array(r: _Reader, _depth: int) -> "np.ndarray[Any, Any]":
+    dtype, shape, size = _read_shape(r)
+    flat = np.frombuffer(r.take(size), dtype)
+    try:
+        return _as_booleans(flat.reshape(shape).copy())
+    except ValueError as error:  # no elements, but dimensions whose product overflows
+        raise WireError(f"an array of shape {shape}") from error
+
+
+def _read_shared_array(r: _Reader, _depth: int) -> "np.ndarray[Any, Any]":
+    dtype, shape, size = _read_shape(r)
+    if r.block is None:
+        raise WireError("an array in shared memory that was never given")
+    if not INLINE <= size <= r.shared:
+        raise WireError(f"an array of {size} bytes in shared memory")
+    r.shared -= size
+    array = np.empty(shape, dtype)
+    r.block.get(_PLACE.unpack(r.take(8))[0], _bytes_of(array))
+    return _as_booleans(array)
+
+
+def _as_booleans(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Make the bytes of a boolean array 0 and 1 only: NumPy takes others on trust and counts them wrongly."""
+    if array.dtype == np.bool_:
+        np.not_equal(array.view(np.uint8), 0, out=array)
+    return array
+
+
+def _read_scalar(r: _Reader, _depth: int) -> "np.generic[Any]":
+    dtype = r.listed(DTYPES)
+    return _as_booleans(np.frombuffer(bytearray(r.take(dtype.itemsize)), dtype))[0]  # type: ignore[no-any-return]
+
+
+def _read_range(r: _Reader, _depth: int) -> range:
+    start, stop, step = _RANGE.unpack(r.take(_RANGE.size))
+    if step == 0:
+        raise WireError("a range that goes nowhere")
+    return range(start, stop, step)
+
+
+_READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
+    b"N": lambda _r, _d: None,
+    b"T": lambda _r, _d: True,
+    b"F": lambda _r, _d: False,
+    b"i": lambda r, _d: _I64.unpack(r.take(8))[0],
+    b"I": _read_big_int,
+    b"f": lambda r, _d: _F64.unpack(r.take(8))[0],
+    b"c": lambda r, _d: complex(*_C128.unpack(r.take(16))),
+    b"s": lambda r, _d: r.text(),
+    b"b": lambda r, _d: r.take(r.number()),
+    b"l": lambda r, d: [r.value(d + 1) for _ in range(r.count(each=1))],
+    b"t": lambda r, d: tuple([r.value(d + 1) for _ in range(r.count(each=1))]),
+    b"d": _read_dict,
+    b"a": _read_array,
+    b"A": _read_shared_array,
+    b"g": _read_scalar,
+    b"z": lambda r, d: slice(r.value(d + 1), r.value(d + 1), r.value(d + 1)),
+    b"e": lambda _r, _d: Ellipsis,
+    b"u": _read_range,
+    b"y": lambda r, _d: r.listed(DTYPES),
+    b"k": lambda r, _d: r.listed(TYPES),
+    b"h": lambda r, _d: r.from_handle(Handle(r.number(), r.text(4 * MAX_NAME))),
+    b"r": lambda r, _d: r.from_handle(Reverse(r.number())),
+}
+
+
+def encode(
+    value: Any,
+    to_handle: Callable[[Any], Handle | Reverse],
+    block: SharedBlock | None = None,
+    limits: Limits | None = None,
+) -> bytes:
+    """Return the bytes of a value.
+
+    Parameters
+    ----------
+    value
+        Plain data, of exact types, nested to `limits.depth`; anything else is passed to `to_handle`.
+    to_handle
+        Gives an object that is not plain the number it is known by on the other side.
+    block
+        Where arrays of 16 kB and more are put; without one they travel inline.
+
+    Raises
+    ------
+    WireError
+        If the value is beyond a limit.
+
+    """
+    if block is not None:
+        block.used = 0  # one message at a time: what the one before put there has been copied
+    writer = _Writer(to_handle, block, limits or Limits())
+    writer.value(value)
+    if len(writer.out) > writer.limits.frame:
+        raise WireError(f"a message of {len(writer.out)} bytes")
+    return bytes(writer.out)
+
+
+def decode(
+    data: bytes,
+    from_handle: Callable[[Handle | Reverse], Any] = lambda handle: handle,
+    block: SharedBlock | None = None,
+    limits: Limits | None = None,
+) -> Any:
+    """Return the value in some bytes; whatever they are, it is plain data and handles, or `WireError`.
+
+    Parameters
+    ----------
+    data
+        The bytes; nobody vouches for them.
+    from_handle
+        Gives what stands for a handle on this side; it raises `WireError` for a number it never gave out.
+    block
+        Where arrays of 16 kB and more were put.
+
+    """
+    reader = _Reader(data, block, limits or Limits(), from_handle)
+    value = reader.value()
+    if reader.place != len(data):
+        raise WireError("bytes behind the value")
+    return value
+
+
+class Frame(NamedTuple):
+    """One message: what it is about, the request it belongs to, and a value still in bytes."""
+
+    kind: int
+    nonce: int
+    payload: bytes
+
+
+_HEAD = struct.Struct("<IBQ")
+_CHUNK: Final = 1 << 16
+_MOST: Final = 1 << 20  # bytes asked for at once, so that a claimed length alone allocates nothing
+
+
+class Channel:
+    """One end of a stream socket that carries frames."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        incoming: SharedBlock | None = None,
+        outgoing: SharedBlock | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.sock, self.limits = sock, limits or Limits()
+        self.incoming, self.outgoing = incoming, outgoing
+        self._rest = bytearray()
+        self._received = 0
+        sock.setblocking(False)
+
+    @property
+    def volume(self) -> int:
+        """How many bytes the other end has had us take in, shared memory included."""
+        return self._received + (self.incoming.taken if self.incoming else 0)
+
+    def send(self, kind: int, nonce: int, payload: bytes, deadline: float) -> None:
+        """Send one frame whole.
+
+        Raises
+        ------
+        ChannelClosed
+            If the other end is gone.
+        TimeoutError
+            If it is not sent by `deadline`, in monotonic seconds.
+
+        """
+        data = memoryview(_HEAD.pack(len(payload), kind, nonce) + payload)
+        while data:
+            try:
+                data = data[self.sock.send(data) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT, deadline)
+            except OSError as error:
+                raise ChannelClosed("the other end is gone") from error
+
+    def receive(self, deadline: float) -> Frame:
+        """Return the next frame.
+
+        Raises
+        ------
+        ChannelClosed
+            If the other end is gone.
+        WireError
+            If it says more than the limits allow.
+        TimeoutError
+            If it is not here by `deadline`, in monotonic seconds.
+
+        """
+        if time.monotonic() > deadline:  # also if frames keep coming, so that no wait would ever notice
+            raise TimeoutError("no answer in time")
+        self._fill(_HEAD.size, deadline)
+        size, kind, nonce = _HEAD.unpack_from(self._rest)
+        if size > self.limits.frame:
+            raise WireError(f"a message of {size} bytes")
+        end = _HEAD.size + size
+        self._fill(end, deadline)
+        payload = bytes(self._rest[_HEAD.size : end])
+        del self._rest[:end]
+        self._received += end
+        if self.volume > self.limits.total:
+            raise WireError(f"more than {self.limits.total} bytes in one conversation")
+        return Frame(kind, nonce, payload)
+
+    def _fill(self, size: int, deadline: float) -> None:
+        while len(self._rest) < size:
+            try:
+                piece = self.sock.recv(min(_MOST, max(_CHUNK, size - len(self._rest))))
+            except BlockingIOError:
+                self._wait(select.POLLIN, deadline)
+                continue
+            except OSError as error:
+                raise ChannelClosed("the other end is gone") from error
+            if not piece:
+                raise ChannelClosed("the other end is gone")
+            self._rest += piece
+
+    def _wait(self, event: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(self.sock, event)
+        if not poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)):
+            raise TimeoutError("no answer in time")
+
+    def close(self) -> None:
+        """End the conversation."""
+        self.sock.close()
+
+
+def nonce() -> int:
+    """Return a number that cannot be guessed, for one request and its answer."""
+    return secrets.randbits(64)
