@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 # What a recorded tensor knows of its origin. Ages fall, so that the youngest is first in a queue.
 GRAPH = ("grad_fn", "_inputs", "_arrays", "_params", "_age")
+# The fewer objects a graph consists of, the less the garbage collector has to look through.
+NO_PARAMS: dict[str, Any] = {}
 _ages = count(0, -1)
 
 
 def record(
-    out: Array, rule: Rule, inputs: tuple[Any, ...], arrays: list[Any], params: dict[str, Any]
+    out: Array, rule: Rule, inputs: tuple[Any, ...], arrays: tuple[Any, ...], params: dict[str, Any]
 ) -> Tensor:
-    """Return a result as a tensor that remembers how it came about, if it can have a gradient."""
+    """Return a result as a tensor that remembers how it came about."""
     result = Tensor.__new__(Tensor)
-    if out.dtype.kind != "f":
+    if not rule.backward and out.dtype.kind != "f":  # such as the place of a maximum
         return hold(result, out)
     result._data = out
     result._grad = None
@@ -41,7 +43,7 @@ def record(
     result.grad_fn = rule
     result._inputs = inputs
     result._arrays = arrays
-    result._params = params
+    result._params = params or NO_PARAMS
     result._age = next(_ages)
     return result
 

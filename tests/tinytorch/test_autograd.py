@@ -86,9 +86,12 @@ def test_a_gradient_through_other_dtypes_comes_back_in_the_leafs():
     assert x.grad.numpy().tolist() == [2, 4]
 
 
+@pytest.mark.usefixtures("rules_kept")
 def test_results_that_are_not_floats_need_no_gradient():
     """There is nothing a whole number could pass on."""
     assert not leaf(1.5).astype(np.int64).requires_grad
+    rule("argmax", np.argmax)
+    assert not apply("argmax", leaf(1.5, 2.5)).requires_grad
 
 
 def test_a_backward_that_fails_leaves_every_gradient_as_it_was():
