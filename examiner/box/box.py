@@ -1,0 +1,221 @@
+"""Where student code runs: a server enters the outer walls once, and walls in each candidate by itself.
+
+The process that calls `enter_outer` stays behind as keeper, the child in which it returns is the server, and
+nothing outlives the server.
+"""
+
+import itertools
+import os
+import signal
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, NoReturn
+
+from examiner.box import landlock, limits, namespaces, privileges, reaper, seccomp, syscalls, usage
+from examiner.box.disk import Disk
+from examiner.box.limits import Limits
+from examiner.box.namespaces import Outer
+from examiner.box.policy import policy
+from examiner.box.view import View
+from examiner.box.walls import TooFewWalls, Walls, available
+
+_STANDING: Final = b"\0"
+_FIRST_TO_GO: Final = b"1000"  # when the machine's memory runs out
+
+
+class WallsFailed(Exception):  # noqa: N818 - the name says what is wrong
+    """The walls around one candidate could not be put up; none of its code has run."""
+
+
+def enter_outer(view: View, walls: Walls | None = None) -> "Box":
+    """Leave this process behind as keeper, and return in a child, the server, that can start candidates.
+
+    Call it in a process with one thread, before anything is preloaded: the keeper closes all its descriptors
+    and ends with the server's exit code. SIGTERM to the keeper ends both.
+
+    Parameters
+    ----------
+    view
+        What candidates can read.
+    walls
+        Use exactly these, even too few of them. If None, all that this machine has.
+
+    Raises
+    ------
+    TooFewWalls
+        If this machine's walls are not enough.
+    """
+    chosen = walls or available()
+    if walls is None and not chosen.are_enough:
+        raise TooFewWalls(chosen.advice)
+    if chosen.namespaces:
+        proc = namespaces.enter_outer(view)
+        _leave_keeper(lambda: None)
+        return Box(chosen, Outer(proc, network=chosen.landlock < landlock.SCOPES_SINCE))
+    disk = Disk(view)
+    reaper.adopt()
+    _leave_keeper(disk.close)
+    reaper.adopt()
+    return Box(chosen, disk)
+
+
+def _leave_keeper(clear: Callable[[], None]) -> None:
+    server = os.fork()
+    if server == 0:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        return
+    try:
+        os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+        pidfd = os.pidfd_open(server)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: reaper.end(pidfd, 0))
+        _, status = os.waitpid(server, 0)
+        clear()
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    finally:
+        os._exit(1)
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """A candidate that was started.
+
+    Parameters
+    ----------
+    number
+        Its process, as the server sees it.
+    pidfd
+        A descriptor of that process; whoever holds it can end it by `reaper.end`, from any namespace around.
+    home
+        Its working folder, as it sees it.
+    """
+
+    number: int
+    pidfd: int
+    home: Path
+
+
+class Box:
+    """The server's side of the walls."""
+
+    def __init__(self, walls: Walls, ground: Outer | Disk) -> None:
+        self.walls = walls
+        self._ground = ground
+        self._living: set[int] = set()
+        self._nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        stays_inside = walls.landlock >= landlock.SCOPES_SINCE
+        refused = policy(namespaces=walls.namespaces, signals_stay_inside=stays_inside)
+        self._filter = seccomp.assemble(refused) if walls.seccomp else b""
+        self._settle(ground.prepare())
+
+    def start(
+        self,
+        body: Callable[[], object],
+        bounds: Limits,
+        keep: Collection[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Boxed:
+        """Fork a candidate, and return once all walls stand around it, before it does anything of `body`.
+
+        Call it in the main thread: a candidate ends with the thread that started it.
+
+        Parameters
+        ----------
+        body
+            What it does; when it returns, the candidate ends.
+        bounds
+            How much it may use.
+        keep
+            Descriptors that it keeps. Those of 0, 1 and 2 that are not among them lead nowhere.
+        environment
+            All that it finds in ``os.environ`` besides ``HOME`` and ``TMPDIR``.
+
+        Raises
+        ------
+        WallsFailed
+            If one of the walls could not be put up.
+        """
+        home = self._ground.prepare()
+        reader, writer = os.pipe()
+        number = self._ground.fork()
+        if number == 0:
+            _be(partial(self._wall_in, home, bounds, {*keep, writer}, environment or {}), writer, body)
+        boxed = Boxed(number, os.pidfd_open(number), home)
+        self._living.add(number)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as answer:
+            said = answer.read()
+        if said != _STANDING:
+            self.end(boxed)
+            raise WallsFailed(said.decode() or "the process died")
+        return boxed
+
+    def end(self, boxed: Boxed) -> int:
+        """Kill a candidate if it lives, and all that it started; return its exit code, or minus its signal.
+
+        Its pidfd is closed. To be called as well for one that ended by itself.
+        """
+        reaper.end(boxed.pidfd)
+        _, status = os.waitpid(boxed.number, 0)
+        os.close(boxed.pidfd)
+        self._living.discard(boxed.number)
+        self._ground.clear(boxed.home, self._living)
+        return os.waitstatus_to_exitcode(status)
+
+    def _wall_in(self, home: Path, bounds: Limits, keep: set[int], environment: Mapping[str, str]) -> None:
+        """Put up all walls around this process; each step takes away what the steps before it needed."""
+        ground = self._ground
+        os.setsid()
+        os.umask(0o077)
+        _write(ground.proc, "self/oom_score_adj", _FIRST_TO_GO)
+        mapped = usage.address_space(ground.proc)
+        ground.enter(bounds.folder_mb, bounds.folder_files)
+        privileges.drop_capabilities()
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if self.walls.landlock:
+            landlock.restrict(ground.rules(home), self.walls.landlock)
+        self._close_all_but(keep)
+        limits.apply(bounds, mapped, processes_before=ground.processes_before)
+        os.environ.clear()
+        os.environ.update(environment)
+        self._settle(home)
+        if self.walls.seccomp:
+            seccomp.install(self._filter)
+
+    def _settle(self, home: Path) -> None:
+        os.environ.update(HOME=str(home), TMPDIR=str(self._ground.temporary(home)))
+        os.chdir(home)
+
+    def _close_all_but(self, keep: set[int]) -> None:
+        for standard in {0, 1, 2} - keep:
+            os.dup2(self._nothing, standard)
+        kept = sorted({2, *keep, os.sysconf("SC_OPEN_MAX")})
+        for below, above in itertools.pairwise(kept):
+            os.closerange(below + 1, above)
+
+
+def _be(wall_in: Callable[[], None], writer: int, body: Callable[[], object]) -> NoReturn:
+    """Live as a candidate: be walled in, say so, do what is to be done, and never return."""
+    status = 1
+    try:
+        try:
+            wall_in()
+        except OSError as error:
+            os.write(writer, str(error).encode())
+            raise
+        os.write(writer, _STANDING)
+        os.close(writer)
+        body()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _write(folder: int, name: str, text: bytes) -> None:
+    descriptor = os.open(name, os.O_WRONLY, dir_fd=folder)
+    try:
+        os.write(descriptor, text)
+    finally:
+        os.close(descriptor)

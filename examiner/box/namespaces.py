@@ -1,0 +1,174 @@
+"""A machine of one's own to stand on: a root that holds a read-only list of folders, and nobody else.
+
+It is built in two steps. The warm server enters the outer root once (`enter_outer`): bind mounts and a
+network namespace are what costs time. A candidate is then forked into a process namespace of its own and
+takes the rest (`Outer`): a user namespace, whose processes are counted apart, and a file system to write in.
+"""
+
+import os
+import socket
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from examiner.box import landlock, privileges
+from examiner.box import syscalls as sys_
+from examiner.box.view import DEVICES, View
+
+INSIDE_ID: Final = 1000  # what user and group are called inside
+_PRIVATE: Final = "/box"  # where the file system to write in is mounted
+_HOME: Final = Path("/box/home")
+_TEMPORARY: Final = Path("/box/tmp")
+_LINKS_TO_IT: Final = (Path("/tmp"), Path("/dev/shm"))  # noqa: S108
+_NOWHERE: Final = "/nowhere"  # an empty folder, to lay over what is hidden
+_OLD_ROOT: Final = "/.outside"
+_SERVERS_MB, _SERVERS_FILES = 16, 1024
+
+_OWN: Final = (
+    sys_.CLONE_NEWUSER | sys_.CLONE_NEWIPC | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWUTS
+)
+_CANDIDATES_OWN: Final = sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS | sys_.CLONE_NEWIPC
+_READ_ONLY: Final = sys_.MOUNT_ATTR_RDONLY | sys_.MOUNT_ATTR_NOSUID
+
+
+def enter_outer(view: View) -> int:
+    """Leave this process with a root of what the view shows and without network; return the machine's /proc.
+
+    The next fork is the first process of a new process namespace, with whose end everything in it ends. Root
+    is somebody who owns nothing afterwards.
+
+    Raises
+    ------
+    OSError
+        If the kernel or its administrator denies one of the namespaces.
+    """
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if privileges.has(privileges.CAP_SYS_ADMIN):  # the mounts come first, while every folder can be read
+        sys_.unshare(sys_.CLONE_NEWNS)
+        _build_root(view)
+        privileges.become_spare_user()
+        _unshare(proc, _OWN)
+    else:
+        _unshare(proc, _OWN | sys_.CLONE_NEWNS)
+        _build_root(view)
+    socket.sethostname("box")
+    return proc
+
+
+class Outer:
+    """What a server keeps to let candidates stand on; its descriptors must be closed inside them.
+
+    Parameters
+    ----------
+    proc
+        The machine's /proc.
+    network
+        Whether each candidate takes a network namespace too. It costs more than all the rest, most of it in
+        the kernel after the end, and keeps apart only abstract sockets of candidates that live at once.
+    """
+
+    processes_before = 0  # in a user namespace its own processes are counted alone
+
+    def __init__(self, proc: int, *, network: bool) -> None:
+        self.proc = proc
+        self._own = _CANDIDATES_OWN | (sys_.CLONE_NEWNET if network else 0)
+        self._processes = os.open("self/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        self._rules = [landlock.open_rule("/", landlock.READ), landlock.open_rule("/dev", landlock.USE)]
+
+    def prepare(self) -> Path:
+        """Return where a home will be."""
+        return _HOME
+
+    def temporary(self, _home: Path) -> Path:
+        """Return where temporary files go."""
+        return _TEMPORARY
+
+    def fork(self) -> int:
+        """Fork the first process of a new process namespace."""
+        sys_.unshare(sys_.CLONE_NEWPID)
+        child = -1
+        try:
+            child = os.fork()
+        finally:
+            if child != 0:
+                sys_.setns(self._processes, sys_.CLONE_NEWPID)
+        return child
+
+    def enter(self, megabytes: int, files: int) -> None:
+        """Leave this process with namespaces of its own and an empty file system to write in."""
+        _unshare(self.proc, self._own)
+        _mount_private(megabytes, files)
+
+    def rules(self, _home: Path) -> list[landlock.Rule]:
+        """Return what Landlock lets a candidate do: the root has nothing that it may not see."""
+        return [*self._rules, landlock.open_rule(_PRIVATE, landlock.WRITE)]
+
+    def clear(self, _home: Path, _living: Collection[int]) -> None:
+        """Leave nothing of a candidate; the kernel has seen to it."""
+
+
+def _unshare(proc: int, flags: int) -> None:
+    """Take new namespaces, a user namespace among them in which we are an ordinary user."""
+    user, group = os.geteuid(), os.getegid()
+    sys_.unshare(flags)
+    maps = {
+        "setgroups": "deny",
+        "uid_map": f"{INSIDE_ID} {user} 1",
+        "gid_map": f"{INSIDE_ID} {group} 1",
+    }
+    for name, text in maps.items():
+        descriptor = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+
+def _mount_private(megabytes: int, files: int) -> None:
+    size = f"size={megabytes}m,nr_inodes={files},mode=755"
+    sys_.mount("private", _PRIVATE, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, size)
+    for folder in (_HOME, _TEMPORARY):
+        os.mkdir(folder)  # noqa: PTH102 - a Path costs more than the call
+        os.chmod(folder, 0o1777)  # noqa: PTH101, S103 - root makes the server's, and is somebody else then
+
+
+def _build_root(view: View) -> None:
+    links, places, masks = view.links(), view.places(), view.masks()
+    sys_.mount("none", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
+    # Over /tmp, but at once the root: nothing is left behind on the machine, and nothing to show is covered.
+    sys_.mount("root", "/tmp", "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "size=1m,mode=755")  # noqa: S108
+    os.mkdir(f"/tmp{_OLD_ROOT}")  # noqa: PTH102, S108
+    sys_.pivot_root("/tmp", f"/tmp{_OLD_ROOT}")  # noqa: S108
+    os.chdir("/")
+    for place, real in places.items():
+        _show(f"{_OLD_ROOT}{real}", place, _READ_ONLY | sys_.MOUNT_ATTR_NODEV)
+    for device in DEVICES:
+        _show(f"{_OLD_ROOT}{device}", device, _READ_ONLY)
+    for folder in (_PRIVATE, _NOWHERE):
+        os.mkdir(folder)  # noqa: PTH102
+    _mount_private(_SERVERS_MB, _SERVERS_FILES)
+    _hide(masks, places)
+    links |= {link: _TEMPORARY for link in _LINKS_TO_IT if not link.exists()}  # it may hold what is shown
+    for link, target in links.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target)
+    sys_.unmount(_OLD_ROOT)
+    os.rmdir(_OLD_ROOT)  # noqa: PTH106
+    sys_.restrict_mount("/", _READ_ONLY | sys_.MOUNT_ATTR_NODEV, beneath=False)
+
+
+def _show(source: str, place: Path, attributes: int) -> None:
+    if Path(source).is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    sys_.mount(source, str(place), flags=sys_.MS_BIND | sys_.MS_REC)
+    sys_.restrict_mount(str(place), attributes)
+
+
+def _hide(masks: list[Path], places: dict[Path, Path]) -> None:
+    for place, real in places.items():
+        for mask in (mask for mask in masks if mask.is_relative_to(real)):
+            hidden = place / mask.relative_to(real)
+            sys_.mount(_NOWHERE if hidden.is_dir() else "/dev/null", str(hidden), flags=sys_.MS_BIND)

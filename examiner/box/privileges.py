@@ -1,0 +1,66 @@
+"""Becoming somebody who owns nothing, without capabilities and without a way to get any."""
+
+import ctypes
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from examiner.box import syscalls
+from examiner.box.syscalls import call, prctl
+
+CAP_SETGID: Final = 6
+CAP_SETUID: Final = 7
+CAP_SYS_ADMIN: Final = 21
+_HEADER: Final = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
+_NONE: Final = (ctypes.c_uint32 * 6)()
+_READABLE: Final = 0o005  # and to be gone through, by everybody
+
+# Root gives each server a user of its own, so that what the kernel counts per user (processes, pipes,
+# descriptors under way) is counted for it alone. Where a container knows few users, there is "nobody".
+FIRST_SPARE_USER: Final = 0x7000_0000
+NOBODY: Final = 65534
+
+
+def capabilities() -> int:
+    """Return this process's effective capabilities as bits."""
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the lower halves, then the upper
+    call("capget", _HEADER, sets)
+    return sets[0] | sets[3] << 32
+
+
+def has(*wanted: int) -> bool:
+    """Whether this process has all these capabilities."""
+    mine = capabilities()
+    return all(mine >> capability & 1 for capability in wanted)
+
+
+def become_spare_user() -> bool:
+    """Give up root, and its capabilities, for a user who owns nothing; whether that was possible."""
+    if os.geteuid() != 0 or not has(CAP_SETUID, CAP_SETGID):
+        return False
+    for user in (FIRST_SPARE_USER + os.getpid(), NOBODY):
+        try:
+            os.setresgid(user, user, user)
+        except OSError:  # the user namespace around us does not know the number
+            continue
+        os.setgroups([])
+        os.setresuid(user, user, user)
+        prctl(syscalls.PR_SET_DUMPABLE, 1)  # else /proc/self stays root's, and the maps of new namespaces too
+        return True
+    return False
+
+
+def spare_user_could_read(paths: Iterable[Path]) -> bool:
+    """Whether somebody who owns nothing reaches these: a home of mode 700 on the way keeps him out."""
+    ways = {part for path in paths for part in path.resolve().parents}
+    return all(folder.stat().st_mode & _READABLE == _READABLE for folder in ways)
+
+
+def drop_capabilities() -> None:
+    """Leave this process and all it will start without capabilities, for good.
+
+    Ambient ones go with the permitted; what a program's file, or root's number, would give is given no more.
+    """
+    prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    call("capset", _HEADER, _NONE)

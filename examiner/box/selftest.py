@@ -1,0 +1,114 @@
+"""Proof that the walls stand: every attempt succeeds without them, and is stopped inside a fresh box.
+
+As a program it prints the table: ``python -m examiner.box.selftest``.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from examiner.box import landlock
+from examiner.box.attempts import ATTEMPTS, stay_alive, use_a_processor
+from examiner.box.siege import Outcomes, outcomes
+from examiner.box.view import View
+from examiner.box.walls import Walls, available
+
+
+class State(StrEnum):
+    """What is known about a promise."""
+
+    PROVED = "proved"  # broken without walls, kept behind them
+    MISSING = "missing"  # broken behind the walls too
+    IDLE = "idle"  # kept even without walls: the machine sees to it, or has nothing of the kind
+
+
+@dataclass(frozen=True)
+class WallReport:
+    """One promise, and whether it is kept.
+
+    Parameters
+    ----------
+    wall
+        What it is about.
+    promise
+        A sentence.
+    state
+        Whether it is kept.
+    note
+        What stopped the attempt; where nothing did, what to do.
+    """
+
+    wall: str
+    promise: str
+    state: State
+    note: str
+
+
+def selftest(
+    walls: Walls | None = None, view: View | None = None, *, thorough: bool = False
+) -> tuple[WallReport, ...]:
+    """Try to break every promise, without walls and behind them; return what came of it.
+
+    Call it in a process with one thread, which is the same afterwards.
+
+    Parameters
+    ----------
+    walls
+        What is tried; if None, the strongest available.
+    view
+        What can be read inside; if None, what this Python needs.
+    thorough
+        Whether to try as well what takes seconds.
+    """
+    chosen = walls or available()
+    slow = [use_a_processor] if thorough else []
+    groups = ATTEMPTS | {"amount": [*ATTEMPTS["amount"], *slow]}
+    attempts = [attempt for group in groups.values() for attempt in group]
+    without, behind = outcomes(attempts, None, view), outcomes(attempts, chosen, view)
+    promises = [(wall, attempt) for wall, group in groups.items() for attempt in group]
+    reports = [_judge(wall, attempt, without, behind, chosen) for wall, attempt in promises]
+    return (*_kinds(chosen), *reports, _judge("the end", stay_alive, without, behind, chosen))
+
+
+def _judge(
+    wall: str, attempt: Callable[..., object], without: Outcomes, behind: Outcomes, walls: Walls
+) -> WallReport:
+    promise = (attempt.__doc__ or "").partition("\n")[0]
+    stopped_without, stopped = without[attempt.__name__], behind[attempt.__name__]
+    if not stopped:
+        note = walls.advice or "this wall has a hole: do not grade, report it"
+        return WallReport(wall, promise, State.MISSING, note)
+    return WallReport(wall, promise, State.IDLE if stopped_without else State.PROVED, stopped)
+
+
+def _kinds(walls: Walls) -> Iterator[WallReport]:
+    newest = walls.landlock >= landlock.SCOPES_SINCE
+    for kind, is_there, note in (
+        ("Namespaces.", walls.namespaces, "user, mount, process, network, IPC"),
+        ("Landlock.", newest, f"version {walls.landlock}"),
+        ("A filter of system calls.", walls.seccomp, "seccomp"),
+    ):
+        state = State.PROVED if is_there else State.MISSING
+        yield WallReport("kinds", kind, state, note if is_there else walls.advice)
+
+
+def table(reports: Iterable[WallReport]) -> str:
+    """Return the reports as lines of text."""
+    lines, before = [], ""
+    for report in reports:
+        wall = report.wall if report.wall != before else ""
+        lines.append(f"{wall:<12} {report.state:<8} {report.promise:<75} {report.note}")
+        before = report.wall
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table; exit with 1 where the walls are too few."""
+    walls = available()
+    sys.stdout.write(table(selftest(walls, thorough=True)) + "\n")
+    sys.exit(0 if walls.are_enough else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""The stage for attempts: something to be had, a neighbour, and an attacker behind some walls or none."""
+
+import ctypes
+import fcntl
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from examiner.box import reaper, syscalls
+from examiner.box.attempts import Attempt, Target, stay_alive
+from examiner.box.box import Boxed, enter_outer
+from examiner.box.limits import Limits
+from examiner.box.view import View, of_this_python
+from examiner.box.walls import Walls
+
+LIMITS: Final = Limits(cpu_seconds=1, memory_mb=64, processes=12, file_mb=1, folder_mb=4, folder_files=64)
+SECONDS: Final = 60.0  # for all attempts together
+_PR_SET_PTRACER: Final = 0x59616D61
+
+Outcomes = dict[str, str]
+"""What stopped each attempt, by its name; empty where nothing did."""
+
+
+def outcomes(attempts: Collection[Attempt], walls: Walls | None, view: View | None = None) -> Outcomes:
+    """Make attempts behind exactly these walls, or behind none; return what stopped them, and what a daemon.
+
+    Call it in a process with one thread, which is the same afterwards.
+
+    Parameters
+    ----------
+    attempts
+        To be made one after another, each in a process of its own.
+    walls
+        What stands around the attacker.
+    view
+        What can be read behind them; if None, what this Python needs.
+
+    Raises
+    ------
+    TimeoutError
+        If it takes longer than `SECONDS`.
+    RuntimeError
+        If there was no attack; why is on the error stream.
+    """
+    with _scene() as target:
+        reader, writer = os.pipe()
+        keeper = os.fork()
+        if keeper == 0:
+            try:
+                os.close(reader)
+                host = _box(view or of_this_python(), walls, target) if walls else _OpenField()
+                os.write(writer, json.dumps(_besiege(host, target, attempts)).encode())
+            except BaseException:  # noqa: BLE001 - nothing may go back into the caller's code
+                traceback.print_exc()
+            finally:
+                os._exit(0)
+        os.close(writer)
+        try:
+            said = _read_all(reader)
+        except TimeoutError:
+            os.kill(keeper, signal.SIGTERM)
+            raise
+        finally:
+            os.waitpid(keeper, 0)
+    if not said:
+        raise RuntimeError("the walls could not be tried")
+    return dict(json.loads(said))
+
+
+class _Host(Protocol):
+    """What starts processes and ends them: a box, or nothing around them."""
+
+    def start(self, body: Callable[[], object], bounds: Limits, keep: Collection[int]) -> Boxed: ...
+
+    def end(self, boxed: Boxed) -> int: ...
+
+
+def _box(view: View, walls: Walls, target: Target) -> _Host:
+    return enter_outer(replace(view, shown=(*view.shown, target.shown)), walls)
+
+
+class _OpenField:
+    """No walls at all."""
+
+    def start(self, body: Callable[[], object], _bounds: Limits, _keep: Collection[int]) -> Boxed:
+        home = Path(tempfile.mkdtemp())
+        number = os.fork()
+        if number == 0:
+            try:
+                syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+                os.chdir(home)
+                os.environ["TMPDIR"] = str(home)
+                body()
+            finally:
+                os._exit(0)
+        return Boxed(number, os.pidfd_open(number), home)
+
+    def end(self, boxed: Boxed) -> int:
+        reaper.end(boxed.pidfd)
+        os.close(boxed.pidfd)
+        shutil.rmtree(boxed.home)
+        return os.waitpid(boxed.number, 0)[1]
+
+
+def _besiege(host: _Host, target: Target, attempts: Collection[Attempt]) -> Outcomes:
+    ready, set_ready = os.pipe()
+    neighbour = host.start(partial(_live_next_door, target, set_ready), LIMITS, {set_ready})
+    os.close(set_ready)
+    os.read(ready, 1)
+
+    reader, writer = os.pipe()
+    lifeline, others = socket.socketpair()
+    target = replace(target, neighbour_home=neighbour.home)
+    attack = partial(_attack, target, attempts, writer, others.fileno())
+    attacker = host.start(attack, LIMITS, {writer, others.fileno()})
+    os.close(writer)
+    others.close()
+    result: Outcomes = json.loads(_read_all(reader))
+    reaper.is_over(attacker.pidfd, SECONDS)
+    host.end(attacker)
+    with lifeline:
+        result[stay_alive.__name__] = "it was killed" if _hangs_up(lifeline) else ""
+    host.end(neighbour)
+    return result
+
+
+def _live_next_door(target: Target, ready: int) -> None:
+    Path("left").write_text("left")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{target.neighbour_abstract}")
+        listener.listen()
+        os.write(ready, b"1")
+        signal.pause()
+
+
+def _attack(target: Target, attempts: Collection[Attempt], writer: int, lifeline: int) -> None:
+    result = {attempt.__name__: _try(attempt, target) for attempt in attempts}
+    os.write(writer, json.dumps(result).encode())
+    os.close(writer)
+    stay_alive(lifeline)
+
+
+def _try(attempt: Attempt, target: Target) -> str:
+    """Make an attempt in a process of its own; return what stopped it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            attempt(target)
+        except BaseException as error:  # noqa: BLE001 - whatever stopped it is the answer
+            os.write(writer, f"{type(error).__name__}: {error}".encode()[:200])
+        finally:
+            os._exit(0)
+    os.close(writer)
+    said = _read_all(reader).decode(errors="replace")
+    _, status = os.waitpid(child, 0)
+    return f"killed by {signal.Signals(os.WTERMSIG(status)).name}" if os.WIFSIGNALED(status) else said
+
+
+def _hangs_up(end: socket.socket) -> bool:
+    """Whether nobody has the other end open: the dead close theirs before anybody learns of their death."""
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(0)) and end.recv(1) == b""
+
+
+def _read_all(reader: int) -> bytes:
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    text = b""
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        while poll.poll(SECONDS * 1000):
+            part = pipe.read(1 << 16)
+            if not part:
+                return text
+            text += part
+    raise TimeoutError("the attempts on the walls hang")
+
+
+@contextmanager
+def _scene() -> Iterator[Target]:
+    """Set up all that there is to be had; it is gone afterwards."""
+    token = secrets.token_hex(8)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siege-")))
+        folder.chmod(0o755)
+        outside, shown = _open_folder(folder / "outside"), _open_folder(folder / "shown")
+        secret = outside / "secret"
+        secret.write_text(token)
+        secret.chmod(0o666)
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        _listen(stack, f"\0{token}", socket.SOCK_STREAM)
+        _listen(stack, str(outside / "socket"), socket.SOCK_STREAM)
+        _listen(stack, str(outside / "socket.datagrams"), socket.SOCK_DGRAM)
+        os.environ[token] = token
+        stack.callback(os.environ.pop, token)
+        yield Target(
+            secret=secret,
+            shown=shown,
+            listener=outside / "socket",
+            abstract=token,
+            port=tcp.getsockname()[1],
+            memory=ctypes.create_string_buffer(token.encode()),
+            victim=stack.enter_context(_victim()),
+            descriptor=_open_high(stack, outside),
+            variable=token,
+            neighbour_home=Path(),
+            neighbour_abstract=f"neighbour-{token}",
+            limits=LIMITS,
+        )
+
+
+def _open_folder(path: Path) -> Path:
+    path.mkdir()
+    path.chmod(0o777)
+    return path
+
+
+def _open_high(stack: ExitStack, path: Path) -> int:
+    """Return a descriptor whose number no attempt gets for one of its own."""
+    low = os.open(path, os.O_RDONLY)
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 100)
+    os.close(low)
+    stack.callback(os.close, high)
+    return high
+
+
+def _listen(stack: ExitStack, address: str, kind: int) -> None:
+    listener = stack.enter_context(socket.socket(socket.AF_UNIX, kind))
+    listener.bind(address)
+    if not address.startswith("\0"):
+        Path(address).chmod(0o777)
+    if kind == socket.SOCK_STREAM:
+        listener.listen()
+
+
+@contextmanager
+def _victim() -> Iterator[int]:
+    number = os.fork()
+    if number == 0:
+        try:
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            with suppress(OSError):  # where Yama lets a process be traced by its parents alone, allow all
+                syscalls.prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1).value)
+            while True:
+                signal.pause()
+        finally:
+            os._exit(0)
+    try:
+        yield number
+    finally:
+        os.kill(number, signal.SIGKILL)
+        os.waitpid(number, 0)

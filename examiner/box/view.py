@@ -1,0 +1,97 @@
+"""What can be read inside: folders and files to show, and what in them to hide."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+DEVICES: Final = tuple(Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom"))
+
+# What a Python and the libraries of its packages need of a system: libraries, programs, fonts, time zones.
+_SYSTEM: Final = (
+    *("/lib", "/lib64", "/bin", "/usr/lib", "/usr/lib64", "/usr/bin"),
+    *("/usr/share/fonts", "/usr/share/zoneinfo", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime"),
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """Absolute paths that can be read and executed inside, where they stand outside.
+
+    Parameters
+    ----------
+    shown
+        Folders and files; what does not exist is passed over. A link shows what it leads to as well.
+    hidden
+        Folders and files in them that cannot be read all the same.
+    """
+
+    shown: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
+
+    def links(self) -> dict[Path, Path]:
+        """Return the links to be made, each with what it leads to; in a folder that is shown they are."""
+        places = self.places()
+        return {
+            path: path.resolve()
+            for path in self.shown
+            if path.is_symlink() and path.exists() and not _lies_in(path, places)
+        }
+
+    def places(self) -> dict[Path, Path]:
+        """Return where to put what, leaving out what lies in a folder that is put somewhere itself."""
+        existing = [path for path in self.shown if path.exists()]
+        wanted = {path.resolve(): path.resolve() for path in existing}
+        wanted |= {path: path.resolve() for path in existing if not path.is_symlink()}
+        kept: dict[Path, Path] = {}
+        for place in sorted(wanted):  # a folder comes before what lies in it
+            if not _lies_in(place, kept):
+                kept[place] = wanted[place]
+        return kept
+
+    def masks(self) -> list[Path]:
+        """Return what is hidden and would be seen."""
+        shown = self.places().values()
+        real = {path.resolve() for path in self.hidden if path.exists()}
+        return [path for path in sorted(real) if _lies_in(path, shown)]
+
+    def around_the_hidden(self) -> list[Path]:
+        """Return what is shown; a folder with something hidden in it is replaced by its other entries."""
+        masks = self.masks()
+        return [part for path in sorted(set(self.places().values())) for part in _without(path, masks)]
+
+
+def _lies_in(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _without(path: Path, masks: list[Path]) -> Iterator[Path]:
+    if path in masks:
+        return
+    if not any(mask.is_relative_to(path) for mask in masks):
+        yield path
+        return
+    for entry in sorted(path.iterdir()):
+        if not entry.is_symlink():  # a rule for a link would be one for what it leads to
+            yield from _without(entry, masks)
+
+
+def of_this_python() -> View:
+    """Return what the running Python needs: itself, its environment, the system's libraries.
+
+    Packages that lie beside a standard library, and that it does not import from, are hidden: they may be the
+    instructor's.
+    """
+    base, version = Path(sys.base_prefix), f"python{sys.version_info.major}.{sys.version_info.minor}"
+    patterns = ("bin/python3*", f"lib*/{version}", "lib*/libpython*")
+    interpreter = [path for pattern in patterns for path in base.glob(pattern)]
+    packages = [
+        folder
+        for root in (base, Path("/usr"))
+        for kind in ("site-packages", "dist-packages")
+        for folder in root.glob(f"lib*/python3*/{kind}")
+    ]
+    system = [Path(path) for path in _SYSTEM]
+    hidden = tuple(folder for folder in packages if str(folder) not in sys.path)
+    return View((*system, *interpreter, Path(sys.prefix)), hidden)
