@@ -72,7 +72,7 @@ def convolution(x: Shape, weight: Shape, goal: float) -> Iterator[Work]:
     def bare() -> Arrays:
         inputs, options = (*arrays, None), {"stride": (1, 1), "padding": (0, 0)}
         out = rule.forward(*inputs, **options)
-        return tuple(derivative(g, out, *inputs, **options) for derivative in rule.backward[:2])
+        return tuple(rule.backward[i](g, out, *inputs, **options) for i in (0, 1))
 
     name = f"conv2d {','.join(map(str, x))} * {','.join(map(str, weight))}"
     yield Work(name, differentiated(nn.conv2d, ours, g), torch_side, goal)

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tinytorch.tensor import rules
+
+# The same examples every time, and no clock: a busy machine finds nothing new.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

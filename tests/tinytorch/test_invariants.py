@@ -6,7 +6,6 @@ They are what hidden tests may check of a student's classes, so the reference ke
 import gc
 import inspect
 import itertools
-import time
 import tracemalloc
 import weakref
 
@@ -494,31 +493,17 @@ def test_15_a_diamond_waits_for_both_sides():
 
 
 @pytest.mark.usefixtures("rules_kept")
-def test_15_each_operation_is_visited_once():
-    """y + y sixty times has 2⁶⁰ paths and sixty operations."""
+@pytest.mark.parametrize("depth", [30, 60])
+def test_15_each_operation_is_visited_once(depth):
+    """y + y sixty times has 2⁶⁰ paths and sixty operations: twice the cost of thirty, and not 2³⁰ times."""
     visits = []
-    rule("double", lambda a, b: a + b, lambda g, out, a, b: visits.append(1) or g, lambda g, out, a, b: g)  # noqa: ARG005
+    rule("twice", lambda a, b: a + b, lambda g, out, a, b: visits.append(out) or g, lambda g, out, a, b: g)  # noqa: ARG005
     x = y = leaf([1.0])
-    for _ in range(60):
-        y = apply("double", y, y)
+    for _ in range(depth):
+        y = apply("twice", y, y)
     y.backward()
-    assert x.grad.item() == 2.0**60
-    assert len(visits) == 60
-
-
-def test_15_twice_the_diamonds_cost_at_most_three_times_as_much():
-    """The best of many runs, on a processor's own clock."""
-
-    def cost(depth):
-        x = y = leaf([1.0])
-        for _ in range(depth):
-            y = y + y
-        start = time.process_time_ns()
-        y.backward()
-        assert x.grad.item() == 2.0**depth
-        return time.process_time_ns() - start
-
-    assert min(cost(60) for _ in range(50)) <= 3 * min(cost(30) for _ in range(50))
+    assert x.grad.item() == 2.0**depth
+    assert len(visits) == depth
 
 
 def test_15_an_uneven_diamond_is_in_order_too():
