@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 
 import examiner_checks
 from examiner.errors import PlatformFault
-from examiner.gradecell import BY_REF, CHECKS, ID, IS, OURS, REFERENCE, TYPE, GradeCell
+from examiner.gradecell import BY_REF, CHECKS, ID, IS, METHOD, OURS, REFERENCE, TYPE, GradeCell
 from examiner.proxy import ArrayHandle, AuthorError, CandidateLost, Proxy, Remote, by_ref, read
 from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
 from examiner.wire import Channel
@@ -235,6 +235,7 @@ class Namespace:
             "__builtins__": {**vars(builtins), **own, "callable": self.callable_},
             "__name__": "__grade_cell__",
             BY_REF: self.by_ref,
+            METHOD: self.method,
             IS: self.is_,
             TYPE: self.type_,
             ID: self.id_,
@@ -316,6 +317,12 @@ class Namespace:
                 "ref(…) is about a student's object: write the student's attribute, item or call in it"
             )
         return by_ref(self.remote, operation, owner, *args)
+
+    def method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, of a student's object in one request."""
+        if type(owner) is Proxy:
+            return self.remote.ask("method", owner, name, args, kwargs)
+        return getattr(owner, name)(*args, **kwargs)
 
     def is_(self, a: Any, b: Any) -> bool:
         """Compare identities, unless both sides are copies, whose identity says nothing."""

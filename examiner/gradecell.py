@@ -1,8 +1,9 @@
 """The text of a grade cell, made ready for the examiner to run: once for an assignment, not for each student.
 
-The text stays what it is in a student's notebook. Four expressions mean something else where values are
-copies: `ref(x.data)` leaves the array with the candidate, and `is`, `type(x)` and `id(x)` are asked of what
-travels. What a copy cannot show at all is the author's error, said before any student is graded.
+The text stays what it is in a student's notebook. Some expressions mean something else where values are
+copies: `ref(x.data)` leaves the array with the candidate, `is`, `type(x)` and `id(x)` are asked of what
+travels, and a method of a student's object is called in one step. What a copy cannot show at all is the
+author's error, said before any student is graded.
 
 Locked cells run on both sides: if the grade cell uses them, modules that are the examiner's own are imported
 here again, and functions and constants of the locked cells before it are defined here again.
@@ -25,7 +26,7 @@ CHECKS: Final = "examiner_checks"
 REFERENCE: Final = "reference"
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
-BY_REF, IS, TYPE, ID = "__by_ref__", "__is__", "__type__", "__id__"
+BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
 
 _MEMORY: Final = "memory is judged by behaviour: write through one ref(…), read through the other by value(…)"
 _INSTEAD: Final = {
@@ -147,13 +148,17 @@ class _Rewriting(ast.NodeTransformer):
         self.refs = refs
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if not isinstance(node.func, ast.Name) or len(node.args) != 1 or node.keywords:
-            return node
-        if node.func.id in self.refs:
+        function = node.func.id if isinstance(node.func, ast.Name) and len(node.args) == 1 else ""
+        if function in self.refs and not node.keywords:
+            self.generic_visit(node.args[0])  # what is in it, and not its last step
             return ast.copy_location(_call(BY_REF, *_last_step(node.args[0])), node)
-        if node.func.id in {"type", "id"}:
-            return ast.copy_location(_call(TYPE if node.func.id == "type" else ID, node.args[0]), node)
+        self.generic_visit(node)
+        if function in {"type", "id"} and not node.keywords:
+            return ast.copy_location(_call(TYPE if function == "type" else ID, *node.args), node)
+        if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
+            method = _call(METHOD, node.func.value, ast.Constant(node.func.attr), *node.args)
+            method.keywords = node.keywords
+            return ast.copy_location(method, node)  # one request instead of two, if it is a student's
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
@@ -226,8 +231,10 @@ def _last_step(node: ast.expr) -> list[ast.expr]:
             keys: list[ast.expr | None] = [
                 None if each.arg is None else ast.Constant(each.arg) for each in named
             ]
-            keywords = ast.Dict(keys, [each.value for each in named])
-            return [ast.Constant("call"), function, ast.Tuple(args, ast.Load()), keywords]
+            given = [ast.Tuple(args, ast.Load()), ast.Dict(keys, [each.value for each in named])]
+            if isinstance(function, ast.Attribute):
+                return [ast.Constant("method"), function.value, ast.Constant(function.attr), *given]
+            return [ast.Constant("call"), function, *given]
     return [ast.Constant("value"), node]
 
 

@@ -13,9 +13,9 @@ Frame: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers are li
 
 import fcntl
 import math
+import mmap
 import os
 import secrets
-import select
 import socket
 import struct
 import time
@@ -122,6 +122,7 @@ class SharedBlock:
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor, self.size = descriptor, size
+        self._memory: mmap.mmap | None = None
         self.used = self.taken = 0  # what the present message has put here; what all messages took from here
 
     @classmethod
@@ -134,30 +135,35 @@ class SharedBlock:
         )
         return cls(descriptor, size)
 
+    @property
+    def memory(self) -> mmap.mmap:
+        """The memory itself, mapped when it is first asked for: most cells have small arrays only."""
+        if self._memory is None:
+            self._memory = mmap.mmap(self.descriptor, self.size)
+        return self._memory
+
     def put(self, data: memoryview) -> int:
         """Copy bytes behind what this frame has put so far; return the place."""
-        place = self.used
-        if place + data.nbytes > self.size:
+        place, end = self.used, self.used + data.nbytes
+        if end > self.size:
             raise WireError(f"arrays of more than {self.size} bytes in one message")
-        while data.nbytes:
-            written = os.pwrite(self.descriptor, data, self.used)
-            self.used += written
-            data = data[written:]
+        self.memory[place:end] = data
+        self.used = end
         return place
 
     def get(self, place: int, out: memoryview) -> None:
         """Fill `out` with the bytes at a place, copied once: what the other side writes later is not seen."""
-        if place + out.nbytes > self.size:
+        end = place + out.nbytes
+        if end > self.size:
             raise WireError("an array points outside the shared block")
+        with memoryview(self.memory) as memory, memory[place:end] as piece:
+            out[:] = piece
         self.taken += out.nbytes
-        while out.nbytes:
-            got = os.preadv(self.descriptor, [out], place)
-            if got <= 0:
-                raise WireError("the shared block ended early")
-            place, out = place + got, out[got:]
 
     def close(self) -> None:
         """Give the memory back."""
+        if self._memory is not None:
+            self._memory.close()
         os.close(self.descriptor)
 
 
@@ -332,8 +338,22 @@ class _Reader:
         piece, self.place = self.data[self.place : end], end
         return piece
 
+    def unpack(self, form: struct.Struct) -> tuple[Any, ...]:
+        try:
+            numbers = form.unpack_from(self.data, self.place)
+        except struct.error as error:
+            raise WireError("a message ended early") from error
+        self.place += form.size
+        return numbers
+
+    def byte(self) -> int:
+        if self.place >= len(self.data):
+            raise WireError("a message ended early")
+        self.place += 1
+        return self.data[self.place - 1]
+
     def number(self) -> int:
-        return int(_U32.unpack(self.take(4))[0])
+        return self.unpack(_U32)[0]  # type: ignore[no-any-return]
 
     def count(self, each: int) -> int:
         """Return how many items follow; each takes `each` bytes or more, so no claim exceeds the message."""
@@ -346,7 +366,7 @@ class _Reader:
         self.items += 1
         if depth > self.limits.depth or self.items > self.limits.items:
             raise WireError("too deep or too many values in one message")
-        read = _READERS.get(self.take(1))
+        read = _READERS.get(self.byte())
         if read is None:
             raise WireError("an unknown kind of value")
         return read(self, depth)
@@ -362,7 +382,7 @@ class _Reader:
 
     def listed(self, known: tuple[Any, ...]) -> Any:
         """Return the entry of a fixed list that one byte names."""
-        code = self.take(1)[0]
+        code = self.byte()
         if code >= len(known):
             raise WireError("an unknown dtype or type")
         return known[code]
@@ -390,7 +410,7 @@ def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
 
 def _read_shape(r: _Reader) -> tuple["np.dtype[Any]", tuple[int, ...], int]:
     """Return the dtype, the shape and the bytes that an array claims."""
-    dtype, dimensions = r.listed(DTYPES), r.take(1)[0]
+    dtype, dimensions = r.listed(DTYPES), r.byte()
     if dimensions > MAX_DIMENSIONS:
         raise WireError(f"an array of more than {MAX_DIMENSIONS} dimensions")
     shape = struct.unpack(f"<{dimensions}I", r.take(4 * dimensions))
@@ -414,7 +434,7 @@ def _read_shared_array(r: _Reader, _depth: int) -> "np.ndarray[Any, Any]":
         raise WireError(f"an array of {size} bytes in shared memory")
     r.shared -= size
     array = np.empty(shape, dtype)
-    r.block.get(_PLACE.unpack(r.take(8))[0], _bytes_of(array))
+    r.block.get(r.unpack(_PLACE)[0], _bytes_of(array))
     return _as_booleans(array)
 
 
@@ -431,35 +451,35 @@ def _read_scalar(r: _Reader, _depth: int) -> "np.generic[Any]":
 
 
 def _read_range(r: _Reader, _depth: int) -> range:
-    start, stop, step = _RANGE.unpack(r.take(_RANGE.size))
+    start, stop, step = r.unpack(_RANGE)
     if step == 0:
         raise WireError("a range that goes nowhere")
     return range(start, stop, step)
 
 
-_READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
-    b"N": lambda _r, _d: None,
-    b"T": lambda _r, _d: True,
-    b"F": lambda _r, _d: False,
-    b"i": lambda r, _d: _I64.unpack(r.take(8))[0],
-    b"I": _read_big_int,
-    b"f": lambda r, _d: _F64.unpack(r.take(8))[0],
-    b"c": lambda r, _d: complex(*_C128.unpack(r.take(16))),
-    b"s": lambda r, _d: r.text(),
-    b"b": lambda r, _d: r.take(r.number()),
-    b"l": lambda r, d: [r.value(d + 1) for _ in range(r.count(each=1))],
-    b"t": lambda r, d: tuple([r.value(d + 1) for _ in range(r.count(each=1))]),
-    b"d": _read_dict,
-    b"a": _read_array,
-    b"A": _read_shared_array,
-    b"g": _read_scalar,
-    b"z": lambda r, d: slice(r.value(d + 1), r.value(d + 1), r.value(d + 1)),
-    b"e": lambda _r, _d: Ellipsis,
-    b"u": _read_range,
-    b"y": lambda r, _d: r.listed(DTYPES),
-    b"k": lambda r, _d: r.listed(TYPES),
-    b"h": lambda r, _d: r.from_handle(Handle(r.number(), r.text(4 * MAX_NAME))),
-    b"r": lambda r, _d: r.from_handle(Reverse(r.number())),
+_READERS: dict[int, Callable[[_Reader, int], Any]] = {
+    ord("N"): lambda _r, _d: None,
+    ord("T"): lambda _r, _d: True,
+    ord("F"): lambda _r, _d: False,
+    ord("i"): lambda r, _d: r.unpack(_I64)[0],
+    ord("I"): _read_big_int,
+    ord("f"): lambda r, _d: r.unpack(_F64)[0],
+    ord("c"): lambda r, _d: complex(*r.unpack(_C128)),
+    ord("s"): lambda r, _d: r.text(),
+    ord("b"): lambda r, _d: r.take(r.number()),
+    ord("l"): lambda r, d: [r.value(d + 1) for _ in range(r.count(each=1))],
+    ord("t"): lambda r, d: tuple([r.value(d + 1) for _ in range(r.count(each=1))]),
+    ord("d"): _read_dict,
+    ord("a"): _read_array,
+    ord("A"): _read_shared_array,
+    ord("g"): _read_scalar,
+    ord("z"): lambda r, d: slice(r.value(d + 1), r.value(d + 1), r.value(d + 1)),
+    ord("e"): lambda _r, _d: Ellipsis,
+    ord("u"): _read_range,
+    ord("y"): lambda r, _d: r.listed(DTYPES),
+    ord("k"): lambda r, _d: r.listed(TYPES),
+    ord("h"): lambda r, _d: r.from_handle(Handle(r.number(), r.text(4 * MAX_NAME))),
+    ord("r"): lambda r, _d: r.from_handle(Reverse(r.number())),
 }
 
 
@@ -529,7 +549,8 @@ class Frame(NamedTuple):
 
 
 _HEAD = struct.Struct("<IBQ")
-_CHUNK: Final = 1 << 16
+_CHUNK: Final = 1 << 14
+_PATIENCE: Final = struct.pack("ll", 0, 50_000)  # a wait this long, then a look at the deadline
 _MOST: Final = 1 << 20  # bytes asked for at once, so that a claimed length alone allocates nothing
 
 
@@ -547,7 +568,9 @@ class Channel:
         self.incoming, self.outgoing = incoming, outgoing
         self._rest = bytearray()
         self._received = 0
-        sock.setblocking(False)
+        sock.setblocking(True)
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # one system call a message, and no poll
+            sock.setsockopt(socket.SOL_SOCKET, direction, _PATIENCE)
 
     @property
     def volume(self) -> int:
@@ -570,7 +593,7 @@ class Channel:
             try:
                 data = data[self.sock.send(data) :]
             except BlockingIOError:
-                self._wait(select.POLLOUT, deadline)
+                _check(deadline)
             except OSError as error:
                 raise ChannelClosed("the other end is gone") from error
 
@@ -587,8 +610,7 @@ class Channel:
             If it is not here by `deadline`, in monotonic seconds.
 
         """
-        if time.monotonic() > deadline:  # also if frames keep coming, so that no wait would ever notice
-            raise TimeoutError("no answer in time")
+        _check(deadline)  # also if frames keep coming, so that no wait would ever notice
         self._fill(_HEAD.size, deadline)
         size, kind, nonce = _HEAD.unpack_from(self._rest)
         if size > self.limits.frame:
@@ -607,23 +629,23 @@ class Channel:
             try:
                 piece = self.sock.recv(min(_MOST, max(_CHUNK, size - len(self._rest))))
             except BlockingIOError:
-                self._wait(select.POLLIN, deadline)
+                _check(deadline)
                 continue
             except OSError as error:
                 raise ChannelClosed("the other end is gone") from error
             if not piece:
                 raise ChannelClosed("the other end is gone")
             self._rest += piece
-
-    def _wait(self, event: int, deadline: float) -> None:
-        poll = select.poll()
-        poll.register(self.sock, event)
-        if not poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)):
-            raise TimeoutError("no answer in time")
+            _check(deadline)  # also if it comes byte by byte
 
     def close(self) -> None:
         """End the conversation."""
         self.sock.close()
+
+
+def _check(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimeoutError("no answer in time")
 
 
 def nonce() -> int:
