@@ -4,7 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 BENCH_PYTHON ?= .venv-bench/bin/python
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
@@ -72,6 +71,6 @@ endef
 .venv-bench/bin/python: pyproject.toml
 	@echo "setting up .venv-bench with PyTorch (some minutes the first time)"
 	@$(PYTHON) -m venv .venv-bench
-	@$@ -m pip install $(PIP_OPTIONS) --extra-index-url $(TORCH_INDEX) "numpy<2.5" \
+	@$@ -m pip install $(PIP_OPTIONS) "numpy<2.5" \
 	  $$(sed -n 's/^bench = \["\(.*\)"\]/\1/p' pyproject.toml)
 	@touch $@
