@@ -28,6 +28,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--no-first-run",
 ]
+HANDED_IN = {"submitted/student01": "source", "submitted/student02": "release"}
 PATIENCE = 60_000  # milliseconds: both cores may be busy grading
 
 expect.set_options(timeout=PATIENCE)
@@ -53,7 +54,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def course(executable, environment, tmp_path_factory) -> Path:  # noqa: ARG001  (nothing to see it with, no course)
-    """A copy of the course in which student01 handed in the right answer, and it is graded and released."""
+    """A copy of the course, released and graded: student01 handed in what is right, student02 nothing new."""
     root = tmp_path_factory.mktemp("course")
     settings = (REPOSITORY / "course.toml").read_text()
     student_environment = f'python = "{REPOSITORY / ".venv-student"}"'
@@ -61,8 +62,8 @@ def course(executable, environment, tmp_path_factory) -> Path:  # noqa: ARG001  
     shutil.copy(REPOSITORY / "nbgrader_config.py", root)
     for name in ("requirements", "tinytorch"):
         (root / name).symlink_to(REPOSITORY / name)
-    for folder in ("source", "submitted/student01"):
-        shutil.copytree(REPOSITORY / "source/01_tensor", root / folder / "01_tensor")
+    for folder, origin in HANDED_IN.items() | {("source", "source")}:
+        shutil.copytree(REPOSITORY / origin / "01_tensor", root / folder / "01_tensor")
     nbgrader = EXAMINER.with_name("nbgrader")
     for command in ([EXAMINER, "grade", "-a", "01_tensor"], [nbgrader, "release_assignment", "01_tensor"]):
         subprocess.run(command, cwd=root, env=environment, check=True)
