@@ -28,7 +28,8 @@ from numpy.typing import ArrayLike
 import examiner_checks
 from examiner.errors import PlatformFault
 from examiner.gradecell import BY_REF, CHECKS, ID, IS, METHOD, OURS, REFERENCE, TYPE, GradeCell
-from examiner.proxy import ArrayHandle, AuthorError, CandidateLost, Proxy, Remote, by_ref, read
+from examiner.lending import AuthorError
+from examiner.proxy import ArrayHandle, CandidateLost, Proxy, Remote, by_ref, read
 from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
 from examiner.wire import Channel
 from examiner_checks import CheckFailed

@@ -5,60 +5,28 @@ and `with`. What would let the student's code decide about itself (`==`, `<`, tr
 error, whose text says what to write.
 """
 
-import builtins
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Never, NoReturn
 
 import numpy as np
 
+from examiner.lending import (
+    AuthorError,
+    CandidateError,
+    done,
+    is_finding,
+    known_name,
+    listed,
+    raise_recursion,
+    recreated,
+)
 from examiner.verdict import Outcome
 from examiner.wire import Channel, ChannelClosed, Handle, Kind, Reverse, WireError, decode, encode, nonce
-from examiner_checks import CheckFailed, NumpyOnly, Spy
+from examiner_checks import CheckFailed
 
-# The classes in which an exception of the candidate's is raised here: nothing that steers a program.
-RECREATED: Final = {
-    name: getattr(builtins, name)
-    for name in (
-        *(
-            "ArithmeticError",
-            "AssertionError",
-            "AttributeError",
-            "BufferError",
-            "EOFError",
-            "FloatingPointError",
-        ),
-        *("ImportError", "IndexError", "KeyError", "LookupError", "MemoryError", "ModuleNotFoundError"),
-        *("NameError", "NotImplementedError", "OSError", "OverflowError", "RecursionError", "ReferenceError"),
-        *(
-            "RuntimeError",
-            "TimeoutError",
-            "TypeError",
-            "UnboundLocalError",
-            "ValueError",
-            "ZeroDivisionError",
-        ),
-        *("Warning", "DeprecationWarning", "FutureWarning", "RuntimeWarning", "UserWarning"),
-    )
-}
-
-# What a student's code may read of an object of ours; a class of a cell's own says it as `lent_attributes`.
-LENT: Final = {
-    NumpyOnly: frozenset({"numpy"}),
-    Spy: frozenset({"numpy", "data", "shape", "dtype", "ndim", "size", "__array__"}),
-}
-
-MAX_TEXT: Final = 4000
 MAX_LENGTH: Final = 10_000_000
 MAX_LENT: Final = 100_000
 MAX_NESTING: Final = 16
-
-
-class AuthorError(Exception):
-    """A grade cell asks for what no proxy can mean; the text says what to write instead."""
-
-
-class CandidateError(Exception):
-    """The student's code raised something that is not recreated here, such as SystemExit."""
 
 
 class CandidateLost(BaseException):
@@ -136,7 +104,7 @@ class Remote:
             if kind == Kind.CALLBACK:
                 failure = self._serve(number, value) or failure
             elif kind == Kind.VALUE:
-                if isinstance(failure, AssertionError | AuthorError):
+                if failure and is_finding(failure):
                     raise failure  # a student's `except` does not swallow what a test has found
                 return value
             elif kind == Kind.RAISED:
@@ -198,12 +166,12 @@ class Remote:
         self._nesting += 1
         try:
             too_deep = self._nesting > MAX_NESTING
-            lent = _raise_recursion if too_deep else self._lent[index]
-            self._send(Kind.RESULT, number, _done(lent, operation, args, kwargs))
+            lent = raise_recursion if too_deep else self._lent[index]
+            self._send(Kind.RESULT, number, done(lent, operation, args, kwargs))
         except Exception as error:  # noqa: BLE001 - it goes to the student's code, which called ours
             # The class is all that goes: the text may quote a hidden test.
             text = str(error) if operation == "getattr" else "raised by the test"
-            self._send(Kind.FAILED, number, (_known_name(type(error)), text))
+            self._send(Kind.FAILED, number, (known_name(type(error)), text))
             return error
         finally:
             self._nesting -= 1
@@ -216,14 +184,9 @@ class Remote:
                 pass
             case _:
                 self.lose(Outcome.TAMPERED, "an exception that makes no sense")
-        if failure and (
-            isinstance(failure, AssertionError | AuthorError) or names[0] == _known_name(type(failure))
-        ):
+        if failure and (is_finding(failure) or names[0] == known_name(type(failure))):
             return failure
-        known = next((RECREATED[name] for name in names if name in RECREATED), None)
-        if known is None:
-            return CandidateError(f"{names[0][:100]}: {text[:MAX_TEXT]}")
-        return known(text[:MAX_TEXT])  # type: ignore[no-any-return]
+        return recreated(names, text)
 
     def _to_handle(self, value: Any) -> Handle | Reverse:
         if type(value) is ArrayHandle:
@@ -234,7 +197,7 @@ class Remote:
                     "an object of a student's is of use only in the cell that got it: make it there anew"
                 )
             return Handle(_handle(value).number, "")
-        if _listed(value) is None and (not callable(value) or isinstance(value, type)):
+        if listed(value) is None and (not callable(value) or isinstance(value, type)):
             self.refuse(
                 f"a {type(value).__name__} cannot be given to a student's code: pass arrays, numbers, text, "
                 "functions, NumpyOnly, Spy, or name what it may read of the class there, in `lent_attributes`"
@@ -252,33 +215,6 @@ class Remote:
         if handle.number >= len(self._lent):
             raise WireError("a handle that was never given out")
         return self._lent[handle.number]
-
-
-def _listed(value: Any) -> frozenset[str] | None:
-    """Return what a student's code may read of an object of ours, or None if it is not to be lent."""
-    if type(value) in LENT:
-        return LENT[type(value)]
-    own = getattr(type(value), "lent_attributes", None)
-    return None if own is None else frozenset(own)
-
-
-def _raise_recursion(*_: object, **__: object) -> Never:
-    raise RecursionError("calls of the test by the student's code, within one another")
-
-
-def _done(lent: Any, operation: str, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> Any:
-    """Return what an attribute of ours holds, or what a call gives."""
-    if operation == "call":
-        return lent(*args, **kwargs)
-    name = args[0] if operation == "getattr" and len(args) == 1 else None
-    if type(name) is str and name in (_listed(lent) or ()):
-        return getattr(lent, name)
-    raise AttributeError(f"{type(lent).__name__!r} object has no attribute {str(name)[:100]!r}")
-
-
-def _known_name(cls: type[BaseException]) -> str:
-    """Return the name of the nearest class that both ends know."""
-    return next((each.__name__ for each in cls.__mro__ if RECREATED.get(each.__name__) is each), "Exception")
 
 
 def _refuse(what: str, instead: str) -> Callable[..., Any]:
@@ -358,7 +294,7 @@ class Proxy:
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         # What the student's `__exit__` returns is not asked for: it could swallow a failed check.
         if error is None or isinstance(error, Exception):
-            _remote(self).ask("exit", self, None if error is None else _known_name(type(error)))
+            _remote(self).ask("exit", self, None if error is None else known_name(type(error)))
 
     def __reduce_ex__(self, _protocol: object) -> Never:
         _remote(self).refuse(

@@ -14,7 +14,7 @@ EXAMINER = [
     {"course", "notebook", "environment", "parts", "intake", "records", "grades", "wire", "points"},
     {"trials", "lint", "mutants", "automatic"},
     {"box", "candidate"},
-    {"proxy", "measure", "gradecell"},
+    {"proxy", "lending", "measure", "gradecell"},
     {"examine"},
     {"pool", "gradebook", "report", "export", "lab"},
     {"check", "plan", "pipeline"},

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from examiner.proxy import ArrayHandle, AuthorError, CandidateError, CandidateLost, Proxy, by_ref, read
+from examiner.lending import AuthorError, CandidateError
+from examiner.proxy import ArrayHandle, CandidateLost, Proxy, by_ref, read
 from examiner.verdict import Outcome
 from examiner.wire import Handle, Kind, decode, encode, nonce
 from examiner_checks import CheckFailed, NumpyOnly, Spy

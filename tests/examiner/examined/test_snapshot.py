@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from examiner.proxy import CandidateError, Proxy
+from examiner.lending import CandidateError
+from examiner.proxy import Proxy
 
 STUDENT = """
 import sys

@@ -1,0 +1,152 @@
+"""Looks for bytes that the decoder does not survive, led by which of its lines they reach.
+
+    python -m tests.fuzz.wire [--seconds 60] [--seed 0]
+
+Messages that reach a new pair of lines are kept and mutated further. Anything but a value or `WireError`,
+more than a second, or more memory than the limits allow ends the run with the bytes that did it.
+"""
+
+import argparse
+import random
+import resource
+import struct
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from examiner import wire
+from examiner.wire import DTYPES, Handle, Limits, Reverse, SharedBlock, WireError, decode, encode
+
+LIMITS = Limits(frame=1 << 16, items=2000, depth=12, shared=1 << 18)
+BLOCK = 1 << 18
+MEMORY = 256 << 20
+SLOW = 1.0
+INTERESTING = [struct.pack("<I", n) for n in (0, 1, 2, 255, 1 << 16, 2**31, 2**32 - 1)]
+TAGS = bytes(wire._READERS)
+
+
+def seeds() -> Iterator[bytes]:
+    """Yield a message of every kind there is."""
+    kinds = [
+        None,
+        True,
+        5,
+        2**80,
+        -1.5,
+        1j,
+        "text",
+        b"bytes",
+        ...,
+        slice(1, None),
+        range(3),
+        np.float64,
+        DTYPES[3],
+    ]
+    kinds += [
+        Handle(3, "Tensor"),
+        Reverse(4),
+        np.ones((2, 3)),
+        np.array(True),
+        np.float32(2),
+        {"a": 1, 2: None},
+    ]
+    for value in [*kinds, kinds, tuple(kinds), [[[[kinds[2]]]]], np.zeros(0), [np.bool_(True)] * 9]:
+        yield encode(value, lambda v: v)
+    yield b"A" + bytes([1, 1]) + struct.pack("<IQ", wire.INLINE, 0)
+
+
+def mutated(message: bytes, others: list[bytes], draw: random.Random) -> bytes:
+    """Return a message with one to four changes."""
+    data = bytearray(message)
+    for _ in range(draw.randint(1, 4)):
+        place = draw.randrange(len(data) + 1)
+        match draw.randrange(7):
+            case 0:
+                data[place : place + 1] = bytes([draw.randrange(256)])
+            case 1:
+                data[place : place + 4] = draw.choice(INTERESTING)
+            case 2:
+                del data[place : place + draw.randint(1, 8)]
+            case 3:
+                data[place:place] = bytes([draw.choice(TAGS)]) + draw.choice(INTERESTING)
+            case 4:
+                other = draw.choice(others)
+                data[place:] = other[draw.randrange(len(other) + 1) :]
+            case 5:
+                data[place : place + 1] = bytes([draw.choice(TAGS)])
+            case 6:
+                data[place:place] = data[place : place + 20] * draw.randint(1, 5)
+    return bytes(data[: LIMITS.frame])
+
+
+class Reached:
+    """Which pairs of lines of the decoder have followed one another so far."""
+
+    def __init__(self) -> None:
+        self.pairs: set[tuple[int, int]] = set()
+        self.new, self.last = False, 0
+
+    def __call__(self, frame, event, _argument):
+        """Trace the wire's own frames, line by line."""
+        if frame.f_code.co_filename != wire.__file__:
+            return None
+        if event == "line":
+            pair, self.last = (self.last, frame.f_lineno), frame.f_lineno
+            if pair not in self.pairs:
+                self.pairs.add(pair)
+                self.new = True
+        return self
+
+
+def fuzz(seconds: float, seed: int) -> tuple[int, int, int]:
+    """Decode until the time is over; return how many messages there were, how many kept, and pairs reached.
+
+    Raises
+    ------
+    AssertionError
+        With the bytes of a message that the decoder did not survive.
+    """
+    draw, reached, block = random.Random(seed), Reached(), SharedBlock.create(BLOCK)
+    block.put(memoryview(draw.randbytes(BLOCK)))
+    corpus, count, end = list(seeds()), 0, time.monotonic() + seconds
+    queue = list(corpus)
+    while queue or time.monotonic() < end:
+        message = queue.pop() if queue else mutated(draw.choice(corpus), corpus, draw)
+        started, reached.new, reached.last = time.monotonic(), False, 0
+        sys.settrace(reached)
+        try:
+            decode(message, block=block, limits=LIMITS)
+        except WireError:
+            pass
+        except BaseException as error:
+            raise AssertionError(f"{type(error).__name__}: {error}\n{message!r}") from error
+        finally:
+            sys.settrace(None)
+        count += 1
+        if reached.new:
+            corpus.append(message)
+        if time.monotonic() - started > SLOW:
+            raise AssertionError(f"more than {SLOW} s\n{message!r}")
+    block.close()
+    return count, len(corpus), len(reached.pairs)
+
+
+def main() -> None:
+    """Fuzz for as long as is asked, in bounded memory."""
+    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    options = parser.parse_args()
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    count, kept, pairs = fuzz(options.seconds, options.seed)
+    text = (
+        f"seed {options.seed}: {count:,} messages, {kept} kept, {pairs} pairs of lines reached, all survived"
+    )
+    print(text)  # noqa: T201 - what it is for
+
+
+if __name__ == "__main__":
+    main()
