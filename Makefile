@@ -68,9 +68,8 @@ endef
 	$(call install,requirements/dev.txt)
 	@touch .venv/instructor.stamp $@
 
-.venv-bench/bin/python: pyproject.toml
+.venv-bench/bin/python: requirements/bench.txt
 	@echo "setting up .venv-bench with PyTorch (some minutes the first time)"
 	@$(PYTHON) -m venv .venv-bench
-	@$@ -m pip install $(PIP_OPTIONS) "numpy<2.5" \
-	  $$(sed -n 's/^bench = \["\(.*\)"\]/\1/p' pyproject.toml)
+	@$@ -m pip install $(PIP_OPTIONS) --require-hashes -r $<
 	@touch $@
