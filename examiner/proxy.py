@@ -292,9 +292,12 @@ class Proxy:
         return _remote(self).ask("enter", self)
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        # What the student's `__exit__` returns is not asked for: it could swallow a failed check.
-        if error is None or isinstance(error, Exception):
-            _remote(self).ask("exit", self, None if error is None else known_name(type(error)))
+        if error is not None and not isinstance(error, Exception):
+            return
+        swallows = _remote(self).ask("exit", self, None if error is None else known_name(type(error)))
+        if error is not None and swallows is True and not is_finding(error):
+            # What follows in the block was not run: were it let pass, its checks would count as passed.
+            raise CheckFailed(f"a student's `with` swallowed a {type(error).__name__}") from error
 
     def __reduce_ex__(self, _protocol: object) -> Never:
         _remote(self).refuse(

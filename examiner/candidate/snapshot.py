@@ -193,10 +193,10 @@ class Snapshot:
         return None if last is None else eval(last, names)  # noqa: S307 - as above
 
 
-def _exit(manager: Any, name: str | None) -> None:
+def _exit(manager: Any, name: str | None) -> bool:
     """Leave a `with` block of the examiner's, which ended well or by an exception of this name."""
     error = None if name is None else getattr(builtins, name)()
-    type(manager).__exit__(manager, None if error is None else type(error), error, None)
+    return bool(type(manager).__exit__(manager, None if error is None else type(error), error, None))
 
 
 def _described(error: BaseException) -> tuple[list[str], str]:

@@ -233,8 +233,10 @@ def test_what_a_test_has_found_cannot_be_swallowed(student):
     assert caught.value.hint == "look again"
     with pytest.raises(CheckFailed), student("Quiet")():
         check()
-    with pytest.raises(CandidateError), student("Quiet")():
+    with pytest.raises(CheckFailed, match="swallowed a CandidateError"), student("Quiet")():
         student("fail")("SystemExit")
+    with student("Quiet")():
+        assert student("same")(1, 1)
 
 
 def test_the_text_of_a_failed_check_stays_here(student):
