@@ -91,7 +91,17 @@ def read(path: Path) -> Notebook:
     BadSource
         If the file is no notebook, or not one of format 4.
     """
-    document = load(path, BadSource)
+    return parse(load(path, BadSource), path)
+
+
+def parse(document: Mapping[str, Any], path: Path) -> Notebook:
+    """Return the notebook in the JSON of an instructor's file; `path` says where it lies.
+
+    Raises
+    ------
+    BadSource
+        If it is not of format 4, or its cells are no cells.
+    """
     if document["nbformat"] != FORMAT:
         raise BadSource(path, f"its format is {document['nbformat']}", f"save it in format {FORMAT}")
     try:

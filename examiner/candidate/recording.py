@@ -163,6 +163,10 @@ class RecordingShell(InteractiveShell):
         error = {"output_type": "error", "ename": etype.__name__, "evalue": str(evalue), "traceback": stb}
         self.recorder.add(error)
 
+    def record_anew(self) -> None:
+        """Forget all outputs."""
+        self.recorder = self.display_pub.recorder = self.displayhook.recorder = Recorder()
+
     def ask_exit(self) -> None:
         """Note that the cell called ``exit()`` or ``quit()``."""
         self.asked_to_exit = True
@@ -173,5 +177,5 @@ def recording_shell() -> RecordingShell:
     config = Config()
     config.HistoryManager.enabled = False
     shell: RecordingShell = RecordingShell.instance(config=config)
-    shell.recorder = shell.display_pub.recorder = shell.displayhook.recorder = Recorder()
+    shell.record_anew()
     return shell

@@ -1,0 +1,216 @@
+"""A student's process: runs a notebook's cells in order, and leaves a snapshot of itself at each grade cell.
+
+It shares an interpreter with the student's code. What it reports is a claim: good for the feedback, never for
+a verdict.
+"""
+
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from examiner.candidate.recording import Output, RecordingShell, Stream
+from examiner.candidate.snapshot import FOREVER, Snapshot
+from examiner.candidate.work import EVENT, REPORTED, Role, Work
+from examiner.wire import Channel, SharedBlock, decode
+
+EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
+AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
+Line = tuple[socket.socket, SharedBlock, SharedBlock]
+
+
+_libc = ctypes.PyDLL(None)
+
+
+class CellTimeout(BaseException):  # students see it by this name; `except Exception` does not catch it
+    """The cell took longer than a cell may."""
+
+
+def live(shell: RecordingShell, descriptors: Sequence[int]) -> None:
+    """Do the work in the first descriptor, report on the second; each cell to be graded has three more."""
+    with open(descriptors[0], "rb") as handed:  # noqa: PTH123 - a descriptor
+        work = Work.from_bytes(handed.read())
+    if work.outlasts_its_cells and os.fork():
+        _stay_behind()
+    control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORTED)
+    Life(shell, work, control, descriptors[2:]).run()
+
+
+def _stay_behind() -> NoReturn:
+    """Be the first process of a namespace, so that snapshots outlive a student's process that ends itself."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans are buried by the kernel
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+    while True:
+        signal.pause()
+
+
+class Life:
+    """One run through a notebook."""
+
+    def __init__(self, shell: RecordingShell, work: Work, control: Channel, lines: Sequence[int]) -> None:
+        self.shell, self.work, self.control = shell, work, control
+        self.lines = [lines[place : place + 3] for place in range(0, len(lines), 3)]
+        self.streams: list[Stream] = []
+
+    def run(self) -> None:
+        """Go through all cells, or until the student's code ends the process."""
+        self._settle()
+        for number, (role, source) in enumerate(self.work.cells):
+            if role is Role.PLAIN:
+                self._run_cell(number, source, self.control, nonce=0)
+                if self.shell.asked_to_exit:
+                    return
+            else:
+                self._leave_snapshot(number, role)
+
+    def _settle(self) -> None:
+        """Take on the folder, the environment, the randomness and the streams."""
+        for name, content in self.work.files.items():
+            path = Path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        os.environ.update(self.work.environment)
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - text
+        sys.dont_write_bytecode = True
+        random.seed(self.work.seed)
+        np.random.seed(self.work.seed % (1 << 32))  # noqa: NPY002 - forks share the state of this very generator
+        self.shell.InteractiveTB.set_mode(self.work.tracebacks)
+        self._open_streams()
+
+    def _open_streams(self) -> None:
+        """Record what is printed, and what goes to the descriptors 1 and 2, from here on."""
+        for name, descriptor in (("stdout", 1), ("stderr", 2)):
+            file = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
+            os.dup2(file, descriptor)
+            os.close(file)
+            self.streams.append(Stream(self.shell.recorder, name, descriptor))
+            setattr(sys, name, self.streams[-1])
+
+    def _run_cell(self, number: int, source: str, channel: Channel, nonce: int) -> None:
+        """Run one cell within its time, and report its outputs and what it changed in those before."""
+        recorder, shell = self.shell.recorder, self.shell
+        recorder.open(number)
+        started = time.monotonic()
+        try:
+            signal.signal(signal.SIGALRM, _interrupt)
+            signal.setitimer(signal.ITIMER_REAL, self.work.seconds, AGAIN_SECONDS)
+            try:
+                shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        except CellTimeout as late:  # it came when IPython had already let go of the cell
+            recorder.add(error_output("CellTimeout", str(late)))
+        seconds = time.monotonic() - started
+        for stream in self.streams:
+            stream.collect()
+        timed_out = any(each.get("ename") == "CellTimeout" for each in recorder.cells[number])
+        event = {
+            "cell": number,
+            "seconds": seconds,
+            "timed_out": timed_out,
+            "outputs": recorder.take_changed(),
+        }
+        _report(channel, nonce, event)
+
+    def _leave_snapshot(self, number: int, role: Role) -> None:
+        """Fork a process that does what the examiner asks on the next line, and say so.
+
+        While it is examined this process stands still, so that no later cell can disturb what is measured
+        there, or end it.
+        """
+        descriptors = self.lines.pop(0)
+        is_last = number == len(self.work.cells) - 1
+        if is_last and not self.work.outlasts_its_cells:  # then there is nothing to go on with
+            _report(self.control, 0, {"cell": number})
+            self._be_snapshot(number, role, _channel(descriptors))
+            return
+        try:
+            child = fork()
+        except OSError as error:  # the student's code has started as many as it may
+            _report(self.control, 0, {"cell": number, "trouble": str(error)})
+            return
+        if child == 0:
+            self.control.close()
+            for descriptor in (each for others in self.lines for each in others):
+                os.close(descriptor)
+            self._be_snapshot(number, role, _channel(descriptors))
+            os._exit(0)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _report(self.control, 0, {"cell": number})
+        if role is Role.EXAMINED:
+            self.control.receive(time.monotonic() + FOREVER)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+    def _be_snapshot(self, number: int, role: Role, channel: Channel) -> None:
+        if role is Role.EXAMINED:
+            os.dup2(0, 1)
+            os.dup2(0, 2)
+            Snapshot(channel, self.shell.user_ns).serve()
+        else:
+            self.streams.clear()
+            self._open_streams()
+            frame = channel.receive(time.monotonic() + FOREVER)
+            source, environment = decode(frame.payload)
+            os.environ.update(environment)
+            self.shell.recorder.changed.clear()
+            self._run_cell(number, source, channel, frame.nonce)
+
+
+def fork() -> int:
+    """Fork, and spend no millisecond on the locks of threads where there is none."""
+    if len(sys._current_frames()) > 1:  # noqa: SLF001 - the interpreter's own count
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # from 3.12 on of what may go wrong: it did go on before
+            return os.fork()
+    child = int(_libc.fork())
+    if child < 0:
+        raise BlockingIOError("no more processes")
+    return child
+
+
+def _channel(descriptors: Sequence[int]) -> Channel:
+    sock, incoming, outgoing = descriptors
+    blocks = [SharedBlock(each, os.fstat(each).st_size) for each in (incoming, outgoing)]
+    return Channel(socket.socket(fileno=sock), blocks[0], blocks[1])
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise CellTimeout("the cell was not done in the time that a cell may take")
+
+
+def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:
+    """Send an event; outputs that are too long are left out, each cell's for itself."""
+    text = json.dumps(event, ensure_ascii=False, default=_plain).encode("utf-8", "replace")
+    if len(text) > EVENT_LIMIT:
+        left_out = [error_output("OutputLimit", f"outputs of more than {EVENT_LIMIT:,} bytes were left out")]
+        event["outputs"] = dict.fromkeys(event["outputs"], left_out)
+        text = json.dumps(event).encode()
+    with contextlib.suppress(TimeoutError):
+        channel.send(EVENT, nonce, text, time.monotonic() + FOREVER)
+
+
+def _plain(value: object) -> str:
+    """Return what JSON has no type for as notebooks keep it: bytes in base64, anything else as its text."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
+
+
+def error_output(ename: str, evalue: str) -> Output:
+    """Return an error as nbformat has it."""
+    return {"output_type": "error", "ename": ename, "evalue": evalue, "traceback": [f"{ename}: {evalue}"]}

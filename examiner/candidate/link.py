@@ -1,0 +1,232 @@
+"""The trusted end: a warm server of the student environment, and the candidates that it starts."""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from examiner.box import reaper
+from examiner.box.limits import Limits
+from examiner.box.walls import Walls
+from examiner.candidate.handover import program
+from examiner.candidate.work import ENVIRONMENT, REPORTED, Role, Work
+from examiner.errors import MissingEnvironment, PlatformFault
+from examiner.wire import Channel, SharedBlock
+
+START_SECONDS: Final = 60.0  # that a server may take until it is warm
+ANSWER_SECONDS: Final = 30.0  # that it may take to start a candidate
+MESSAGE: Final = 4096
+OWN_FILES: Final = 24  # descriptors of a candidate that are not the student's
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a student's code runs.
+
+    Parameters
+    ----------
+    python : Path
+        The interpreter of the student environment.
+    walls : Walls, optional
+        Use exactly these, even too few of them, instead of all that the machine has.
+    caches : Path, optional
+        A folder with matplotlib's lists of fonts, which take a second to make anew.
+    """
+
+    python: Path
+    walls: Walls | None = None
+    caches: Path | None = None
+
+
+class BrokenServer(PlatformFault):
+    """The server of the student environment ended or fell silent; the job can be asked for again."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The trusted end of one grade cell's line."""
+
+    channel: Channel
+    incoming: SharedBlock
+    outgoing: SharedBlock
+
+    @classmethod
+    def open(cls) -> tuple["Line", tuple[int, int, int]]:
+        """Return a new line, and the descriptors of its other end; the socket among them is to be closed."""
+        ours, theirs = socket.socketpair()
+        incoming, outgoing = SharedBlock.create(), SharedBlock.create()
+        line = cls(Channel(ours, incoming, outgoing), incoming, outgoing)
+        return line, (theirs.detach(), outgoing.descriptor, incoming.descriptor)
+
+    def close(self) -> None:
+        """Hang up; the snapshot ends by itself."""
+        self.channel.close()
+        self.incoming.close()
+        self.outgoing.close()
+
+
+class Candidate:
+    """A student's process that was started; closing it ends everything of it.
+
+    Parameters
+    ----------
+    pidfd
+        The process with whose end all others of it end.
+    control
+        Where it reports: bytes that nobody vouches for.
+    lines
+        One for each cell that is not plain, in order.
+    """
+
+    def __init__(self, server: "Server", pidfd: int, control: Channel, lines: tuple[Line, ...]) -> None:
+        self._server, self.pidfd, self.control, self.lines = server, pidfd, control, lines
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        for line in self.lines:
+            line.close()
+        with contextlib.suppress(BrokenServer):
+            self._server.end(self.pidfd)
+
+    def kill(self) -> None:
+        """End all its processes now."""
+        reaper.end(self.pidfd)
+
+    def check_server(self) -> None:
+        """Raise BrokenServer if the server is no more, and the candidate with it."""
+        self._server.check()
+
+
+class Server:
+    """A warm process of the student environment behind the outer walls; it has one candidate at a time."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        python, walls, caches = surroundings.python, surroundings.walls, surroundings.caches
+        if not python.exists():
+            raise MissingEnvironment(python, "the student environment is not there", "run `examiner setup`")
+        self._python = python
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = os.memfd_create("errors")
+        self._is_ready = False
+        text = os.memfd_create("program")
+        os.write(text, program())
+        os.lseek(text, 0, os.SEEK_SET)
+        self._process = subprocess.Popen(  # noqa: S603 - the interpreter that course.toml names
+            [python, "-I", "-", str(theirs.fileno())],
+            stdin=text,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            env=ENVIRONMENT,
+            pass_fds=[theirs.fileno()],
+            cwd="/",
+            start_new_session=True,  # an interrupt of the terminal is for the process that grades
+        )
+        os.close(text)
+        theirs.close()
+        settings = {"walls": walls and asdict(walls), "caches": str(caches or "")}
+        self._link.send(json.dumps(settings).encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server, and with it every candidate."""
+        self._link.close()
+        self._process.terminate()
+        self._process.wait()
+        os.close(self._errors)
+
+    def check(self) -> None:
+        """Raise BrokenServer if the server is no more; its end of the link closes before a candidate dies."""
+        poll = select.poll()
+        poll.register(self._link, select.POLLRDHUP)
+        if poll.poll(0):
+            raise self._broken("it ended")
+
+    def wait_until_warm(self) -> Walls:
+        """Return once candidates can be started; the walls that stand."""
+        self._is_ready = True
+        return Walls(**json.loads(self._receive(b"ready", time.monotonic() + START_SECONDS)[0]))
+
+    def start(self, work: Work, bounds: Limits) -> Candidate:
+        """Start a candidate; the one before must have been closed.
+
+        Raises
+        ------
+        BrokenServer
+            If the server did not start it.
+        """
+        if not self._is_ready:
+            self.wait_until_warm()
+        ours, theirs = socket.socketpair()
+        pairs = [Line.open() for role, _ in work.cells if role is not Role.PLAIN]
+        handed = os.memfd_create("work")
+        lines = tuple(line for line, _ in pairs)
+        try:
+            _write(handed, work.to_bytes())
+            descriptors = [handed, theirs.fileno(), *(each for _, ends in pairs for each in ends)]
+            widened = asdict(bounds) | {"open_files": bounds.open_files + OWN_FILES + len(descriptors)}
+            widened["processes"] = bounds.processes + 2 + len(lines)
+            self._send(b"start " + json.dumps(widened).encode(), descriptors)
+            _, [pidfd] = self._receive(b"started", time.monotonic() + ANSWER_SECONDS)
+        except BaseException:
+            ours.close()
+            for line in lines:
+                line.close()
+            raise
+        finally:
+            os.close(handed)
+            theirs.close()
+            for _, ends in pairs:
+                os.close(ends[0])
+        return Candidate(self, pidfd, Channel(ours, limits=REPORTED), lines)
+
+    def end(self, pidfd: int) -> None:
+        """Have everything of a candidate ended."""
+        os.close(pidfd)
+        self._send(b"end")
+
+    def _send(self, message: bytes, descriptors: list[int] | None = None) -> None:
+        try:
+            socket.send_fds(self._link, [message], descriptors or [])
+        except OSError as error:
+            raise self._broken(str(error)) from error
+
+    def _receive(self, verb: bytes, deadline: float) -> tuple[bytes, list[int]]:
+        """Return the rest of an answer that begins with this verb, and its descriptors."""
+        poll = select.poll()
+        poll.register(self._link, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise self._broken("it does not answer")
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE, 1)
+        except OSError as error:
+            raise self._broken(str(error)) from error
+        said, _, rest = message.partition(b" ")
+        if said != verb:
+            raise self._broken(rest.decode() or "it ended")
+        return rest, descriptors
+
+    def _broken(self, why: str) -> BrokenServer:
+        errors = os.pread(self._errors, MESSAGE, 0).decode("utf-8", "replace").strip().rpartition("\n")[2]
+        fact = f"the server of the student environment failed ({why}{errors and ': ' + errors})"
+        return BrokenServer(self._python, fact, "try again; if it stays, reinstall it")
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)

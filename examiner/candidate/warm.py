@@ -1,0 +1,138 @@
+"""The warm server of the student environment: enters the outer walls, imports what is slow, forks candidates.
+
+It runs none of a student's code and reads nothing that a student wrote: the work goes through it as a
+descriptor. Messages on its link are datagrams, one job at a time:
+
+    start + bounds as JSON, descriptors  →  started, pidfd  |  failed + reason
+    end                                  →  (nothing)
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
+from examiner.box.limits import Limits
+from examiner.box.view import of_this_python
+from examiner.box.walls import TooFewWalls, Walls
+from examiner.candidate.cells import live
+from examiner.candidate.recording import RecordingShell, recording_shell
+from examiner.candidate.work import ENVIRONMENT
+
+MESSAGE: Final = 4096  # bytes of a datagram
+MOST_DESCRIPTORS: Final = 253  # the kernel's bound for one datagram
+HUGE: Final = 2 << 20
+MADV_COLLAPSE: Final = 25
+PRELOADED: Final = ("numpy.testing", "numpy.random", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
+WARM_UP: Final = (
+    "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()",
+    "%time\nraise ValueError('imports what formats a traceback')",
+    "print(1)\n1",
+)
+
+
+def serve(descriptor: int, lent_names: Any) -> None:
+    """Answer on the link until it is closed.
+
+    Parameters
+    ----------
+    lent_names
+        Called when all is imported; it takes back the names of our modules, so that nobody can import them.
+    """
+    link = socket.socket(fileno=descriptor)
+    settings = json.loads(link.recv(MESSAGE))
+    walls = Walls(**settings["walls"]) if settings["walls"] else None
+    fonts = _read_fonts(settings["caches"])
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    try:
+        box = enter_outer(of_this_python(), walls)
+    except (TooFewWalls, OSError) as error:
+        link.send(f"failed {error}".encode())
+        return
+    shell = warm_shell(fonts)
+    lent_names()
+    gc.collect()
+    gc.freeze()
+    use_huge_pages(proc)
+    os.close(proc)
+    link.send(b"ready " + json.dumps(asdict(box.walls)).encode())
+    _answer(link, box, shell)
+
+
+def _read_fonts(caches: str) -> dict[str, bytes]:
+    """Return matplotlib's lists of fonts, which take a second to make anew."""
+    return {path.name: path.read_bytes() for path in Path(caches).glob("fontlist-*.json")} if caches else {}
+
+
+def warm_shell(fonts: dict[str, bytes]) -> RecordingShell:
+    """Return a shell that has imported the modules that exist, and has drawn and failed once."""
+    home = Path(tempfile.mkdtemp())
+    os.environ.update(HOME=str(home), MPLCONFIGDIR=str(home), IPYTHONDIR=str(home / "ipython"))
+    for name, content in fonts.items():
+        (home / name).write_bytes(content)
+    shell = recording_shell()
+    for module in PRELOADED:  # with the shell there, so that figures are shown at the end of a cell
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    names = dict(shell.user_ns)
+    for cell in WARM_UP:
+        shell.recorder.open(0)
+        shell.run_cell(cell)  # type: ignore[no-untyped-call]
+    shell.user_ns.clear()
+    shell.user_ns.update(names)
+    shell.record_anew()
+    shutil.rmtree(home)
+    return shell
+
+
+def use_huge_pages(proc: int) -> None:
+    """Put what this process holds into huge pages if it can: a fork copies one entry for each page."""
+    libc = ctypes.CDLL(None)
+    with open(os.open("self/maps", os.O_RDONLY, dir_fd=proc)) as mappings:  # noqa: PTH123 - a descriptor
+        lines = mappings.read().splitlines()
+    for line in lines:
+        place, rights, _, _, _, *name = line.split(maxsplit=5)
+        if rights == "rw-p" and name in ([], ["[heap]"]):
+            first, end = (int(each, 16) for each in place.split("-"))
+            for page in range(-(-first // HUGE) * HUGE, end - HUGE + 1, HUGE):
+                libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
+
+
+def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
+    boxed: Boxed | None = None
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(link, MESSAGE, MOST_DESCRIPTORS)
+        if boxed is not None:
+            box.end(boxed)
+            boxed = None
+        verb, _, bounds = message.partition(b" ")
+        if not verb:
+            return
+        if verb == b"start":
+            boxed = _start(link, box, shell, Limits(**json.loads(bounds)), descriptors)
+
+
+def _start(
+    link: socket.socket, box: Box, shell: RecordingShell, bounds: Limits, descriptors: Sequence[int]
+) -> Boxed | None:
+    try:
+        boxed = box.start(partial(live, shell, descriptors), bounds, descriptors, ENVIRONMENT)
+    except WallsFailed as error:
+        link.send(f"failed {error}".encode())
+        return None
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    socket.send_fds(link, [b"started"], [boxed.pidfd])
+    return boxed
