@@ -47,7 +47,7 @@ def apply(limits: Limits, address_space: int, *, process: int = 0, processes_bef
     address_space
         Bytes that it has mapped by now.
     process
-        Its number, seen from here; 0 is this process.
+        Its number, seen from here; 0 is this process. For others one must be the same user, as a server is.
     processes_before
         How many processes the kernel counts for the same user that are not meant.
     """

@@ -35,8 +35,8 @@ def has(*wanted: int) -> bool:
     return all(mine >> capability & 1 for capability in wanted)
 
 
-def become_spare_user() -> bool:
-    """Give up root, and its capabilities, for a user who owns nothing; whether that was possible."""
+def become_spare_user(folder: Path | None = None) -> bool:
+    """Give up root and its capabilities for a user who owns nothing but a folder; whether that was possible."""
     if os.geteuid() != 0 or not has(CAP_SETUID, CAP_SETGID):
         return False
     for user in (FIRST_SPARE_USER + os.getpid(), NOBODY):
@@ -44,6 +44,8 @@ def become_spare_user() -> bool:
             os.setresgid(user, user, user)
         except OSError:  # the user namespace around us does not know the number
             continue
+        if folder:
+            os.chown(folder, user, user)
         os.setgroups([])
         os.setresuid(user, user, user)
         prctl(syscalls.PR_SET_DUMPABLE, 1)  # else /proc/self stays root's, and the maps of new namespaces too

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from examiner.box import syscalls
+from examiner.box import reaper, syscalls
 from examiner.box.box import enter_outer
+from examiner.box.limits import Limits
 from examiner.box.privileges import NOBODY
 from examiner.box.view import View
 from examiner.box.walls import Walls, available
@@ -73,6 +74,25 @@ def in_child():
     return fork
 
 
+def ask(box, question, bounds=Limits(), keep=(), environment=None):  # noqa: B008 - it is frozen
+    """Return what a function returns in a candidate, which is ended, and how it ended."""
+    reader, writer = os.pipe()
+
+    def body():
+        os.write(writer, json.dumps(question()).encode())
+
+    boxed = box.start(body, bounds, {*keep, writer}, environment)
+    os.close(writer)
+    said = _read(reader)
+    reaper.is_over(boxed.pidfd, SECONDS)
+    return json.loads(said) if said else None, box.end(boxed)
+
+
+@pytest.fixture(name="ask")
+def _ask():
+    return ask
+
+
 @pytest.fixture(params=KINDS)
 def kind(request):
     """Walls of this machine: each way to wall in that it has."""
@@ -83,6 +103,12 @@ def kind(request):
 def user(request):
     """A user: the one who runs the tests, and, if that is root, one who is not."""
     return NOBODY if request.param == "as somebody else" else None
+
+
+@pytest.fixture
+def view():
+    """What is enough for a Python that has imported all it needs."""
+    return VIEW
 
 
 @pytest.fixture

@@ -1,0 +1,315 @@
+"""A server behind the outer walls and the candidates that it starts: each kind of walls, as root and not."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import signal
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from examiner.box import limits, reaper, usage
+from examiner.box.attempts import stay_alive
+from examiner.box.box import WallsFailed, enter_outer
+from examiner.box.limits import Limits
+from examiner.box.privileges import NOBODY
+from examiner.box.walls import available
+
+HERE = available()
+PATIENCE = 20
+
+
+def pause():
+    while True:
+        signal.pause()
+
+
+def open_descriptors():
+    found = []
+    for number in range(1024):
+        try:
+            fcntl.fcntl(number, fcntl.F_GETFD)
+        except OSError:
+            continue
+        found.append(number)
+    return found
+
+
+def hangs_up(end):
+    """Whether the other end is closed by everybody, now or soon."""
+    end.settimeout(PATIENCE)
+    return end.recv(1) == b""
+
+
+def test_a_candidate_has_the_descriptors_it_was_given_and_no_others(in_box, ask):
+    """The server's lead to the machine's /proc, and to the process that grades."""
+
+    def scenario(box):
+        ours, theirs = socket.socketpair()
+        os.dup2(theirs.fileno(), 77)
+        said, _ = ask(box, open_descriptors, keep={77})
+        return [sum(number > 2 for number in said), 77 in said, ours.fileno() in said]
+
+    assert in_box(scenario) == [2, True, False]  # its answer goes over the second
+
+
+def test_standard_streams_lead_nowhere_unless_kept(in_box, ask):
+    """The operator's terminal understands escape sequences, and can be typed into."""
+
+    def scenario(box):
+        said, _ = ask(box, lambda: [os.fstat(number).st_rdev for number in (0, 1, 2)])
+        return said
+
+    assert in_box(scenario) == [Path("/dev/null").stat().st_rdev] * 3
+
+
+def test_the_environment_is_what_was_handed_over(in_box, ask):
+    """And where the private folders are."""
+
+    def scenario(box):
+        os.environ["SECRET"] = "1"
+        said, _ = ask(box, lambda: sorted(os.environ), environment={"LANG": "C.UTF-8"})
+        return said
+
+    assert in_box(scenario) == ["HOME", "LANG", "TMPDIR"]
+
+
+def test_a_candidate_can_write_where_it_stands_and_for_a_while(in_box, ask):
+    """Notebooks write files, and libraries temporary ones."""
+
+    def question():
+        Path("file").write_text("text")
+        path = Path(os.environ["TMPDIR"]) / "temporary"
+        path.write_text("text")
+        return [str(Path.cwd()) == os.environ["HOME"], path.read_text()]
+
+    assert in_box(lambda box: ask(box, question)) == [[True, "text"], 0]
+
+
+def test_nothing_of_one_candidate_is_left_for_the_next(in_box, ask):
+    """Files are how one student would hand another what to answer."""
+
+    def question():
+        Path("left").write_text("left")
+        (Path(os.environ["TMPDIR"]) / "left too").write_text("left")
+
+    def scenario(box):
+        ask(box, question)
+        said, _ = ask(box, lambda: [len(list(Path(each).iterdir())) for each in (".", os.environ["TMPDIR"])])
+        return said
+
+    assert in_box(scenario) == [0, 0]
+
+
+def test_what_stands_around_a_candidate_does_not_stand_around_its_server(in_box, ask):
+    """Limits, filters and namespaces are taken in the fork; the server starts the next one as the first."""
+
+    def scenario(box):
+        before = open_descriptors(), str(Path.cwd()), dict(os.environ)
+        answers = [ask(box, os.getpid) for _ in range(5)]
+        return [
+            before == (open_descriptors(), str(Path.cwd()), dict(os.environ)),
+            [how for _, how in answers],
+        ]
+
+    assert in_box(scenario) == [True, [0] * 5]
+
+
+def test_how_a_candidate_ended_is_told(in_box):
+    """Out of processor time, crashed and finished are different verdicts."""
+
+    def scenario(box):
+        bodies = [lambda: None, lambda: os._exit(7), lambda: 1 / 0, lambda: ctypes.string_at(0)]
+        ended = []
+        for body in bodies:
+            boxed = box.start(body, Limits())
+            reaper.is_over(boxed.pidfd, PATIENCE)
+            ended.append(box.end(boxed))
+        return [*ended, box.end(box.start(pause, Limits()))]
+
+    assert in_box(scenario) == [0, 7, 1, -signal.SIGSEGV, -signal.SIGKILL]
+
+
+def test_a_candidate_whose_walls_fail_runs_nothing(in_box):
+    """A platform's failure is no student's zero, and no student's chance."""
+
+    def scenario(box):
+        box._filter = b"\0" * 8  # which the kernel refuses
+        reader, writer = os.pipe()
+        try:
+            box.start(lambda: os.write(writer, b"ran"), Limits(), {writer})
+        except WallsFailed as error:
+            os.close(writer)
+            return [os.read(reader, 9).decode(), "prctl" in str(error)]
+
+    assert in_box(scenario) == ["", True]
+
+
+def test_daemons_of_a_candidate_end_with_it_and_those_of_others_do_not(in_box):
+    """One server may have several at once."""
+
+    def scenario(box):
+        ends, candidates = [], []
+        for _ in range(2):
+            ours, theirs = socket.socketpair()
+            number = theirs.fileno()
+            candidates.append(
+                box.start(lambda number=number: (stay_alive(number), pause()), Limits(), {number})
+            )
+            theirs.close()
+            ends.append(ours)
+        box.end(candidates[0])
+        ends[1].setblocking(False)
+        try:
+            lives_on = ends[1].recv(1) != b""
+        except BlockingIOError:
+            lives_on = True
+        first_is_dead = hangs_up(ends[0])
+        box.end(candidates[1])
+        return [first_is_dead, lives_on, hangs_up(ends[1])]
+
+    assert in_box(scenario) == [True, True, True]
+
+
+def test_whoever_holds_the_pidfd_ends_a_candidate_from_outside(kind, user, in_child, view):
+    """The process that grades sees no numbers of processes, and waits for nobody's cooperation."""
+
+    def grade():
+        ours, theirs = socket.socketpair()
+        server = os.fork()
+        if server == 0:
+            ours.close()
+            serve(theirs)
+        theirs.close()
+        _, [pidfd], _, _ = socket.recv_fds(ours, 1, 1)
+        before = reaper.is_over(pidfd)
+        ended = reaper.end(pidfd)
+        ours.send(b"1")
+        os.waitpid(server, 0)
+        return [before, ended]
+
+    def serve(link):
+        box = enter_outer(view, kind)
+        boxed = box.start(pause, Limits())
+        socket.send_fds(link, [b"1"], [boxed.pidfd])
+        link.recv(1)
+        box.end(boxed)
+        os._exit(0)
+
+    assert in_child(grade, user=user) == [False, True]
+
+
+def outlives(walls, view, choose, by):
+    """Whether anything of a candidate lives after the keeper, or the server, was killed."""
+    lifeline, theirs = socket.socketpair()
+    number = theirs.fileno()
+    keeper = os.fork()
+    if keeper == 0:
+        lifeline.close()
+        box = enter_outer(view, walls)
+        box.start(lambda: (stay_alive(number), os.write(number, b"1"), pause()), Limits(), {number})
+        theirs.close()
+        pause()
+    theirs.close()
+    lifeline.recv(1)
+    _, server, *_ = usage.processes(keeper)
+    os.kill({"keeper": keeper, "server": server}[choose], by)
+    os.waitpid(keeper, 0)
+    return not hangs_up(lifeline)
+
+
+@pytest.mark.parametrize(("victim", "by"), [("server", signal.SIGKILL), ("keeper", signal.SIGTERM)])
+def test_nothing_outlives_a_server(victim, by, kind, in_child, view):
+    """The process that grades may be killed at any moment; nobody is left to clear up then."""
+    assert in_child(lambda: outlives(kind, view, victim, by)) is False
+
+
+@pytest.mark.parametrize("walls", [HERE] if HERE.namespaces else [])
+def test_with_namespaces_nothing_outlives_a_killed_keeper_either(walls, in_child, view):
+    """The kernel ends a process namespace, not we."""
+    assert in_child(lambda: outlives(walls, view, "keeper", signal.SIGKILL)) is False
+
+
+def test_the_keeper_ends_with_the_servers_exit_code_and_leaves_no_folder(kind, user, in_child, view):
+    """Whoever started the keeper knows nothing of the server."""
+
+    def scenario():
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp()
+        keeper = os.fork()
+        if keeper == 0:
+            box = enter_outer(view, kind)
+            box.start(lambda: Path("left").write_text("left"), Limits())
+            os._exit(9)
+        _, status = os.waitpid(keeper, 0)
+        Path(tempfile.tempdir).rmdir()  # it must be empty
+        return os.waitstatus_to_exitcode(status)
+
+    assert in_child(scenario, user=NOBODY if user else None) == 9
+
+
+def test_root_is_nobody_behind_the_walls(in_box):
+    """Whoever finds a hole in one of them must not be root behind it."""
+    assert in_box(lambda _: os.getuid()) != 0
+
+
+def test_memory_of_all_its_processes_is_read_from_outside(kind, user, in_child, view):
+    """None of it is a candidate's own word: it may have changed what its Python answers."""
+
+    def grade():
+        ours, theirs = socket.socketpair()
+        keeper = os.fork()
+        if keeper == 0:
+            serve(theirs)
+        theirs.close()
+        try:
+            _, [pidfd], _, _ = socket.recv_fds(ours, 1, 1)
+            number = usage.number(pidfd)
+            before = usage.memory(number)
+            ours.send(b"1")
+            ours.recv(1)
+            return usage.memory(number) - before >> 20
+        finally:
+            os.kill(keeper, signal.SIGTERM)
+            os.waitpid(keeper, 0)
+
+    def serve(link):
+        box = enter_outer(view, kind)
+        boxed = box.start(lambda: use(link), Limits(), {link.fileno()})
+        socket.send_fds(link, [b"1"], [boxed.pidfd])
+        pause()
+
+    def use(link):
+        link.recv(1)
+        held = [b"x" * (8 << 20)]
+        if os.fork() == 0:
+            held.append(b"y" * (8 << 20))
+            link.send(b"1")
+        pause()
+
+    assert 16 <= in_child(grade, user=user) <= 24
+
+
+def test_limits_are_lowered_from_outside(in_box):
+    """Those of a grade cell, around a process whose own Python nobody trusts any more."""
+
+    def scenario(box):
+        ours, theirs = socket.socketpair()
+        boxed = box.start(lambda: open_more(theirs), Limits(), {theirs.fileno()})
+        limits.apply(Limits(open_files=5), 1 << 40, process=boxed.number)
+        ours.send(b"1")
+        said = ours.recv(100).decode()
+        box.end(boxed)
+        return said
+
+    def open_more(link):
+        link.recv(1)
+        try:
+            for _ in range(5):
+                os.dup(0)
+        except OSError as error:
+            link.send(os.strerror(error.errno).encode())
+
+    assert in_box(scenario) == os.strerror(errno.EMFILE)
