@@ -118,7 +118,11 @@ def empty_a_file_by_reading(target: Target) -> None:
 @_against("files")
 def change_a_mode(target: Target) -> None:
     """Modes of files outside cannot be changed."""
-    target.secret.chmod(0o666)
+    before = target.secret.stat().st_mode
+    target.secret.chmod(0o660)
+    if target.secret.stat().st_mode == before:
+        raise PermissionError("nothing was changed")
+    target.secret.chmod(before)
 
 
 @_against("processes")

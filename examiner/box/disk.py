@@ -22,13 +22,14 @@ class Disk:
     """
 
     def __init__(self, view: View) -> None:
-        shown = view.around_the_hidden()
+        shown, broken = view.around_the_hidden()
         self.folder = Path(tempfile.mkdtemp(prefix="box-"))
         is_reached = privileges.spare_user_could_read([*shown, self.folder])
         is_spare = is_reached and privileges.become_spare_user(self.folder)
         self.processes_before = _KEEPER_AND_SERVER if is_spare else _processes_of(os.getuid()) + _SLACK
         self.proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._rules = [landlock.open_rule(path, landlock.READ) for path in shown]
+        self._rules += [landlock.open_rule(path, landlock.LIST) for path in broken]
         self._rules += [landlock.open_rule(device, landlock.USE) for device in DEVICES if device.exists()]
 
     def prepare(self) -> Path:

@@ -1,5 +1,6 @@
 """Which system calls are refused, why, and with what answer; programs go on without them."""
 
+import os
 import socket
 from dataclasses import dataclass
 from errno import EINVAL, ENOSYS, EPERM
@@ -9,6 +10,8 @@ from examiner.box import syscalls
 
 # The last call of Linux that was looked at (mseal). What came later does not exist here.
 LAST_KNOWN: Final = 462
+
+_IGNORED: Final = 0  # nothing is done, and the caller is told that it was
 
 _Groups = tuple[tuple[int, str], ...]
 
@@ -30,7 +33,7 @@ _REFUSED: Final[_Groups] = (
     (EPERM, "init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff"),
     (EPERM, "settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname"),
     # how much of the machine one gets, which is set and measured from outside
-    (EPERM, "sched_setaffinity sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set"),
+    (EPERM, "sched_setaffinity sched_setparam sched_setattr setpriority ioprio_set"),
     (EPERM, "mbind set_mempolicy migrate_pages move_pages set_mempolicy_home_node"),
     # memory that no limit of a process counts
     (ENOSYS, "memfd_create memfd_secret shmget shmat shmctl semget semop semctl semtimedop"),
@@ -41,9 +44,12 @@ _REFUSED: Final[_Groups] = (
 
 # What a machine of one's own keeps apart, and Landlock does not.
 _REFUSED_WITHOUT_NAMESPACES: Final[_Groups] = (
-    # attributes of files
-    (EPERM, "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat"),
-    (EPERM, "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr"),
+    # attributes of files; a copy of one is not to fail for it
+    (_IGNORED, "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat"),
+    (
+        EPERM,
+        "chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
+    ),
     # sockets with a path
     (EPERM, "connect"),
     # emptying files, which Landlock guards since its third version
@@ -83,6 +89,8 @@ _CONDITIONS: Final[tuple[When, ...]] = (
     When("socket", 0, socket.AF_UNIX, EINVAL, unless=True),
     When("prctl", 0, syscalls.PR_SET_PDEATHSIG, EPERM),  # a candidate ends with its server
     When("prctl", 0, syscalls.PR_SET_DUMPABLE, EPERM),  # its memory is measured from outside
+    # Every thread of libzmq sets what it has anyway, and aborts where that is refused.
+    When("sched_setscheduler", 1, os.SCHED_OTHER, EPERM, unless=True),
     When("prlimit64", 0, 0, EPERM, unless=True),  # one's own limits only
     When("ioctl", 1, _TIOCSTI, EPERM),  # typing into the operator's terminal
     When("ioctl", 1, _TIOCLINUX, EPERM),

@@ -36,7 +36,7 @@ def has(*wanted: int) -> bool:
 
 
 def become_spare_user(folder: Path | None = None) -> bool:
-    """Give up root and its capabilities for a user who owns nothing but a folder; whether that was possible."""
+    """Give up root and its capabilities for a user who owns at most a folder; whether that was possible."""
     if os.geteuid() != 0 or not has(CAP_SETUID, CAP_SETGID):
         return False
     for user in (FIRST_SPARE_USER + os.getpid(), NOBODY):

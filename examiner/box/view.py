@@ -56,10 +56,17 @@ class View:
         real = {path.resolve() for path in self.hidden if path.exists()}
         return [path for path in sorted(real) if _lies_in(path, shown)]
 
-    def around_the_hidden(self) -> list[Path]:
-        """Return what is shown; a folder with something hidden in it is replaced by its other entries."""
-        masks = self.masks()
-        return [part for path in sorted(set(self.places().values())) for part in _without(path, masks)]
+    def around_the_hidden(self) -> tuple[list[Path], list[Path]]:
+        """Return what can be shown as a whole, and the folders of whose entries only some can be."""
+        real, masks = sorted(set(self.places().values())), self.masks()
+        whole = [part for path in real for part in _without(path, masks)]
+        broken = {
+            folder
+            for mask in masks
+            for folder in mask.parents
+            if _lies_in(folder, real) and folder not in masks
+        }
+        return whole, sorted(broken)
 
 
 def _lies_in(path: Path, folders: Iterable[Path]) -> bool:

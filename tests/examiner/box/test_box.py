@@ -6,7 +6,10 @@ import fcntl
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from examiner.box.attempts import stay_alive
 from examiner.box.box import WallsFailed, enter_outer
 from examiner.box.limits import Limits
 from examiner.box.privileges import NOBODY
+from examiner.box.view import of_this_python
 from examiner.box.walls import available
 
 HERE = available()
@@ -102,6 +106,43 @@ def test_nothing_of_one_candidate_is_left_for_the_next(in_box, ask):
         return said
 
     assert in_box(scenario) == [0, 0]
+
+
+def test_what_is_hidden_cannot_be_read(in_box, ask, view):
+    """The instructor's packages may lie beside the student environment's standard library."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "lib" / "hidden").mkdir(parents=True)
+        for each in ("lib/hidden/file", "lib/secret", "lib/open"):
+            (folder / each).write_text("text")
+        folder.chmod(0o755)
+        hidden = (folder / "lib" / "hidden", folder / "lib" / "secret")
+
+        def question():
+            found = [path for path in sorted(folder.rglob("*")) if path.is_file() and can_read(path)]
+            return [str(path.relative_to(folder)) for path in found]
+
+        shown = replace(view, shown=(*view.shown, folder), hidden=hidden)
+        said, _ = in_box(lambda box: ask(box, question), shown)
+    assert said == ["lib/open"]
+
+
+def can_read(path):
+    try:
+        return bool(path.read_text())
+    except OSError:
+        return False
+
+
+def test_a_python_started_inside_imports_from_its_library_and_its_environment(kind, in_child, ask):
+    """A notebook may import what the server has not, and start another Python."""
+
+    def question():
+        command = [sys.executable, "-I", "-c", "import sys, statistics; print(sys.prefix)"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    said, _ = in_child(lambda: ask(enter_outer(of_this_python(), kind), question))
+    assert said == f"{sys.prefix}\n"
 
 
 def test_what_stands_around_a_candidate_does_not_stand_around_its_server(in_box, ask):

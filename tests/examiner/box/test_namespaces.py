@@ -62,27 +62,6 @@ def test_temporary_files_go_where_programs_look_for_a_place(walls, in_child, ask
     assert in_child(lambda: ask(enter_outer(view, walls), question)) == [["file"], 0]
 
 
-def test_what_is_hidden_is_empty(walls, in_child, ask, view, user):
-    """The instructor's packages may lie beside the student environment's standard library."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "lib" / "hidden").mkdir(parents=True)
-        (folder / "lib" / "hidden" / "file").write_text("secret")
-        (folder / "lib" / "secret").write_text("secret")
-        (folder / "lib" / "open").write_text("text")
-        folder.chmod(0o755)
-        shown = replace(
-            view, shown=(*view.shown, folder), hidden=(folder / "lib" / "hidden", folder / "lib" / "secret")
-        )
-
-        def question():
-            lib = folder / "lib"
-            return [names(lib / "hidden"), (lib / "secret").read_text(), (lib / "open").read_text()]
-
-        said, _ = in_child(lambda: ask(enter_outer(shown, walls), question), user=user)
-    assert said == [[], "", "text"]
-
-
 def test_links_are_followed_to_where_they_lead(walls, in_child, ask, view):
     """/lib is one, and many an environment's interpreter."""
     with tempfile.TemporaryDirectory() as name:

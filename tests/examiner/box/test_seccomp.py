@@ -97,6 +97,8 @@ def test_numbers_of_another_machine_end_the_process(machine):
         ("prctl", [15], ALLOW),
         ("prctl", [1], REFUSE | EPERM),
         ("prctl", [4], REFUSE | EPERM),
+        ("sched_setscheduler", [1, 0], ALLOW),
+        ("sched_setscheduler", [1, 5], REFUSE | EPERM),  # idle
         ("prlimit64", [0], ALLOW),
         ("prlimit64", [1], REFUSE | EPERM),
         ("ioctl", [1, 0x5401], ALLOW),

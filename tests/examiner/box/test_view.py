@@ -58,15 +58,17 @@ def test_around_the_hidden_everything_else_is_shown(tree):
     """Landlock can allow but not take away again."""
     view = View((tree / "env",), (tree / "env" / "lib" / "nbgrader",))
     lib = tree / "env" / "lib"
-    assert set(view.around_the_hidden()) == {tree / "env" / "bin", lib / "module.py", lib / "numpy"}
+    whole, broken = view.around_the_hidden()
+    assert set(whole) == {tree / "env" / "bin", lib / "module.py", lib / "numpy"}
+    assert broken == [tree / "env", lib]  # Python lists a folder before it imports from it
 
 
 def test_a_link_beside_the_hidden_gives_no_rights_to_what_it_leads_to(tree):
     """A rule for a link would be one for its target, which may lie anywhere."""
     (tree / "env" / "lib" / "way").symlink_to(tree / "data")
     view = View((tree / "env",), (tree / "env" / "lib" / "nbgrader",))
-    assert tree / "data" not in view.around_the_hidden()
-    assert tree / "env" / "lib" / "way" not in view.around_the_hidden()
+    whole, _ = view.around_the_hidden()
+    assert not {tree / "data", tree / "env" / "lib" / "way"} & set(whole)
 
 
 def test_what_is_hidden_elsewhere_needs_no_mask(tree):
@@ -77,7 +79,7 @@ def test_what_is_hidden_elsewhere_needs_no_mask(tree):
 def test_this_python_shows_its_library_and_hides_packages_it_does_not_import_from():
     """An environment's base may be the instructor's Python, with nbgrader and the reference in it."""
     view = of_this_python()
-    shown = view.around_the_hidden()
+    shown, broken = view.around_the_hidden()
     import_from = [folder for folder in sys.path if folder.endswith("-packages")]
     assert not {str(folder) for folder in view.hidden} & set(import_from)
-    assert any(sys.prefix.startswith(str(folder)) for folder in shown)
+    assert any(sys.prefix.startswith(str(folder)) for folder in [*shown, *broken])
