@@ -44,12 +44,10 @@ _REFUSED: Final[_Groups] = (
 
 # What a machine of one's own keeps apart, and Landlock does not.
 _REFUSED_WITHOUT_NAMESPACES: Final[_Groups] = (
-    # attributes of files; a copy of one is not to fail for it
-    (_IGNORED, "chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat"),
-    (
-        EPERM,
-        "chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
-    ),
+    # attributes of files; a copy of one goes on without its mode, as on a disk that has none
+    (_IGNORED, "chmod fchmod fchmodat fchmodat2"),
+    (EPERM, "utime utimes futimesat utimensat chown fchown lchown fchownat"),
+    (EPERM, "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr"),
     # sockets with a path
     (EPERM, "connect"),
     # emptying files, which Landlock guards since its third version
