@@ -6,6 +6,7 @@ from typing import Final
 
 # Not 0: that would still hand a crashed process's memory to a program of the machine's, where one is set up.
 _NO_CORE: Final = 1
+_SIGNALS_AND_TIMERS: Final = 1024  # that wait in the kernel's memory
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def apply(limits: Limits, address_space: int, *, process: int = 0, processes_bef
         resource.RLIMIT_CORE: _NO_CORE,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: _SIGNALS_AND_TIMERS,
     }
     for kind, wanted in bounds.items():
         _, hard = resource.prlimit(process, kind)
