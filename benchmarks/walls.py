@@ -3,8 +3,8 @@
     .venv-student/bin/python benchmarks/walls.py [rounds]
 
 In a warm server (NumPy, IPython, matplotlib preloaded), every case in turn, many times over: medians of the
-processor time of server and candidate together, kernel included, and of the wall clock; and of the differences
-to the bare fork of the same round. What the kernel clears up after a candidate's end is in neither.
+processor time of server and candidate together, kernel included, of the wall clock, and of the differences to
+the bare fork of the same round. What the kernel clears up after a candidate has ended is in neither.
 """
 
 import gc
