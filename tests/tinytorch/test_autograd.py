@@ -282,3 +282,13 @@ def test_a_deep_copy_of_a_graph_keeps_its_own_leaves():
     pair["y"].backward()
     assert pair["x"].grad.item() == 6
     assert x.grad is None
+
+
+def test_a_seed_is_no_gradient_of_a_leaf():
+    """A seed is read where it is: a leaf that held it would change it at the next backward."""
+    for through in (lambda x: x, lambda x: x.reshape(4), lambda x: x + 0.0):
+        x, seed = Tensor(np.ones(4), requires_grad=True), np.ones(4)
+        for _ in range(2):
+            through(x).backward(seed)
+        np.testing.assert_array_equal(seed, 1)
+        np.testing.assert_array_equal(x.grad.numpy(), 2)

@@ -7,6 +7,7 @@ import pytest
 
 from tinytorch import Tensor, Variable, check_grads
 from tinytorch.nn import Conv2d, conv2d
+from tinytorch.tensor import rules
 
 GEOMETRIES = {  # x, weight, stride, padding
     "wide": ((2, 3, 5, 8), (4, 3, 3, 2), 1, 0),
@@ -245,3 +246,27 @@ def test_the_layer_starts_from_the_generator_it_is_given():
     assert one.weight.dtype == one.bias.dtype == np.float32
     assert len(np.unique(one.weight.numpy())) > 0.9 * one.weight.size
     assert 0.09 < np.abs(one.weight.numpy()).max() <= 0.1
+
+
+def test_columns_that_are_kept_give_the_same_gradient_as_new_ones():
+    """Few are kept until backward, for each call: two that share a filter do not share columns."""
+    rng = np.random.default_rng(0)
+    images, seeds = rng.normal(size=(2, 1, 2, 6, 5)), rng.normal(size=(2, 1, 3, 4, 3))
+    weight = Tensor(rng.normal(size=(3, 2, 3, 3)), requires_grad=True)
+    inputs = [(image, weight.numpy(), None) for image in images]
+    options = {"stride": (1, 1), "padding": (0, 0)}
+    new = [rules["conv2d"].backward[1](g, None, *x, **options) for g, x in zip(seeds, inputs, strict=True)]
+    outs = [conv2d(image, weight) for image in images]
+    for out, seed in zip(outs, seeds, strict=True):
+        out.backward(seed, retain_graph=True)
+        out.backward(seed)
+    np.testing.assert_allclose(weight.grad.numpy(), 2 * (new[0] + new[1]))
+
+
+@pytest.mark.parametrize("shape", [(64, 4, 20, 20), (1, 4, 160, 160)], ids=["many", "one_large"])
+def test_many_columns_are_not_kept(shape):
+    """They are nine times the images: a deep network would run out of memory on them."""
+    kept = []
+    x, weight = np.ones(shape, np.float32), np.ones((2, 4, 3, 3), np.float32)
+    rules["conv2d"].forward(x, weight, None, stride=(1, 1), padding=(0, 0), kept=kept)
+    assert not kept

@@ -21,7 +21,7 @@ from tinytorch.nn.module import Module, uniform_parameter
 from tinytorch.tensor import Tensor, apply, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     Array = np.ndarray
     Pair = tuple[int, int]
@@ -56,7 +56,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: int | Pair = 1, paddin
     ValueError
         If the shapes do not fit one another, or stride or padding make no sense.
     """
-    return apply("conv2d", x, weight, bias, stride=pair(stride), padding=pair(padding))
+    return apply("conv2d", x, weight, bias, stride=pair(stride), padding=pair(padding), kept=[])
 
 
 class Conv2d(Module):
@@ -101,7 +101,10 @@ def pair(value: int | Pair) -> Pair:
     return operator.index(vertical), operator.index(horizontal)
 
 
-def _forward(x: Array, w: Array, b: Array | None, *, stride: Pair, padding: Pair) -> Array:
+def _forward(  # noqa: PLR0913 - an operation's inputs and options
+    x: Array, w: Array, b: Array | None, *, stride: Pair, padding: Pair, kept: list[Array] | None = None
+) -> Array:
+    """Multiply filters and columns; where the columns are few, leave them in `kept` for `_grad_w`."""
     _check(x, w, b, stride, padding)
     windows, filters = _windows(_padded(x, padding), w.shape[2:], stride), _rows(w)
     dtype = np.result_type(x, w, x if b is None else b)
@@ -111,11 +114,13 @@ def _forward(x: Array, w: Array, b: Array | None, *, stride: Pair, padding: Pair
         np.matmul(filters, columns, out=pages[part])
         if b is not None:
             pages[part] += b[:, None]
+    if kept is not None and len(columns) == len(pages) and columns.nbytes <= CACHE_BYTES:
+        kept.append(columns)
     return out
 
 
 def _grad_x(
-    g: Array, _out: Array, x: Array, w: Array, _b: Array | None, *, stride: Pair, padding: Pair
+    g: Array, _out: Array, x: Array, w: Array, _b: Array | None, *, stride: Pair, padding: Pair, **_: Any
 ) -> Array:
     """Lay each kernel position's gradient on its own sheet, where it met the image; add up the sheets."""
     grads, filters = _pages(g), _rows(w).T
@@ -129,16 +134,29 @@ def _grad_x(
         n = len(columns)
         met[:n] = columns.reshape(n, *met.shape[1:])
         np.add.reduce(sheets[:n], axis=(2, 3), out=dx[part])
+    if dx.shape == x.shape:  # nothing to crop: not even a view, which the engine would have to copy
+        return dx
     return dx[:, :, top : top + height, left : left + width].reshape(x.shape)
 
 
-def _grad_w(
-    g: Array, _out: Array, x: Array, w: Array, _b: Array | None, *, stride: Pair, padding: Pair
+def _grad_w(  # noqa: PLR0913 - an operation's inputs and options
+    g: Array,
+    _out: Array,
+    x: Array,
+    w: Array,
+    _b: Array | None,
+    *,
+    stride: Pair,
+    padding: Pair,
+    kept: Sequence[Array] = (),
 ) -> Array:
     grads = _pages(g).transpose(0, 2, 1)
-    dw = 0
-    for part, columns in _columns(_windows(_padded(x, padding), w.shape[2:], stride)):
-        dw += np.add.reduce(columns @ grads[part])
+    if kept:
+        dw = np.add.reduce(kept[0] @ grads)
+    else:
+        dw = 0
+        for part, columns in _columns(_windows(_padded(x, padding), w.shape[2:], stride)):
+            dw += np.add.reduce(columns @ grads[part])
     return dw.T.reshape(w.shape)
 
 

@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 # What a recorded tensor knows of its origin. Ages fall, so that the youngest is first in a queue.
 GRAPH = ("grad_fn", "_inputs", "_arrays", "_params", "_age")
+# The fewer objects a graph consists of, the less the garbage collector has to look through.
+NO_PARAMS: dict[str, Any] = {}
 _ages = count(0, -1)
 
 
 def record(
-    out: Array, rule: Rule, inputs: tuple[Any, ...], arrays: list[Any], params: dict[str, Any]
+    out: Array, rule: Rule, inputs: tuple[Any, ...], arrays: tuple[Any, ...], params: dict[str, Any]
 ) -> Tensor:
-    """Return a result as a tensor that remembers how it came about, if it can have a gradient."""
+    """Return a result as a tensor that remembers how it came about."""
     result = Tensor.__new__(Tensor)
-    if out.dtype.kind != "f":
+    if not rule.backward and out.dtype.kind != "f":  # such as the place of a maximum
         return hold(result, out)
     result._data = out
     result._grad = None
@@ -41,7 +43,7 @@ def record(
     result.grad_fn = rule
     result._inputs = inputs
     result._arrays = arrays
-    result._params = params
+    result._params = params or NO_PARAMS
     result._age = next(_ages)
     return result
 
@@ -115,17 +117,18 @@ def _accumulate(tensor: Tensor, g: Array) -> None:
     """Add a gradient that nobody else holds; who holds the sum so far does not see it change."""
     if tensor._grad is not None:
         g += tensor._grad.numpy()
-    tensor._grad = Tensor.from_numpy(g)
+    tensor._grad = hold(Tensor.__new__(Tensor), g)
 
 
 def _seed(tensor: Tensor, gradient: Any) -> Array:
-    """Return the gradient to start from, in memory of its own."""
+    """Return the gradient to start from: nobody changes it on the way, and only a leaf would keep it."""
     if not tensor._requires_grad:
         raise RuntimeError(
             "backward: this tensor needs no gradient: requires_grad=True on an input, not in no_grad?"
         )
     if gradient is not None:
-        return _gradient_of(tensor, gradient)
+        seed = _gradient_of(tensor, gradient)
+        return seed if tensor.grad_fn else np.array(seed, order="C")
     if tensor.size != 1:
         raise RuntimeError(
             f"backward: a tensor of shape {tensor.shape} needs a gradient: pass one, or sum() first"
@@ -134,8 +137,8 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
 
 
 def _gradient_of(tensor: Tensor, value: Any) -> Array:
-    """Return a value copied to a contiguous array that is a gradient of this tensor."""
-    array = np.array(as_array(value), dtype=tensor.dtype, order="C")
+    """Return a value as an array that fits as a gradient of this tensor: the value's own, if that does."""
+    array = np.asarray(as_array(value), dtype=tensor.dtype)
     if array.shape != tensor.shape:
         raise ValueError(
             f"a tensor of shape {tensor.shape} has no gradient of shape {array.shape}: reshape it first"
@@ -214,7 +217,7 @@ def _get_grad(self: Tensor) -> Tensor | None:
 
 
 def _set_grad(self: Tensor, value: Any) -> None:
-    self._grad = None if value is None else Tensor.from_numpy(_gradient_of(self, value))
+    self._grad = None if value is None else Tensor(_gradient_of(self, value))
 
 
 def zero_grad(self: Tensor) -> None:

@@ -232,8 +232,8 @@ class Tensor:
         return apply("transpose", self, axes=_unpacked(axes) or None)
 
     def astype(self, dtype: Any) -> Tensor:
-        """Return the elements cast to another dtype."""
-        return apply("astype", self, dtype=dtype)
+        """Return the elements cast to another dtype; what is not a float passes no gradient."""
+        return apply("astype", self, dtype=dtype) if np.dtype(dtype).kind == "f" else Tensor(self, dtype)
 
 
 class Derivatives(dict):
@@ -317,6 +317,7 @@ def apply(name: str, *inputs: Any, **params: Any) -> Tensor:
             needs_grad = needs_grad or x._requires_grad
         else:
             arrays.append(as_array(x))
+    arrays = tuple(arrays)  # which the garbage collector does not look through, as it does a list
     out = found.forward(*arrays, **params)
     if type(out) is not np.ndarray:
         out = returned_array(out, name)
