@@ -281,7 +281,9 @@ def _grade(course: Course, todo: Sequence[Case], wish: Wish, watch: Watch) -> Fa
         if fault is not None:
             faults[case.submission] = fault
         if fault is None or isinstance(fault, StudentFault):
-            records.write(course, case.submission, Record(case.key, fault.parts if fault else None))
+            feedback_from = case.record.feedback if case.record else ""
+            record = Record(case.key, fault.parts if fault else None, feedback_from)
+            records.write(course, case.submission, record)
     return faults
 
 
