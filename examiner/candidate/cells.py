@@ -29,7 +29,6 @@ from examiner.wire import Channel, SharedBlock, decode
 
 EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
-Line = tuple[socket.socket, SharedBlock, SharedBlock]
 
 
 _libc = ctypes.PyDLL(None)
@@ -62,7 +61,7 @@ class Life:
 
     def __init__(self, shell: RecordingShell, work: Work, control: Channel, lines: Sequence[int]) -> None:
         self.shell, self.work, self.control = shell, work, control
-        self.lines = [lines[place : place + 3] for place in range(0, len(lines), 3)]
+        self.lines = [_channel(*lines[place : place + 3]) for place in range(0, len(lines), 3)]
         self.streams: list[Stream] = []
 
     def run(self) -> None:
@@ -132,11 +131,11 @@ class Life:
         While it is examined this process stands still, so that no later cell can disturb what is measured
         there, or end it.
         """
-        descriptors = self.lines.pop(0)
+        channel = self.lines.pop(0)
         is_last = number == len(self.work.cells) - 1
         if is_last and not self.work.outlasts_its_cells:  # then there is nothing to go on with
             _report(self.control, 0, {"cell": number})
-            self._be_snapshot(number, role, _channel(descriptors))
+            self._be_snapshot(number, role, channel)
             return
         try:
             child = fork()
@@ -144,13 +143,9 @@ class Life:
             _report(self.control, 0, {"cell": number, "trouble": str(error)})
             return
         if child == 0:
-            self.control.close()
-            for descriptor in (each for others in self.lines for each in others):
-                os.close(descriptor)
-            self._be_snapshot(number, role, _channel(descriptors))
+            self._be_snapshot(number, role, channel)
             os._exit(0)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _hang_up(channel)
         _report(self.control, 0, {"cell": number})
         if role is Role.EXAMINED:
             self.control.receive(time.monotonic() + FOREVER)
@@ -162,14 +157,16 @@ class Life:
             os.dup2(0, 1)
             os.dup2(0, 2)
             Snapshot(channel, self.shell.user_ns).serve()
-        else:
-            self.streams.clear()
-            self._open_streams()
-            frame = channel.receive(time.monotonic() + FOREVER)
-            source, environment = decode(frame.payload)
-            os.environ.update(environment)
-            self.shell.recorder.changed.clear()
-            self._run_cell(number, source, channel, frame.nonce)
+            return
+        for other in (self.control, *self.lines):  # else nobody would see the student's process end meanwhile
+            _hang_up(other)
+        self.streams.clear()
+        self._open_streams()
+        frame = channel.receive(time.monotonic() + FOREVER)
+        source, environment = decode(frame.payload)
+        os.environ.update(environment)
+        self.shell.recorder.changed.clear()
+        self._run_cell(number, source, channel, frame.nonce)
 
 
 def fork() -> int:
@@ -185,10 +182,16 @@ def fork() -> int:
     return child
 
 
-def _channel(descriptors: Sequence[int]) -> Channel:
-    sock, incoming, outgoing = descriptors
-    blocks = [SharedBlock(each, os.fstat(each).st_size) for each in (incoming, outgoing)]
-    return Channel(socket.socket(fileno=sock), blocks[0], blocks[1])
+def _channel(sock: int, incoming: int, outgoing: int) -> Channel:
+    size = os.fstat(incoming).st_size
+    return Channel(socket.socket(fileno=sock), SharedBlock(incoming, size), SharedBlock(outgoing, size))
+
+
+def _hang_up(channel: Channel) -> None:
+    channel.close()
+    for block in (channel.incoming, channel.outgoing):
+        if block:
+            block.close()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

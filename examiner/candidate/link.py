@@ -48,6 +48,10 @@ class BrokenServer(PlatformFault):
     """The server of the student environment ended or fell silent; the job can be asked for again."""
 
 
+class TooFewWalls(PlatformFault):
+    """Student code cannot run here: too few walls stand around it."""
+
+
 @dataclass(frozen=True)
 class Line:
     """The trusted end of one grade cell's line."""
@@ -215,6 +219,8 @@ class Server:
         except OSError as error:
             raise self._broken(str(error)) from error
         said, _, rest = message.partition(b" ")
+        if said == b"refused":
+            raise TooFewWalls("the box", "too few walls stand on this machine", rest.decode())
         if said != verb:
             raise self._broken(rest.decode() or "it ended")
         return rest, descriptors

@@ -5,6 +5,7 @@ Belongs to the student environment: it imports the standard library, IPython and
 
 import io
 import os
+import re
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -14,6 +15,9 @@ from traitlets import Type
 from traitlets.config import Config
 
 Output = dict[str, Any]
+
+# Magics, help, commands, automatic calls, prompts that were copied, lines that are indented for nothing.
+_PERHAPS_NO_PYTHON = re.compile(r"[%!?]|\A\s|^\s*(?:[,;/>]|In \[|\.\.\.)", re.MULTILINE)
 
 TEXT_LIMIT = 1_000_000  # characters of stdout and stderr that are kept of one cell
 
@@ -162,6 +166,12 @@ class RecordingShell(InteractiveShell):
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         error = {"output_type": "error", "ename": etype.__name__, "evalue": str(evalue), "traceback": stb}
         self.recorder.add(error)
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Return the cell in Python; what cannot be anything else is not taken apart to find that out."""
+        if _PERHAPS_NO_PYTHON.search(raw_cell) or self.input_transformers_post:
+            return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
+        return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
 
     def record_anew(self) -> None:
         """Forget all outputs."""

@@ -57,8 +57,8 @@ def serve(descriptor: int, lent_names: Any) -> None:
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
     try:
         box = enter_outer(of_this_python(), walls)
-    except (TooFewWalls, OSError) as error:
-        link.send(f"failed {error}".encode())
+    except TooFewWalls as error:
+        link.send(f"refused {error}".encode())
         return
     shell = warm_shell(fonts)
     lent_names()

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from examiner.box.walls import Walls
 from examiner.candidate.link import BrokenServer, Surroundings
 from examiner.engine import Engine, Job
 from examiner.errors import UnreadableNotebook
@@ -190,6 +191,15 @@ def test_a_dead_server_is_our_fault_and_the_next_job_gets_a_new_one():
         with pytest.raises(BrokenServer):
             engine.run(job())
         assert outcomes(engine.run(job())) == PASSED
+
+
+@pytest.mark.parametrize("walls", [Walls(namespaces=False, landlock=6, seccomp=True), Walls(False, 0, False)])
+def test_it_grades_the_same_behind_other_walls(walls):
+    """Inside most containers there are no namespaces; and who types that he wants none gets none."""
+    with Engine(Surroundings(PYTHON, walls), b"secret") as engine:
+        assert outcomes(engine.run(job())) == PASSED
+        assert outcomes(engine.run(job(g="import os\nos._exit(0)")))["test_f"] == Outcome.PASSED
+        assert outcomes(engine.run(job(modes={"test_f": Mode.KERNEL}))) == PASSED
 
 
 def test_closing_the_engine_ends_the_server():
