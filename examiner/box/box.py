@@ -139,7 +139,13 @@ class Box:
         """
         home = self._ground.prepare()
         reader, writer = os.pipe()
-        number = self._ground.fork()
+        try:
+            number = self._ground.fork()
+        except OSError as error:
+            os.close(reader)
+            os.close(writer)
+            self._ground.clear(home, self._living)
+            raise WallsFailed(str(error)) from error
         if number == 0:
             _be(partial(self._wall_in, home, bounds, {*keep, writer}, environment or {}), writer, body)
         boxed = Boxed(number, os.pidfd_open(number), home)
@@ -155,7 +161,8 @@ class Box:
     def end(self, boxed: Boxed) -> int:
         """Kill a candidate if it lives, and all that it started; return its exit code, or minus its signal.
 
-        Its pidfd is closed. To be called as well for one that ended by itself.
+        Its pidfd is closed. To be called as well for one that ended by itself. Without namespaces, any other
+        child that the server has is killed too.
         """
         reaper.end(boxed.pidfd)
         _, status = os.waitpid(boxed.number, 0)

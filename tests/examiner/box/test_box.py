@@ -4,6 +4,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -187,6 +188,22 @@ def test_a_candidate_whose_walls_fail_runs_nothing(in_box):
             return [os.read(reader, 9).decode(), "prctl" in str(error)]
 
     assert in_box(scenario) == ["", True]
+
+
+def test_a_candidate_that_cannot_be_forked_leaves_nothing_behind(in_box, ask):
+    """The machine is full for a moment; the server goes on."""
+
+    def scenario(box):
+        before = open_descriptors()
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+        try:
+            box.start(pause, Limits())
+        except WallsFailed as error:
+            said = str(error)
+        resource.setrlimit(resource.RLIMIT_NPROC, (resource.getrlimit(resource.RLIMIT_NPROC)[1],) * 2)
+        return [os.strerror(errno.EAGAIN) in said, before == open_descriptors(), ask(box, lambda: "ran")]
+
+    assert in_box(scenario) == [True, True, ["ran", 0]]
 
 
 def test_daemons_of_a_candidate_end_with_it_and_those_of_others_do_not(in_box):
