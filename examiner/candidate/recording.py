@@ -6,6 +6,8 @@ Belongs to the student environment: it imports the standard library, IPython and
 import io
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -172,6 +174,17 @@ class RecordingShell(InteractiveShell):
         if _PERHAPS_NO_PYTHON.search(raw_cell) or self.input_transformers_post:
             return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
         return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
+
+    def should_run_async(self, raw_cell: str, **known: Any) -> bool:
+        """Return whether the cell awaits something; a cell without the words is not compiled to find out."""
+        return ("await" in raw_cell or "async" in raw_cell) and bool(
+            super().should_run_async(raw_cell, **known)
+        )
+
+    @contextmanager
+    def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - IPython calls it by this name
+        """Keep no second copy of what is printed: IPython's has no limit."""
+        yield
 
     def record_anew(self) -> None:
         """Forget all outputs."""

@@ -53,6 +53,13 @@ def test_a_cell_becomes_the_python_that_ipython_makes_of_it(shell, cell):
     assert ours.strip() == TransformerManager().transform_cell(cell).strip()
 
 
+def test_a_cell_can_await(shell, capsys):
+    """As in Jupyter, where a loop is running."""
+    shell.run_cell("import asyncio\nawait asyncio.sleep(0)\nprint('done')")
+    shell.run_cell("async def three():\n    for n in range(3): yield n\nprint([n async for n in three()])")
+    assert capsys.readouterr().out == "done\n[0, 1, 2]\n"
+
+
 def test_a_transformer_that_a_student_adds_is_asked(shell):
     """It can make Python of anything, as in a kernel."""
     shell.input_transformers_post.append(lambda lines: [line.replace("one", "1") for line in lines])
