@@ -12,13 +12,16 @@ ROOT = Path(__file__).parents[1]
 EXAMINER = [
     {"errors", "model", "verdict"},
     {"course", "notebook", "environment", "parts", "intake", "records", "grades", "wire", "points"},
+    {"sheets", "tables"},
     {"trials", "lint", "mutants", "automatic", "repair"},
     {"box", "candidate"},
     {"proxy", "lending", "measure", "gradecell"},
     {"examine", "executed"},
     {"passage"},
     {"engine"},
-    {"pool", "gradebook", "report", "export", "lab"},
+    {"ledger"},
+    {"outline"},
+    {"rebuild", "pool", "gradebook", "report", "export", "lab"},
     {"check", "plan", "pipeline"},
     {"cli", "web", "plugin"},
 ]

@@ -1,0 +1,310 @@
+"""The store of grade sheets: the truth of which the gradebook is a rendering. Files are added, never changed.
+
+    sheets/<assignment>/<student>/0001-<digest>.json    one for each attempt and grading; the last one counts
+    sheets/edits/0001-<digest>.json                     what persons had entered when a gradebook was rebuilt
+    sheets/secret                                       what seeds are made from
+
+A file's name holds the digest of its content, so that damage of any kind is noticed. A damaged file is set
+aside under another name, and that grading is missing then; nothing else is.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from examiner.errors import PlatformFault
+from examiner.model import Course
+from examiner.verdict import GradeSheet, Identity, Outcome
+
+FORMAT: Final = 1
+DAMAGED: Final = ".damaged"
+EDITS: Final = "edits"
+SECRET_BYTES: Final = 32
+_NAME: Final = re.compile(r"(\d{4,})-([0-9a-f]{64})\.json")
+_NUMBERED: Final = re.compile(r"(\d{4,})-")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One notebook of a submission: its sheet, and the solution cells that are still as released."""
+
+    notebook: str
+    sheet: GradeSheet
+    unanswered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filing:
+    """What is filed of one grading of one attempt.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        At least one; all have the same identity.
+    handed_in : datetime or None
+        With its time zone.
+
+    Raises
+    ------
+    ValueError
+        If the parts are not of one submission.
+    """
+
+    parts: tuple[Part, ...]
+    handed_in: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if len({part.sheet.identity for part in self.parts}) != 1:
+            raise ValueError("the sheets are not of one submission")
+        if len({part.notebook for part in self.parts}) != len(self.parts):
+            raise ValueError("two sheets are of one notebook")
+        if self.handed_in is not None and self.handed_in.tzinfo is None:
+            raise ValueError(f"{self.handed_in} has no time zone")
+
+    @property
+    def identity(self) -> Identity:
+        """Whose work it is, and what it was graded from."""
+        return self.parts[0].sheet.identity
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of ours failed: what did is tried again."""
+        verdicts = (verdict for part in self.parts for verdict in part.sheet.verdicts)
+        return all(verdict.outcome is not Outcome.INFRASTRUCTURE for verdict in verdicts)
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything that is filed."""
+        return _digest(self.to_json())
+
+    def to_json(self) -> str:
+        """Return the filing as JSON text in ASCII."""
+        parts = [
+            {"notebook": p.notebook, "unanswered": p.unanswered, "sheet": json.loads(p.sheet.to_json())}
+            for p in self.parts
+        ]
+        handed_in = self.handed_in and self.handed_in.astimezone(UTC).isoformat()
+        return json.dumps({"format": FORMAT, "handed_in": handed_in, "parts": parts}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Filing":
+        """Return the filing that `to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the text is something else, or of another version of examiner.
+        """
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise ValueError(f"it is of format {data['format']}, not {FORMAT}")
+            parts = tuple(
+                Part(p["notebook"], GradeSheet.from_json(json.dumps(p["sheet"])), tuple(p["unanswered"]))
+                for p in data["parts"]
+            )
+            return cls(parts, data["handed_in"] and datetime.fromisoformat(data["handed_in"]))
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"these are no grade sheets ({error!r})") from error
+
+
+class Standing(StrEnum):
+    """What the store has for a submission as it is now."""
+
+    NEW = "new"  # nothing, or only what failed through a fault of ours
+    SETTLED = "settled"
+    STALE = "stale"  # graded, against another assignment or in another environment
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What was found of one submission's gradings, in order, and an error for each file found damaged."""
+
+    filings: tuple[Filing, ...] = ()
+    damaged: tuple[PlatformFault, ...] = ()
+    is_last_lost: bool = False
+
+    @property
+    def last(self) -> Filing | None:
+        """The grading that counts; when that one is damaged, none does: not the one before it."""
+        return self.filings[-1] if self.filings and not self.is_last_lost else None
+
+    def find(self, identity: Identity) -> tuple[Standing, Filing | None]:
+        """Return how a submission stands, and the grading to use for it unless another is asked for."""
+        same = [filing for filing in self.filings if filing.identity == identity]
+        settled = [filing for filing in same if filing.is_settled]
+        if settled:
+            return Standing.SETTLED, settled[-1]
+        former = [each for each in self.filings if _is_same_work(each.identity, identity) and each.is_settled]
+        if former:
+            return Standing.STALE, former[-1]
+        return Standing.NEW, same[-1] if same else None
+
+
+def accept(course: Course, filing: Filing) -> Filing:
+    """File a grading, and return what counts from now on: of one identity, only the first that is settled.
+
+    What was accepted before is filed again if something else counted meanwhile: a student may go back to an
+    earlier attempt. Nothing is written if it counts already. One process at a time may do this.
+    """
+    identity = filing.identity
+    shelf = read(course, identity.student, identity.assignment)
+    standing, known = shelf.find(identity)
+    accepted = known if known and standing is Standing.SETTLED else filing
+    if shelf.last != accepted:
+        append(course, folder(course, identity.student, identity.assignment), accepted.to_json())
+    return accepted
+
+
+def read(course: Course, student: str, assignment: str) -> Shelf:
+    """Return the gradings of one student's work on one assignment."""
+    place = folder(course, student, assignment)
+    last = max(_numbered(place), default=None)
+    filings, damaged, good = [], [], None
+    for path in files(place):
+        try:
+            filings.append(_filing(path, student, assignment))
+            good = path
+        except (OSError, ValueError) as error:
+            damaged.append(set_aside(path, error))
+    return Shelf(tuple(filings), tuple(damaged), is_last_lost=last is not None and last[1] != good)
+
+
+def _filing(path: Path, student: str, assignment: str) -> Filing:
+    filing = Filing.from_json(checked(path))
+    if (filing.identity.student, filing.identity.assignment) != (student, assignment):
+        raise ValueError("it is somebody else's")
+    return filing
+
+
+def read_all(course: Course) -> Iterator[Shelf]:
+    """Yield everything that is filed, a student's work on an assignment at a time."""
+    for path in sorted(root(course).glob("*/*/")):
+        if path.is_dir() and path.parent.name != EDITS:
+            yield read(course, path.name, path.parent.name)
+
+
+def secret(course: Course) -> bytes:
+    """Return what the course's seeds are made from; it is made at its first use, and never again.
+
+    Raises
+    ------
+    PlatformFault
+        If it is damaged: with another one, the same work would be tested on other inputs.
+    """
+    path = root(course) / "secret"
+    if not path.exists():
+        _prepare(course, root(course))
+        made = root(course) / f"secret.{os.getpid()}"
+        _write(made, secrets.token_hex(SECRET_BYTES) + "\n")
+        try:
+            path.hardlink_to(made)
+        except FileExistsError:
+            pass  # another process was first, and its secret is the course's
+        finally:
+            made.unlink()
+        sync(path.parent)
+    try:
+        found = bytes.fromhex(path.read_text())
+    except (OSError, ValueError):
+        found = b""
+    if len(found) != SECRET_BYTES:
+        fix = "put back a copy; if there is none, delete it, and all work is tested on new inputs"
+        raise PlatformFault(path, "the course's secret is damaged", fix)
+    return found
+
+
+def root(course: Course) -> Path:
+    """Return the folder of the store; `.examiner` may be deleted, so it lies beside it."""
+    return course.root / "sheets"
+
+
+def folder(course: Course, student: str, assignment: str) -> Path:
+    """Return the folder of one student's work on one assignment."""
+    return root(course) / assignment / student
+
+
+def append(course: Course, place: Path, text: str) -> Path:
+    """Add a file to a folder of the store; it is there whole or not at all, whatever dies."""
+    _prepare(course, place)
+    number = 1 + max((number for number, _ in _numbered(place)), default=0)
+    final, scratch = place / f"{number:04}-{_digest(text)}.json", place / "being-written"
+    _write(scratch, text)
+    scratch.rename(final)
+    sync(place)
+    return final
+
+
+def files(place: Path) -> Sequence[Path]:
+    """Return the files of a folder of the store, in the order in which they were added."""
+    return [path for _, path in _numbered(place) if _NAME.fullmatch(path.name)]
+
+
+def checked(path: Path) -> bytes:
+    """Return the content of a file of the store; ValueError if it is not what was written."""
+    content = path.read_bytes()
+    match = _NAME.fullmatch(path.name)
+    if match is None or hashlib.sha256(content).hexdigest() != match[2]:
+        raise ValueError("its content is not what its name says")
+    return content
+
+
+def set_aside(path: Path, why: Exception) -> PlatformFault:
+    """Give a damaged file another name, and return the error that says so."""
+    aside = path.with_name(path.name + DAMAGED)
+    path.rename(aside)
+    fix = f"put back a copy as {path.name}, or run the command again to do without it"
+    return PlatformFault(aside, f"this file of the store is damaged ({why}), and was set aside", fix)
+
+
+def _is_same_work(a: Identity, b: Identity) -> bool:
+    return (a.course, a.student, a.assignment, a.attempt, a.key.submission) == (
+        b.course, b.student, b.assignment, b.attempt, b.key.submission
+    )  # fmt: skip
+
+
+def _numbered(place: Path) -> list[tuple[int, Path]]:
+    """Return what was ever added to a folder, with its number, in order; what was set aside keeps its own."""
+    if not place.is_dir():
+        return []
+    return sorted((int(match[1]), each) for each in place.iterdir() if (match := _NUMBERED.match(each.name)))
+
+
+def _prepare(course: Course, place: Path) -> None:
+    """Make a folder of the store; nobody else reads it, and no repository takes it in."""
+    if not place.is_dir():
+        root(course).mkdir(mode=0o700, exist_ok=True)
+        _write(root(course) / ".gitignore", "*\n")
+        place.mkdir(parents=True, exist_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with open(path, "w", encoding="ascii", opener=_private) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def sync(place: Path) -> None:
+    """Let a folder's entries reach the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
