@@ -173,10 +173,11 @@ def test_nothing_stays_for_the_next_candidate(engine):
     """Not a file, not a module, not a variable, not a state of chance."""
     leave = "open('left', 'w').close(); open('/tmp/left', 'w').close()\nimport math; math.pi = 3\nleft = 1"
     engine.run(job(own=leave))
-    look = "import math, os, random\nprint(os.listdir('.'), os.listdir('/tmp'), math.pi, 'left' in dir())\n"
+    look = "import math, os, random\nfiles = [*os.listdir('.'), *os.listdir('/tmp')]\n"
+    look += "print('left' in files, math.pi, 'left' in dir())\n"
     first = engine.run(job(own=look + "print(random.random())"))
     again = engine.run(job(own=look + "print(random.random())"))
-    assert text(first, "own").startswith("[] [] 3.14")
+    assert text(first, "own").startswith("False 3.14")
     assert text(first, "own").split("\n")[0].endswith("False")
     assert text(first, "own") == text(again, "own")
 
