@@ -95,10 +95,7 @@ def require(course: Course) -> Fingerprint:
 
 def fingerprint(course: Course) -> Fingerprint:
     """Return what the environment should be made from."""
-    requirements = course.student.requirements
-    if not requirements.is_file():
-        raise BadCourse("course.toml", f"there is no {requirements}", "correct 'requirements' in [student]")
-    base = hashlib.sha256(sys.version.encode() + requirements.read_bytes())
+    base = hashlib.sha256(sys.version.encode() + _requirements(course).read_bytes())
     checks = hashlib.sha256()
     for name, content in sorted(checks_files().items()):
         checks.update(f"\0{name}\0".encode() + content)
@@ -140,8 +137,15 @@ def read_kernel(course: Course) -> dict[str, list[str]] | None:
     return spec
 
 
+def _requirements(course: Course) -> Path:
+    requirements = course.student.requirements
+    if requirements is None or not requirements.is_file():
+        raise BadCourse("course.toml", f"there is no {requirements}", "correct 'requirements' in [student]")
+    return requirements
+
+
 def _install(course: Course, say: Callable[[str], None], *, everything: bool) -> None:
-    student = course.student
+    student, requirements = course.student, _requirements(course)
     log = course.state / "logs" / "setup.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("")
@@ -149,8 +153,8 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
     if everything:
         say(f"making the student environment {student.folder.name}")
         _run([sys.executable, "-m", "venv", "--clear", str(student.folder)], log)
-        say(f"installing {student.requirements.name}")
-        _run([*pip, "--require-hashes", "-r", str(student.requirements)], log)
+        say(f"installing {requirements.name}")
+        _run([*pip, "--require-hashes", "-r", str(requirements)], log)
         _run([str(student.python), "-c", WARM_UP], log)
     say(f"installing {CHECKS}")
     with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders where it runs

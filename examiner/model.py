@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a verdict is made of what stands here
+    from examiner.verdict import Mode
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,41 @@ class Limits:
 
 @dataclass(frozen=True)
 class StudentEnvironment:
-    """What submissions run in: an environment of its own, known to Jupyter as a kernel."""
+    """What submissions run in: an environment of its own, known to Jupyter as a kernel.
+
+    Parameters
+    ----------
+    folder : Path
+        The environment.
+    requirements : Path or None
+        What it is made from; None if it is not for us to make.
+    program : Path or None
+        What the kernel's command begins with, where that is not the environment's own interpreter.
+    """
 
     folder: Path
-    requirements: Path
+    requirements: Path | None
     kernel: str
     display_name: str
+    program: Path | None = None
 
     @property
     def python(self) -> Path:
-        """The environment's interpreter."""
-        return self.folder / "bin" / "python"
+        """The environment's interpreter; of a kernel of another language, its program."""
+        return self.program or self.folder / "bin" / "python"
 
 
 @dataclass(frozen=True)
 class Course:
-    """Everything that course.toml and roster.csv say, with absolute paths."""
+    """Everything that course.toml and roster.csv say, or nbgrader's settings, with absolute paths.
+
+    Parameters
+    ----------
+    mode : Mode or None
+        Where all grade cells are judged; None leaves it to the evidence, cell by cell.
+    hidden : tuple of str
+        Packages of the student environment that are the instructor's, and cannot be imported in a box.
+    """
 
     root: Path
     id: str
@@ -66,6 +89,8 @@ class Course:
     assignments: tuple[Assignment, ...]
     roster: tuple[Student, ...] = ()
     package: Path | None = None
+    mode: "Mode | None" = None
+    hidden: tuple[str, ...] = ()
 
     def source(self, assignment: Assignment) -> Path:
         """Return the folder of the instructor's version."""
