@@ -196,4 +196,4 @@ def _graded(prepared: Prepared, repaired: Repaired, passage: Passage, sheet: Gra
     verdicts = tuple(by_name[cell.grade_id] for cell in prepared.cells)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=now)
-    return Graded(sheet, executed(prepared.document, repaired.pieces, passage.outputs, by_name))
+    return Graded(sheet, executed(prepared.document, repaired.pieces, passage.outputs, sheet))

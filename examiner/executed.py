@@ -1,22 +1,32 @@
 """The executed notebook, as the instructor sees it: the outputs that a candidate claims, and the verdicts.
 
 Outputs come from a student's process, so nothing in them is taken on trust: what is no valid output of a
-notebook is left out.
+notebook is left out. Metadata is the instructor's and ours alone, so whoever explains a grade later finds the
+verdicts there.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from examiner.notebook import FORMAT
 from examiner.repair import Piece
-from examiner.verdict import Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 Output = dict[str, Any]
 Outputs = Mapping[int, Sequence[Output]]
 
 IDS_SINCE: Final = 5  # the minor version of the format in which cells got ids
 MOST_OUTPUTS: Final = 2000  # of one cell
+MOST_TEXT: Final = 24 << 20  # characters of a notebook: browsers open that, if slowly
+MOST_REPAIRS: Final = 40  # that are shown at the top
+MOST_OF_A_REPAIR: Final = 160  # characters
+
+ENTRY: Final = "examiner"  # of the metadata of a notebook and of its cells
+LEFT_OUT: Final = "(Outputs were left out here: all together they were too long.)\n"
+SELF_REPORTED: Final = "self-reported: this cell ran in the student's own process, which had a say in it\n"
+MENDED: Final = "**Mended before grading.** These cells were not as they had been released:"
 
 
 def checked_outputs(claims: Any) -> list[Output]:
@@ -50,8 +60,10 @@ def _bundle(data: dict[str, Any]) -> dict[str, Any]:
 def verdict_outputs(verdict: Verdict) -> list[Output]:
     """Return a verdict as outputs that nbgrader, too, would price with the verdict's points."""
     outputs: list[Output] = []
+    if verdict.mode.is_self_reported:
+        outputs.append(_stream(SELF_REPORTED))
     if verdict.output:
-        outputs.append({"output_type": "stream", "name": "stdout", "text": verdict.output})
+        outputs.append(_stream(verdict.output))
     if verdict.outcome is Outcome.PASSED:
         return outputs
     if verdict.outcome is Outcome.PARTIAL:
@@ -69,10 +81,21 @@ def verdict_outputs(verdict: Verdict) -> list[Output]:
     return outputs
 
 
+def verdict_in(cell: Mapping[str, Any]) -> Verdict:
+    """Return the verdict that `executed` put into a cell's metadata; ValueError if there is none."""
+    found = cell["metadata"].get(ENTRY)
+    if not isinstance(found, Mapping):
+        raise ValueError("there is no verdict")  # noqa: TRY004 - what a file lacks, not a caller's mistake
+    return Verdict.from_data(found)
+
+
 def executed(
-    document: Mapping[str, Any], pieces: Sequence[Piece], outputs: Outputs, verdicts: Mapping[str, Verdict]
+    document: Mapping[str, Any], pieces: Sequence[Piece], outputs: Outputs, sheet: GradeSheet
 ) -> bytes:
     """Return the text of the notebook with outputs: the instructor's metadata, the sources that were run.
+
+    Each automatically graded cell has its verdict in its metadata, the notebook what was mended and the
+    versions. What was mended also stands in a cell at the top, which means nothing to nbgrader.
 
     Parameters
     ----------
@@ -82,18 +105,58 @@ def executed(
         By the number of the code cell.
     """
     minor = document.get("nbformat_minor", 0)
-    raw_cells, cells, number = document["cells"], [], 0
-    for piece in pieces:
-        metadata = raw_cells[piece.original.index]["metadata"] if piece.original else {}
+    verdicts = {verdict.grade_id: verdict for verdict in sheet.verdicts}
+    cells, number = [], 0
+    for piece in [*_note(sheet.repairs, pieces), *pieces]:
+        metadata = document["cells"][piece.original.index]["metadata"] if piece.original else {}
         cell: dict[str, Any] = {"cell_type": piece.kind, "metadata": metadata, "source": piece.source}
         if minor >= IDS_SINCE:
             cell["id"] = piece.id
         if piece.is_code:
             shown = list(outputs.get(number, ()))
-            if piece.original and piece.original.grade_id in verdicts:
-                shown = [*shown, *verdict_outputs(verdicts[piece.original.grade_id])]
+            verdict = verdicts.get(piece.original.grade_id) if piece.original else None
+            if verdict:
+                cell["metadata"] = metadata | {ENTRY: asdict(verdict)}
+                shown += verdict_outputs(verdict)
             number += 1
             cell |= {"execution_count": number, "outputs": shown}
         cells.append(cell)
-    whole = {"cells": cells, "metadata": document["metadata"], "nbformat": FORMAT, "nbformat_minor": minor}
-    return json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")
+    ours = {ENTRY: {"repairs": list(sheet.repairs), "versions": dict(sheet.versions)}}
+    metadata = document["metadata"] | ours
+    whole = {"cells": cells, "metadata": metadata, "nbformat": FORMAT, "nbformat_minor": minor}
+    text = json.dumps(whole, ensure_ascii=False)
+    if len(text) > MOST_TEXT:
+        _leave_out(cells, len(text) - MOST_TEXT)
+        text = json.dumps(whole, ensure_ascii=False)
+    return text.encode("utf-8", "replace")
+
+
+def _note(repairs: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:
+    """Return a cell that tells what was mended, if anything was.
+
+    It quotes names that a student chose: indented, Markdown takes them for code and leaves them alone.
+    """
+    if not repairs:
+        return []
+    lines = [" ".join(repair.split())[:MOST_OF_A_REPAIR] for repair in repairs[:MOST_REPAIRS]]
+    if len(repairs) > MOST_REPAIRS:
+        lines.append(f"and {len(repairs) - MOST_REPAIRS} more")
+    taken, id_, number = {piece.id for piece in pieces}, "mended", 1
+    while id_ in taken:
+        number += 1
+        id_ = f"mended-{number}"
+    return [Piece("markdown", "\n".join([MENDED, "", *(f"    {line}" for line in lines)]), id_)]
+
+
+def _leave_out(cells: Sequence[dict[str, Any]], excess: int) -> None:
+    """Leave out the longest outputs of students' cells, until so many characters are gone."""
+    theirs = [cell for cell in cells if cell.get("outputs") and ENTRY not in cell["metadata"]]
+    sized = [(len(json.dumps(cell["outputs"], ensure_ascii=False)), cell) for cell in theirs]
+    for size, cell in sorted(sized, key=lambda each: -each[0]):
+        if excess > 0:
+            cell["outputs"] = [_stream(LEFT_OUT)]
+            excess -= size
+
+
+def _stream(text: str) -> Output:
+    return {"output_type": "stream", "name": "stdout", "text": text}

@@ -105,6 +105,22 @@ class Verdict:
         if (self.outcome is Outcome.PASSED) != (self.points == self.max_points) and self.max_points:
             raise ValueError(f"{self.grade_id}: {self.outcome} goes with all points?")
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Verdict":
+        """Return the verdict in plain data, as `asdict` and JSON give it.
+
+        Raises
+        ------
+        ValueError
+            If the data is something else.
+        """
+        try:
+            known = {"outcome": Outcome(data["outcome"]), "mode": Mode(data["mode"])}
+            awards = tuple((points, reason) for points, reason in data["awards"])
+            return _exactly(cls, {**data, **known, "awards": awards})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no verdict ({error!r})") from error
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -155,7 +171,7 @@ class GradeSheet:
             identity = data["identity"]
             identity["key"] = _exactly(Key, identity["key"])
             data["identity"] = _exactly(Identity, identity)
-            data["verdicts"] = tuple(_verdict(each) for each in data["verdicts"])
+            data["verdicts"] = tuple(Verdict.from_data(each) for each in data["verdicts"])
             data["repairs"] = tuple(data["repairs"])
             return _exactly(cls, data)
         except (KeyError, TypeError, AttributeError) as error:
@@ -171,9 +187,3 @@ def _exactly(cls: type[_Data], data: dict[str, Any]) -> _Data:
     if data.keys() != names:
         raise ValueError(f"this is no {cls.__name__}: its entries are {sorted(data)}, not {sorted(names)}")
     return cls(**data)
-
-
-def _verdict(data: dict[str, Any]) -> Verdict:
-    data["outcome"], data["mode"] = Outcome(data["outcome"]), Mode(data["mode"])
-    data["awards"] = tuple((points, reason) for points, reason in data["awards"])
-    return _exactly(Verdict, data)
