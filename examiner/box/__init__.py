@@ -3,7 +3,7 @@
 It runs in the student environment's Python, handed over as source, and imports nothing else of examiner.
 
     numbers, syscalls       what Python has no name for
-    view                    what can be read inside
+    view, absent            what can be read inside, and what not even be found
     privileges              becoming somebody who owns nothing and may do nothing
     namespaces, disk        what a candidate stands on: a machine of its own, or a folder of this one
     landlock                what may be done with files

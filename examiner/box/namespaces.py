@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from examiner.box import landlock, privileges
+from examiner.box import absent, landlock, privileges
 from examiner.box import syscalls as sys_
 from examiner.box.view import DEVICES, View
 
@@ -21,6 +21,7 @@ _HOME: Final = Path("/box/home")
 _TEMPORARY: Final = Path("/box/tmp")
 _LINKS_TO_IT: Final = (Path("/tmp"), Path("/dev/shm"))  # noqa: S108
 _NOWHERE: Final = "/nowhere"  # an empty folder, to lay over what is hidden
+_NO_PACKAGE: Final = "/no-package"  # to lay over what would be imported from
 _OLD_ROOT: Final = "/.outside"
 _SERVERS_MB, _SERVERS_FILES = 16, 1024
 
@@ -144,8 +145,9 @@ def _build_root(view: View) -> None:
         _show(f"{_OLD_ROOT}{real}", place, _READ_ONLY | sys_.MOUNT_ATTR_NODEV)
     for device in DEVICES:
         _show(f"{_OLD_ROOT}{device}", device, _READ_ONLY)
-    for folder in (_PRIVATE, _NOWHERE):
+    for folder in (_PRIVATE, _NOWHERE, _NO_PACKAGE):
         os.mkdir(folder)  # noqa: PTH102
+    Path(_NO_PACKAGE, "__init__.py").write_text(absent.REFUSAL)
     _mount_private(_SERVERS_MB, _SERVERS_FILES)
     _hide(masks, places)
     links |= {link: _TEMPORARY for link in _LINKS_TO_IT if not link.exists()}  # it may hold what is shown
@@ -171,4 +173,10 @@ def _hide(masks: list[Path], places: dict[Path, Path]) -> None:
     for place, real in places.items():
         for mask in (mask for mask in masks if mask.is_relative_to(real)):
             hidden = place / mask.relative_to(real)
-            sys_.mount(_NOWHERE if hidden.is_dir() else "/dev/null", str(hidden), flags=sys_.MS_BIND)
+            sys_.mount(_instead_of(hidden), str(hidden), flags=sys_.MS_BIND)
+
+
+def _instead_of(hidden: Path) -> str:
+    if not hidden.is_dir():
+        return "/dev/null"
+    return _NO_PACKAGE if (hidden / "__init__.py").exists() else _NOWHERE

@@ -84,11 +84,11 @@ def _without(path: Path, masks: list[Path]) -> Iterator[Path]:
             yield from _without(entry, masks)
 
 
-def of_this_python() -> View:
+def of_this_python(absent: Iterable[Path] = ()) -> View:
     """Return what the running Python needs: itself, its environment, the system's libraries.
 
     Packages that lie beside a standard library, and that it does not import from, are hidden: they may be the
-    instructor's.
+    instructor's. So is what is to be absent.
     """
     base, version = Path(sys.base_prefix), f"python{sys.version_info.major}.{sys.version_info.minor}"
     patterns = ("bin/python3*", f"lib*/{version}", "lib*/libpython*")
@@ -100,5 +100,5 @@ def of_this_python() -> View:
         for folder in root.glob(f"lib*/python3*/{kind}")
     ]
     system = [Path(path) for path in _SYSTEM]
-    hidden = tuple(folder for folder in packages if str(folder) not in sys.path)
-    return View((*system, *interpreter, Path(sys.prefix)), hidden)
+    hidden = [folder for folder in packages if str(folder) not in sys.path]
+    return View((*system, *interpreter, Path(sys.prefix)), (*hidden, *absent))

@@ -37,11 +37,14 @@ class Surroundings:
         Use exactly these, even too few of them, instead of all that the machine has.
     caches : Path, optional
         A folder with matplotlib's lists of fonts, which take a second to make anew.
+    hidden : tuple of str
+        Top-level packages of that environment that a student's code neither finds nor reads.
     """
 
     python: Path
     walls: Walls | None = None
     caches: Path | None = None
+    hidden: tuple[str, ...] = ()
 
 
 class BrokenServer(PlatformFault):
@@ -114,7 +117,7 @@ class Server:
     """A warm process of the student environment behind the outer walls; it has one candidate at a time."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        python, walls, caches = surroundings.python, surroundings.walls, surroundings.caches
+        python, walls = surroundings.python, surroundings.walls
         if not python.exists():
             raise MissingEnvironment(python, "the student environment is not there", "run `examiner setup`")
         self._python = python
@@ -136,8 +139,8 @@ class Server:
         )
         os.close(text)
         theirs.close()
-        settings = {"walls": walls and asdict(walls), "caches": str(caches or "")}
-        self._link.send(json.dumps(settings).encode())
+        settings = {"walls": walls and asdict(walls), "caches": str(surroundings.caches or "")}
+        self._link.send(json.dumps(settings | {"hidden": surroundings.hidden}).encode())
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from examiner.box import absent
 from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
 from examiner.box.limits import Limits
 from examiner.box.view import of_this_python
@@ -55,13 +56,16 @@ def serve(descriptor: int, lent_names: Any) -> None:
     walls = Walls(**settings["walls"]) if settings["walls"] else None
     fonts = _read_fonts(settings["caches"])
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    hidden = settings["hidden"]
+    places = absent.places_of(hidden)
     try:
-        box = enter_outer(of_this_python(), walls)
+        box = enter_outer(of_this_python(places), walls)
     except TooFewWalls as error:
         link.send(f"refused {error}".encode())
         return
     shell = warm_shell(fonts)
     lent_names()
+    absent.forget(hidden, places)
     gc.collect()
     gc.freeze()
     use_huge_pages(proc)

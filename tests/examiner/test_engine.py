@@ -169,6 +169,40 @@ def test_examiner_cannot_be_imported_and_what_lies_beside_the_notebook_can(engin
     assert text(engine.run(job(files=files, own=cell)), "own") == "there\nnone\n"
 
 
+HIDDEN = ("jupyter", "pip", "examiner_checks", "nowhere_at_all")
+FIND_HIDDEN = f"""
+import importlib, subprocess, sys
+from pathlib import Path
+for name in {HIDDEN!r}:
+    try:
+        print(importlib.import_module(name).__file__)
+    except ModuleNotFoundError as error:
+        print(error)
+files = [*Path(importlib.import_module('IPython').__file__).parents[1].rglob('*')]
+readable = []
+for path in files:
+    if any(part.split('.')[0] in {HIDDEN!r} for part in path.parts):
+        try:
+            readable.append(path.is_file() and path.read_text() or '')
+        except (OSError, UnicodeDecodeError):
+            pass
+print({{text for text in readable if text and 'ModuleNotFoundError' not in text}})
+"""
+
+
+@pytest.mark.parametrize("walls", [None, Walls(namespaces=False, landlock=6, seccomp=True)])
+def test_what_is_hidden_can_be_neither_imported_nor_read(walls):
+    """A stock course's student environment is the instructor's: nbgrader and the reference are in it."""
+    cells = {"own": FIND_HIDDEN, "again": "import tornado\nprint(tornado.__name__)"}
+    with Engine(Surroundings(PYTHON, walls, hidden=HIDDEN), b"secret") as engine:
+        graded = engine.run(job(**cells))
+        beside = engine.run(job(files={"pip/__init__.py": b"mine = 1"}, own="import pip\nprint(pip.mine)"))
+    refused = [f"No module named {name!r}" for name in HIDDEN]
+    assert text(graded, "own").splitlines() == [*refused, "set()"]
+    assert text(graded, "again") == "tornado\n"
+    assert text(beside, "own") == "1\n"  # the parts that an assignment allows have the reference's name
+
+
 def test_nothing_stays_for_the_next_candidate(engine):
     """Not a file, not a module, not a variable, not a state of chance."""
     leave = "open('left', 'w').close(); open('/tmp/left', 'w').close()\nimport math; math.pi = 3\nleft = 1"

@@ -31,7 +31,7 @@ def test_the_root_holds_what_is_shown_and_what_every_program_needs(walls, in_chi
         return said
 
     root, devices = in_child(scenario, user=user)
-    assert root == ["box", "dev", "nowhere", "tmp", "usr"]
+    assert root == ["box", "dev", "no-package", "nowhere", "tmp", "usr"]
     assert devices == ["full", "null", "random", "shm", "urandom", "zero"]
 
 
