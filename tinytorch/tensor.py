@@ -318,7 +318,7 @@ def apply(name: str, *inputs: Any, **params: Any) -> Tensor:
         else:
             arrays.append(as_array(x))
     arrays = tuple(arrays)  # which the garbage collector does not look through, as it does a list
-    out = found.forward(*arrays, **params)
+    out = found.forward(*arrays, **params) if params else found.forward(*arrays)
     if type(out) is not np.ndarray:
         out = returned_array(out, name)
     if needs_grad and recorder is not None:

@@ -161,19 +161,23 @@ def _walk(  # noqa: C901 - one loop, as a call for each operation would cost a t
     while waiting:
         tensor = heappop(waiting)[1]
         g, rule = grads.pop(tensor), tensor.grad_fn
-        out, arrays, params = tensor._data, tensor._arrays, tensor._params
+        arrays, params = tensor._arrays, tensor._params
         if arrays is None:
             raise RuntimeError("backward: an earlier backward freed this graph: give that retain_graph=True")
-        for i, parent in enumerate(tensor._inputs):
+        given = (g, tensor._data, *arrays)
+        i = -1  # counting by hand is quicker than making an iterator that does
+        for parent in tensor._inputs:
+            i += 1
             if not isinstance(parent, Tensor) or not parent._requires_grad:
                 continue
-            new, array = rule.backward[i](g, out, *arrays, **params), arrays[i]
+            derivative, array = rule.backward[i], arrays[i]
+            new = derivative(*given, **params) if params else derivative(*given)
             if type(new) is not ndarray or new.dtype is not array.dtype or new.shape != array.shape:
                 new = _fit(new, array, rule)
             held = grads.get(parent)
             if held is None:
                 if parent.grad_fn is None:
-                    grads[parent] = _own(new, g, out, *arrays)
+                    grads[parent] = _own(new, *given)
                 else:
                     grads[parent] = new
                     heappush(waiting, (parent._age, parent))
