@@ -9,7 +9,7 @@ from typing import Final
 DEVICES: Final = tuple(Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom"))
 
 # What a Python and the libraries of its packages need of a system: libraries, programs, fonts, time zones.
-_SYSTEM: Final = (
+SYSTEM: Final = (
     *("/lib", "/lib64", "/bin", "/usr/lib", "/usr/lib64", "/usr/bin"),
     *("/usr/share/fonts", "/usr/share/zoneinfo", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime"),
 )
@@ -99,6 +99,6 @@ def of_this_python(absent: Iterable[Path] = ()) -> View:
         for kind in ("site-packages", "dist-packages")
         for folder in root.glob(f"lib*/python3*/{kind}")
     ]
-    system = [Path(path) for path in _SYSTEM]
+    system = [Path(path) for path in SYSTEM]
     hidden = [folder for folder in packages if str(folder) not in sys.path]
     return View((*system, *interpreter, Path(sys.prefix)), (*hidden, *absent))
