@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from nbconvert.preprocessors import Preprocessor
 from nbgrader.converters import GenerateFeedback
-from traitlets import Bool, Integer
+from traitlets import Bool
 from traitlets.config import Config
 
 from examiner.course import choose, load_course
@@ -49,7 +49,6 @@ def configure(config: Config, root: Path) -> None:
     config.GenerateAssignment.pre_convert_hook = partial(generate_parts, course.root)
     config.Execute.kernel_name = course.student.kernel
     config.Execute.timeout = course.limits.cell_seconds
-    config.ExplainFeedback.cell_seconds = course.limits.cell_seconds
     config.GenerateFeedback.preprocessors = [
         "nbgrader.preprocessors.GetGrades",
         "examiner.plugin.ExplainFeedback",
@@ -98,11 +97,12 @@ def generate_parts(root: Path, *, assignment: str, student: str, notebooks: Sequ
 
 
 class ExplainFeedback(Preprocessor):  # type: ignore[misc]  # nbconvert says nothing about its types
-    """Takes the hidden tests out of an autograded notebook and says in words how they ended."""
+    """Takes the hidden tests out of an autograded notebook and says each verdict in words."""
 
     enabled = Bool(True).tag(config=True)  # nbconvert's own default is to do nothing
-    cell_seconds = Integer(0, help="The time limit of a cell, to be named in the feedback.").tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Return what a student may see of the notebook."""
-        return nbformat.from_dict(explain(nb, self.cell_seconds)), resources
+        found = resources.get("nbgrader", {})
+        names = [found.get(name, "") for name in ("student", "assignment", "notebook")]
+        return nbformat.from_dict(explain(nb, "/".join(["autograded", *names]))), resources

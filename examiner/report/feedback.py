@@ -1,58 +1,103 @@
-"""What a student may see of an executed notebook: all but the hidden tests and what they brought to light.
+"""What a student may see of an executed notebook: their own work, and every verdict in words.
 
-The notebook ran in the student's own kernel, which had the hidden tests in it. So nothing that a cell with
-hidden tests printed or raised is shown. Its outputs only select: which visible line to point at, and which of
-the author's own hints to quote.
+The words about a grade cell follow from its verdict. Of that verdict only the outcome, the points, a visible
+line, and texts that stand in the cell as its author wrote them are used: nothing that the student's process
+said there, and nothing of a hidden test.
 """
 
 import ast
-import builtins
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from examiner.errors import PlatformFault
+from examiner.executed import ENTRY, verdict_in
 from examiner.notebook import BEGIN_HIDDEN, hidden, hidden_regions, mark, visible
+from examiner.verdict import Mode, Outcome, Verdict
 
-RAN_HERE = "# (hidden tests ran here)"
-QUOTED = "(This output is not shown: it repeats hidden tests.)"
+RAN_HERE: Final = "# (hidden tests ran here)"
+QUOTED: Final = "(This output is not shown: it repeats hidden tests.)"
+SELF_REPORTED: Final = (
+    "This test ran inside your own code's process, so this result is your process's own report. "
+    "It may be looked at again."
+)
+
+# What became of a test, for the one whose work it is. Where a line is known, it is added.
+TOLD: Final = {
+    Outcome.PASSED: "All tests passed",
+    Outcome.PARTIAL: "Some of the tests passed",
+    Outcome.FAILED: "A check failed",
+    Outcome.ERROR: "An exception was raised",
+    Outcome.TIMEOUT: "It took too long and was stopped",
+    Outcome.OUT_OF_MEMORY: "It needed more memory than it may have",
+    Outcome.CRASHED: "Your code ended its own process, as exit() or a crash does",
+    Outcome.TAMPERED: (
+        "What came from the process of your code was no answer to what it was asked; "
+        "if you cannot explain that, tell your instructor"
+    ),
+    Outcome.INCONCLUSIVE: "The measurements gave no clear answer, so a person decides",
+    Outcome.INFRASTRUCTURE: "The grading itself failed, which is not your fault; a person decides",
+}
+NOT_BEGUN: Final = {
+    Outcome.TIMEOUT: "a cell above it took too long and was stopped",
+    Outcome.OUT_OF_MEMORY: "a cell above it needed more memory than it may have",
+    Outcome.CRASHED: "a cell above it ended the process of your code, or left no room in it",
+    Outcome.TAMPERED: "the process of your code did not report as it should from a cell above it",
+}
+REACHED_THE_END: Final = "The test ran to its end and gave no points"
+NOT_UNDERSTOOD: Final = (
+    "The test cannot judge what your code gave it; "
+    "if something of that kind was asked for, tell your instructor"
+)
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
-TIMEOUT = "CellTimeoutError"  # what nbgrader calls it
 
 HINT_PLACES = {"raises": 1, "check_equal": 2}  # where a hint stands that is not given by its name
+REASON_PLACES = {"attempt": 1, "award": 1}
 
 SECRET_LENGTH = 12  # shorter texts turn up in a student's own work by chance
 
 Raw = Mapping[str, Any]
 
 
-def explain(notebook: Raw, cell_seconds: int) -> dict[str, Any]:
-    """Return the notebook without hidden tests, their results explained in words.
+def explain(notebook: Raw, place: str = "an executed notebook") -> dict[str, Any]:
+    """Return the notebook without hidden tests, the verdict on each grade cell in words.
 
     Parameters
     ----------
     notebook : mapping
-        An executed notebook of format 4, with `score` and `points` in the metadata of its grade cells.
-    cell_seconds : int
-        The time limit that it ran with.
+        As `executed` makes it, with `score` and `points` in the metadata of its grade cells.
+    place : str
+        Where it lies, for the error.
+
+    Raises
+    ------
+    PlatformFault
+        If it was executed by something that left no verdicts in it.
     """
     shown = copy.deepcopy(dict(notebook))
     kept = secrets(notebook["cells"])
-    for cell in shown["cells"]:
-        if hides(cell):
-            if cell["cell_type"] == "code":
-                cell["outputs"] = [_text(message(cell, cell_seconds))]
-            cell["source"] = without_hidden(cell["source"])
-        elif cell["cell_type"] == "code":
-            cell["outputs"] = [_text(QUOTED) if _quotes(each, kept) else each for each in cell["outputs"]]
+    try:
+        for cell in shown["cells"]:
+            _explain(cell, kept)
+    except ValueError as error:
+        fact = f"it was graded by an earlier version of examiner, or by something else ({error})"
+        raise PlatformFault(place, fact, "grade it again: `examiner grade --regrade`") from error
+    shown["metadata"].pop(ENTRY, None)
     return shown
 
 
-def hides(cell: Raw) -> bool:
-    """Return whether a cell holds hidden tests, whatever its metadata says: that may be a student's."""
-    return BEGIN_HIDDEN in cell["source"]
+def _explain(cell: dict[str, Any], kept: set[str]) -> None:
+    """Leave of a cell what its student may see."""
+    if cell["cell_type"] == "code":
+        if mark(cell, "grade") and not mark(cell, "solution"):
+            cell["outputs"] = [_text(message(cell, verdict_in(cell)))]
+        else:
+            cell["outputs"] = [_text(QUOTED) if _quotes(each, kept) else each for each in cell["outputs"]]
+    if BEGIN_HIDDEN in cell["source"]:
+        cell["source"] = without_hidden(cell["source"])
+    cell["metadata"].pop(ENTRY, None)
 
 
 def without_hidden(source: str) -> str:
@@ -68,95 +113,102 @@ def without_hidden(source: str) -> str:
     return "\n".join(shown + lines[past:])
 
 
-def message(cell: Raw, cell_seconds: int) -> str:
-    """Return in words how a cell with hidden tests ended: its points, where it stopped, and a hint.
+def message(cell: Raw, verdict: Verdict) -> str:
+    """Return in words what became of a grade cell: its points, where it stopped, the author's hints.
 
     Parameters
     ----------
     cell : mapping
-        The cell as it ran, hidden tests and outputs included.
-    cell_seconds : int
-        The time limit that it ran with.
+        The cell as it ran, hidden tests included.
+    verdict : Verdict
+        What the tests gave; a person may have given other points.
     """
+    lines = [f"{_points(cell, verdict)} {_story(cell['source'], verdict)}"]
+    hint = f"Hint: {verdict.hint}"
+    lines += [hint] if verdict.hint in hints(cell["source"]) else []
+    lines += _awards(cell["source"], verdict)
+    lines += [SELF_REPORTED] if verdict.mode.is_self_reported else []
+    return "\n".join(lines)
+
+
+def _points(cell: Raw, verdict: Verdict) -> str:
     score, points = mark(cell, "score"), mark(cell, "points")
-    earned = "Not graded." if score is None else f"{score:g} of {points:g} points."
-    return f"{earned} {_story(cell, cell_seconds, full=score == points)}"
+    if score is None:
+        return "Not graded."
+    earned = f"{score:g} of {points:g} points"
+    if verdict.points is None:
+        return f"{earned}, given by a person." if score else f"{earned} so far."
+    if score == verdict.points:
+        return f"{earned}."
+    return f"{earned}, given by a person; {verdict.points:g} by the tests."
 
 
-def _story(cell: Raw, cell_seconds: int, *, full: bool) -> str:
-    errors = [each for each in cell["outputs"] if each["output_type"] == "error"]
-    if any(each["ename"] == TIMEOUT for each in errors):
-        return f"This took longer than {cell_seconds} seconds and was stopped."
-    if errors:
-        return "\n".join([_what(errors[0]["ename"]) + _where(cell, errors[0]), *_hint(cell, errors[0])])
-    if any(each.get("name") == "stderr" for each in cell["outputs"]):
-        return "Something wrote to stderr, as a warning does, and that counts as a failure here."
-    if full:
-        return "All tests passed, the hidden ones too."
-    return "\n".join(["The tests ran to their end.", *_missed(cell)])
+def _story(source: str, verdict: Verdict) -> str:
+    outcome = verdict.outcome
+    if outcome in NOT_BEGUN and not verdict.seconds and verdict.mode is not Mode.KERNEL:
+        return f"The test could not begin: {NOT_BEGUN[outcome]}."
+    match outcome:
+        case Outcome.PASSED if BEGIN_HIDDEN in source:
+            return f"{TOLD[outcome]}, the hidden ones too."
+        case Outcome.TIMEOUT if verdict.seconds:
+            return f"{TOLD[outcome]} after {verdict.seconds:.0f} s."
+        case Outcome.FAILED if not (verdict.line or verdict.is_hidden or verdict.mode is Mode.KERNEL):
+            return f"{REACHED_THE_END}."
+        case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.message.startswith("AuthorError"):
+            return f"{NOT_UNDERSTOOD}."
+    return f"{TOLD[outcome]}{_where(source, verdict)}"
 
 
-def _what(name: str) -> str:
-    """Say what ended a cell; an exception is named if its name is one of Python's, not a student's own."""
-    if name in {"AssertionError", "CheckFailed"}:
-        return "A check failed"
-    known = getattr(builtins, name, None)
-    if isinstance(known, type) and issubclass(known, BaseException):
-        return f"{'An' if name[0] in 'AEIOU' else 'A'} {name} was raised"
-    return "An exception was raised"
-
-
-def _where(cell: Raw, error: Raw) -> str:
-    """Say in which line, if it is one that the student has."""
-    number = _line(cell, error)
-    if number is None:
-        return "."
-    if any(number in region for region in hidden_regions(cell["source"])):
+def _where(source: str, verdict: Verdict) -> str:
+    """Say in which line it stopped, if that is one that the student has."""
+    lines = source.split("\n")
+    if verdict.is_hidden:
         return " in a hidden test."
-    return f" in this line:\n\n    {cell['source'].splitlines()[number - 1].strip()}\n"
+    if verdict.line is None or not 1 <= verdict.line <= len(lines):
+        return "."
+    return f" in this line:\n\n    {lines[verdict.line - 1].strip()}\n"
 
 
-def _line(cell: Raw, error: Raw) -> int | None:
-    """Return the line of the cell, counted from 1, that the traceback goes through first."""
-    lines = cell["source"].count("\n") + 1
-    for count, line in FRAME.findall(ANSI.sub("", "\n".join(error["traceback"]))):
-        if int(count) == cell["execution_count"] and 1 <= int(line) <= lines:
-            return int(line)
-    return None
+def _awards(source: str, verdict: Verdict) -> list[str]:
+    """Return what points were given for and what for not, in the author's words, where some are missing."""
+    if verdict.outcome not in {Outcome.PARTIAL, Outcome.FAILED}:
+        return []
+    known = reasons(source)
+    got = [(points, reason) for points, reason in verdict.awards if reason in known]
+    lines = [f"got: {reason} ({points:g})" for points, reason in got if verdict.points]
+    missed = [f"not yet: {reason}" for reason in known if reason not in {reason for _, reason in got}]
+    printed = verdict.output.split("\n")
+    for line in missed:
+        hinted = (f"{line} ({hint})" for hint in hints(source))
+        lines.append(next((each for each in hinted if each in printed), line))
+    return lines
 
 
-def _hint(cell: Raw, error: Raw) -> list[str]:
-    """Return the author's hint, if the exception's text ends with one; a student's text is never quoted."""
-    said = [hint for hint in hints(cell["source"]) if error["evalue"].endswith(hint)]
-    return [f"Hint: {max(said, key=len)}"] if said else []
-
-
-def _missed(cell: Raw) -> list[str]:
-    """Return the lines in which `attempt` said what was not right, if they are the author's words."""
-    printed = {line for text in _strings(cell["outputs"]) for line in text.split("\n")}
-    said = [f"not yet: {reason}" for reason in reasons(cell["source"])]
-    said += [f"{line} ({hint})" for line in said for hint in hints(cell["source"])]
-    return sorted(printed.intersection(said))
-
-
-def hints(source: str) -> set[str]:
+def hints(source: str) -> list[str]:
     """Return the texts that the author of a cell wrote to be shown: hints, and messages of assert.
 
     Where a hint is given as a variable, each sentence of the cell may be its value.
     """
     nodes = _nodes(source)
-    given: list[ast.AST] = []
+    given: list[ast.expr] = []
     given += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
     given += [node.msg for node in nodes if isinstance(node, ast.Assert) and node.msg is not None]
     given += [hint for name, place in HINT_PLACES.items() for hint in _arguments(nodes, name, place)]
     if any(isinstance(node, ast.Name) for node in given):
-        given += [node for node in nodes if " " in _literal(node)]
-    return set(filter(None, map(_literal, given)))
+        given += [node for node in nodes if isinstance(node, ast.Constant) and " " in _literal(node)]
+    return _literals(given)
 
 
-def reasons(source: str) -> set[str]:
-    """Return what the author of a cell says that points are for: the second argument of `attempt`."""
-    return set(filter(None, map(_literal, _arguments(_nodes(source), "attempt", 1))))
+def reasons(source: str) -> list[str]:
+    """Return what the author of a cell says that points are for, in order."""
+    nodes = _nodes(source)
+    given = [reason for name, place in REASON_PLACES.items() for reason in _arguments(nodes, name, place)]
+    given.sort(key=lambda node: (node.lineno, node.col_offset))
+    return _literals(given)
+
+
+def _literals(nodes: Sequence[ast.AST]) -> list[str]:
+    return list(dict.fromkeys(filter(None, map(_literal, nodes))))
 
 
 def _arguments(nodes: Sequence[ast.AST], name: str, place: int) -> list[ast.expr]:
@@ -167,11 +219,11 @@ def _arguments(nodes: Sequence[ast.AST], name: str, place: int) -> list[ast.expr
 
 def secrets(cells: Sequence[Raw]) -> set[str]:
     """Return the lines and literals of hidden tests that occur in nothing that the student wrote or has."""
-    hiding = [cell["source"] for cell in cells if hides(cell) and _is_sound(cell["source"])]
+    hiding = [cell["source"] for cell in cells if _is_sound(cell["source"])]
     open_text = "\n".join(visible(c["source"]) if c["source"] in hiding else c["source"] for c in cells)
     secret = {line.strip() for source in hiding for line in hidden(source).split("\n")}
     for source in hiding:
-        secret |= {_literal(node) for node in _nodes(source)} - hints(source) - reasons(source)
+        secret |= {_literal(node) for node in _nodes(source)}.difference(hints(source), reasons(source))
     return {text for text in secret if len(text) >= SECRET_LENGTH and text not in open_text}
 
 

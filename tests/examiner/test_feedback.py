@@ -1,203 +1,384 @@
-"""Feedback tells what helps, and nothing of the hidden tests, whatever a student's code printed or raised."""
+"""Feedback tells what helps, and nothing of the hidden tests, whatever a student's code did or said."""
 
+import copy
 import json
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
+from examiner.candidate.link import Surroundings
+from examiner.engine import Engine, Job
+from examiner.errors import PlatformFault
+from examiner.model import Key, Limits
 from examiner.report.feedback import explain, hints, message, reasons, secrets
+from examiner.verdict import Identity, Mode, Outcome, Verdict
 
-SOURCE = """\
+PYTHON = Path(__file__).parents[2] / ".venv-student" / "bin" / "python"
+
+# The inputs of its hidden tests are numbers that stand nowhere else.
+TEST = """\
 # f doubles
-from examiner_checks import attempt, check_equal
+from examiner_checks import attempt, award, check_equal
 assert f(1) == 2, "Two times one is two."
 ### BEGIN HIDDEN TESTS
 canary = "canary-of-this-cell"
-check_equal(f(secret_input := 987654), 1975308, hint="Try a large number.")
-with attempt(2, "negative numbers"):
-    check_equal(f(-3), -6, hint="Mind the sign.")
+check_equal(f(987654), 1975308, hint="Try a large number.")
 ### END HIDDEN TESTS
 assert f(0) == 0
 """
 VISIBLE_LINE, HIDDEN_LINE = 3, 6
+PARTS = """\
+from examiner_checks import attempt, award, check_equal
+with attempt(1, "positive numbers"):
+    check_equal(f(1), 2)
+### BEGIN HIDDEN TESTS
+canary = "canary-of-the-other-cell"
+with attempt(2, "negative numbers"):
+    check_equal(f(-987654), -1975308, hint="Mind the sign.")
+with attempt(1, "no number at all"):
+    check_equal(f(None), None)
+### END HIDDEN TESTS
+award(0)
+"""
+KERNEL = """\
+### BEGIN HIDDEN TESTS
+canary = "canary-of-the-kernel-cell"
+assert f(987654) == 1975308
+### END HIDDEN TESTS
+"""
+TESTS = {"test_f": TEST, "test_parts": PARTS, "test_kernel": KERNEL}
+RIGHT = "def f(x):\n    return None if x is None else x + x"
+HIDDEN_TEXTS = ("987654", "1975308", "canary", "BEGIN HIDDEN", "said-by-the-student")
 
 
-def grade_cell(*outputs, score=0.0, source=SOURCE):
-    """Return a grade cell of 4 points that ran as the seventh."""
-    nbgrader = {"grade_id": "numeric_f", "grade": True, "points": 4.0, "score": score}
-    return {
-        "cell_type": "code",
-        "execution_count": 7,
-        "metadata": {"nbgrader": nbgrader},
-        "source": source,
-        "outputs": list(outputs),
-    }
+def notebook(answer=RIGHT, own=(), without=(), first=""):
+    """Return a notebook with a student's answer and cells of their own behind it, some tests left out."""
+    cells = []
+    for name, source in {"first": first, "f": answer, **TESTS, **dict(own)}.items():
+        marks = {"grade_id": name, "schema_version": 3, "points": 4, "grade": name in TESTS}
+        marks |= {"solution": name == "f", "locked": name in TESTS}
+        cell = {"cell_type": "code", "execution_count": None, "id": name, "outputs": [], "source": source}
+        if name not in without:
+            cells.append(cell | {"metadata": {"nbgrader": marks} if name in {"f", *TESTS} else {}})
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
 
 
-def student_cell(source, *outputs):
-    """Return a student's own cell."""
-    return {
-        "cell_type": "code",
-        "execution_count": 8,
-        "metadata": {},
-        "source": source,
-        "outputs": list(outputs),
-    }
+@pytest.fixture(scope="module")
+def engine():
+    with Engine(Surroundings(PYTHON), b"secret") as engine:
+        yield engine
 
 
-def raised(name, text="", line=HIDDEN_LINE, count=7):
-    """Return an error as IPython 9 reports it, in colours."""
-    frame = f"\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[{count}]\x1b[39m\x1b[32m, line {line}\x1b[39m\n"
-    deeper = "\x1b[36mCell\x1b[39m \x1b[32mIn[2]\x1b[39m\x1b[32m, line 1\x1b[39m, in f(x)"
-    return {"output_type": "error", "ename": name, "evalue": text, "traceback": ["---", frame, deeper, text]}
+def graded(engine, scores=(), **handed_in):
+    """Return the executed notebook of a submission, with the points that nbgrader would put there."""
+    identity = Identity("course", "student", "ps1", "1", Key(repr(handed_in), "", ""))
+    modes = {"test_kernel": Mode.KERNEL}
+    job = Job(identity, notebook(), notebook(**handed_in), {}, Limits(cell_seconds=1), modes)
+    document = json.loads(engine.run(job).notebook)
+    for cell in document["cells"]:
+        if "examiner" in cell["metadata"]:
+            marks = cell["metadata"]["nbgrader"]
+            points = cell["metadata"]["examiner"]["points"] or 0.0
+            marks["score"] = dict(scores).get(marks["grade_id"], points)
+    return document
 
 
-def printed(text, name="stdout"):
-    """Return what went to a stream."""
-    return {"output_type": "stream", "name": name, "text": text}
+def told(document, name="test_f"):
+    """Return what feedback says about one cell."""
+    [cell] = [each for each in explain(document)["cells"] if each["id"] == name]
+    return "".join(each.get("text", "") for each in cell["outputs"])
 
 
-def shown(*cells):
-    """Return everything that a student can read of these cells, as text."""
-    return json.dumps(explain({"cells": list(cells), "metadata": {}}, cell_seconds=10)["cells"])
+def everything(document):
+    """Return all that a student can read in the feedback, but for their own sources."""
+    page = explain(document)
+    for cell in page["cells"]:
+        if cell["id"] not in TESTS:
+            cell["source"] = ""
+    return json.dumps(page)
 
 
-@pytest.mark.parametrize(
-    ("outputs", "score", "words"),
-    [
-        ([], 4.0, "4 of 4 points. All tests passed, the hidden ones too."),
-        ([printed("987654")], 4.0, "4 of 4 points. All tests passed, the hidden ones too."),
-        ([], 2.0, "2 of 4 points. The tests ran to their end."),
-        ([raised("CheckFailed", "got 1")], 0.0, "0 of 4 points. A check failed in a hidden test."),
-        ([raised("IndexError", "987654")], 0.0, "0 of 4 points. An IndexError was raised in a hidden test."),
-        ([raised("KeyError", "987654", line=99)], 0.0, "0 of 4 points. A KeyError was raised."),
-        ([raised("KeyError", "987654", count=6)], 0.0, "0 of 4 points. A KeyError was raised."),
-        ([raised("Was987654", "987654")], 0.0, "0 of 4 points. An exception was raised in a hidden test."),
-        ([raised("KeyboardInterrupt"), raised("CellTimeoutError")], 0.0, "took longer than 10 seconds"),
-        ([printed("UserWarning: 987654", "stderr")], 0.0, "Something wrote to stderr, as a warning does"),
-        ([], None, "Not graded."),
-    ],
-)
-def test_each_way_to_end_is_told_in_words_without_what_was_hidden(outputs, score, words):
-    """A traceback shows hidden lines, an exception's text hidden inputs; the class and the place must do."""
-    cell = grade_cell(*outputs, score=score)
-    assert words in message(cell, 10)
-    assert "987654" not in shown(cell)
-    assert "canary" not in shown(cell)
+RAISING = "def f(x):\n    raise ValueError(f'said-by-the-student {x}')"
+ENDS = {
+    "right": (RIGHT, "4 of 4 points. All tests passed, the hidden ones too."),
+    "wrong at a visible line": (
+        "def f(x):\n    return 5",
+        '0 of 4 points. A check failed in this line:\n\n    assert f(1) == 2, "Two times one is two."\n\nHint',
+    ),
+    "wrong in a hidden test": (
+        "def f(x):\n    return 2 * x if x is None or x < 9 else what",
+        "0 of 4 points. An exception was raised in a hidden test.",
+    ),
+    "wrong for large numbers": (
+        "def f(x):\n    print('said-by-the-student', x)\n    return None if x is None else 2 * x % 1001",
+        "0 of 4 points. A check failed in a hidden test.\nHint: Try a large number.",
+    ),
+    "raises": (RAISING, "0 of 4 points. An exception was raised in this line:\n\n    assert f(1) == 2"),
+    "raises in a hidden test": (
+        "def f(x):\n    if x in (0, 1): return 2 * x\n    raise KeyError(f'said-by-the-student {x}')",
+        "0 of 4 points. An exception was raised in a hidden test.\n",
+    ),
+    "raises its own class": (
+        "def f(x):\n    raise type(f'said-by-the-student{x}', (Exception,), {})(x)",
+        "0 of 4 points. An exception was raised in this line",
+    ),
+    "pretends that a check failed": (
+        "def f(x):\n    raise AssertionError(f'Try a large number. said-by-the-student {x}')",
+        "0 of 4 points. A check failed in this line",
+    ),
+    "hangs": (
+        "def f(x):\n    while True: pass",
+        "0 of 4 points. It took too long and was stopped after 1 s.",
+    ),
+    "eats memory": (
+        "def f(x):\n    return bytearray(1 << 40)",
+        "0 of 4 points. It needed more memory than it may have in this line",
+    ),
+    "ends its process": (
+        "import os\ndef f(x):\n    os._exit(1)",
+        "0 of 4 points. Your code ended its own process, as exit() or a crash does.",
+    ),
+    "gives what cannot be judged": (
+        "class Any:\n    def __eq__(self, other): return True\ndef f(x):\n    return Any()",
+        "0 of 4 points. The test cannot judge what your code gave it",
+    ),
+    "is not there": ("", "0 of 4 points. An exception was raised in this line"),
+}
 
 
-def test_a_visible_line_that_failed_is_shown():
-    """The student has the line already, and looking for it costs time."""
-    text = message(grade_cell(raised("ValueError", "987654", line=VISIBLE_LINE)), 10)
-    assert 'A ValueError was raised in this line:\n\n    assert f(1) == 2, "Two times one is two."' in text
-    assert "987654" not in text
+@pytest.mark.parametrize(("answer", "words"), ENDS.values(), ids=ENDS)
+def test_each_way_to_end_is_told_in_words_without_what_was_hidden(engine, answer, words):
+    """A traceback shows hidden lines, an exception's text hidden inputs; outcome and place must do."""
+    document = graded(engine, answer=answer)
+    assert words in told(document)
+    page = everything(document)
+    assert not [text for text in HIDDEN_TEXTS if text in page]
 
 
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("got 1, expected 987654\nHint: Try a large number.", "Hint: Try a large number."),
-        ("Two times one is two.", "Hint: Two times one is two."),
-        ("input was 987654", ""),
-        ("Try a large number. It was 987654", ""),
-        ("", ""),
-    ],
-)
-def test_only_the_authors_own_hint_is_quoted(text, hint):
-    """What a student's exception says can select a hint, and can never become one."""
-    told = message(grade_cell(raised("AssertionError", text)), 10)
-    assert hint in told
-    assert ("Hint" in told) == bool(hint)
-    assert "987654" not in told
+def test_a_cell_above_that_ended_everything_is_named_as_the_cause(engine):
+    """The student would otherwise look for the mistake in the function that the test calls."""
+    ended = graded(engine, first="import os\nos._exit(1)")
+    assert "The test could not begin: a cell above it ended the process of your code" in told(ended)
+    deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass"
+    assert "The test could not begin: a cell above it took too long" in told(graded(engine, first=deaf))
 
 
-def test_missed_attempts_are_told_in_the_authors_words_only():
-    """`attempt` prints its reason; a student can print the same line, and gains nothing by it."""
-    lines = "not yet: negative numbers (Mind the sign.)\nnot yet: the input was 987654\n"
-    told = message(grade_cell(printed(lines), score=2.0), 10)
-    assert "not yet: negative numbers (Mind the sign.)" in told
-    assert "987654" not in told
+def test_points_for_parts_are_told_with_the_authors_reasons(engine):
+    """What was got, what was missed and the hint on it; the reasons are written to be read."""
+    answer = "def f(x):\n    return 2 * x if x is None or x > 0 else x"
+    said = told(graded(engine, answer=answer), "test_parts")
+    assert said == (
+        "1 of 4 points. Some of the tests passed.\n"
+        "got: positive numbers (1)\nnot yet: negative numbers (Mind the sign.)\nnot yet: no number at all\n"
+    )
+    assert told(graded(engine, answer="def f(x):\n    pass"), "test_parts").startswith(
+        "1 of 4 points. Some of the tests passed.\ngot: no number at all (1)\nnot yet: positive numbers\n"
+    )
 
 
-def test_hints_are_literals_of_the_author():
-    """A hint that is put together while the test runs could hold anything."""
-    assert hints(SOURCE) == {"Two times one is two.", "Try a large number.", "Mind the sign."}
-    assert hints('check(x, hint=f"{x} is wrong")\nassert x, str(x)') == set()
-    assert hints("with raises(ValueError, 'a b'):\n    check_equal(f(1), 2, 'c')") == {"a b", "c"}
-    assert hints("for x, y in [(1, 'one is odd'), ('key', 'b c')]: check(x, hint=y)") == {"one is odd", "b c"}
-    assert reasons(SOURCE) == {"negative numbers"}
-    assert hints("%%time\nassert x, 'y'") == set()
+def test_a_cell_of_the_kernel_is_labelled_and_tells_nothing_that_it_printed(engine):
+    """Its outputs come from the process that had the hidden test in it."""
+    document = graded(engine, answer="def f(x):\n    print('said-by-the-student', x, In)\n    return 2 * x")
+    said = told(document, "test_kernel")
+    assert said.startswith(
+        "4 of 4 points. All tests passed, the hidden ones too.\nThis test ran inside your own"
+    )
+    assert not [text for text in HIDDEN_TEXTS if text in everything(document)]
+    said = told(graded(engine, answer=RAISING), "test_kernel")
+    assert said.startswith("0 of 4 points. An exception was raised.\nThis test ran inside your own")
 
 
-def test_hidden_source_is_gone_and_the_visible_rest_stays():
+def test_what_a_person_gave_counts(engine):
+    """The page says whose points these are, and what the tests had given."""
+    document = graded(engine, scores={"test_f": 3.0}, answer="def f(x):\n    return 2")
+    assert told(document).startswith(
+        "3 of 4 points, given by a person; 0 by the tests. A check failed in a hidden"
+    )
+
+
+def test_what_was_mended_stands_at_the_top(engine):
+    """A student who deleted a test should know that it ran all the same."""
+    page = explain(graded(engine, without=["test_f"]))
+    first = page["cells"][0]
+    assert first["cell_type"] == "markdown"
+    assert "Mended before grading" in first["source"]
+    assert "test_f: it was missing; put back as released" in first["source"]
+
+
+def test_a_students_own_outputs_stay(engine):
+    """Prints and plots of the solution are the student's, and help to understand the points."""
+    own = {"own": "print('loss 0.1')", "plot": "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"}
+    document = graded(engine, own=own)
+    assert told(document, "own") == "loss 0.1\n"
+    [plot] = [cell for cell in explain(document)["cells"] if cell["id"] == "plot"]
+    assert "image/png" in plot["outputs"][0]["data"]
+
+
+def test_hidden_source_is_gone_and_the_visible_rest_stays(engine):
     """A comment says that something was there, so that points that were lost have a place."""
-    [cell] = explain({"cells": [grade_cell()]}, 10)["cells"]
+    [cell] = [cell for cell in explain(graded(engine))["cells"] if cell["id"] == "test_f"]
     assert cell["source"] == (
-        "# f doubles\nfrom examiner_checks import attempt, check_equal\n"
+        "# f doubles\nfrom examiner_checks import attempt, award, check_equal\n"
         'assert f(1) == 2, "Two times one is two."\n# (hidden tests ran here)\nassert f(0) == 0\n'
     )
 
 
-def test_the_notebook_that_was_given_is_not_changed():
+def test_the_notebook_that_was_given_is_not_changed(engine):
     """Formgrader shows the same notebook with everything in it."""
-    cell = grade_cell(printed("x"))
-    explain({"cells": [cell]}, 10)
-    assert cell == grade_cell(printed("x"))
+    document = graded(engine, answer=RAISING)
+    before = copy.deepcopy(document)
+    explain(document)
+    assert document == before
 
 
-def test_metadata_cannot_keep_hidden_tests_in_place():
-    """A student may take the mark 'grade' off the copy of a test cell."""
-    cell = grade_cell(raised("ValueError", "987654"))
-    cell["metadata"] = {"nbgrader": {"grade_id": "numeric_f", "grade": False, "locked": True}}
-    assert "987654" not in shown(cell)
-    assert "canary" not in shown(cell)
+def test_verdicts_do_not_stay_in_the_metadata(engine):
+    """They quote hidden tests, and nbconvert could write metadata into the page."""
+    page = explain(graded(engine, answer=RAISING))
+    assert not [cell for cell in (page, *page["cells"]) if "examiner" in cell["metadata"]]
 
 
-def test_a_students_own_outputs_stay():
-    """Prints and plots of the solution are the student's, and help to understand the points."""
-    plot = {"output_type": "display_data", "data": {"image/png": "iVBORw0", "text/plain": "<Figure>"}}
-    cell = student_cell("plot()", printed("loss 0.1"), plot)
-    assert explain({"cells": [cell, grade_cell()]}, 10)["cells"][0]["outputs"] == [printed("loss 0.1"), plot]
+def test_a_notebook_without_verdicts_has_to_be_graded_again(engine):
+    """Its outputs come from a student's process, and guessing from them is over."""
+    document = graded(engine)
+    for cell in document["cells"]:
+        cell["metadata"].pop("examiner", None)
+    with pytest.raises(PlatformFault, match=r"^autograded/ada: .*earlier version.*--regrade"):
+        explain(document, "autograded/ada")
+
+
+def cell_of(source=TEST, score=0.0):
+    """Return a grade cell of 4 points."""
+    nbgrader = {"grade_id": "numeric_f", "grade": True, "points": 4.0, "score": score}
+    return {"cell_type": "code", "metadata": {"nbgrader": nbgrader}, "source": source, "outputs": []}
+
+
+def verdict(outcome, points=0.0, **known):
+    """Return a verdict on that cell."""
+    return Verdict("numeric_f", outcome, points, 4.0, **{"seconds": 1.0} | known)
+
+
+@pytest.mark.parametrize(
+    ("judged", "score", "words"),
+    [
+        (
+            verdict(Outcome.TAMPERED),
+            0.0,
+            "0 of 4 points. What came from the process of your code was",
+        ),
+        (
+            verdict(Outcome.INCONCLUSIVE, None),
+            0.0,
+            "0 of 4 points so far. The measurements gave no",
+        ),
+        (verdict(Outcome.INFRASTRUCTURE, None), 0.0, "0 of 4 points so far. The grading itself failed"),
+        (
+            verdict(Outcome.INFRASTRUCTURE, None),
+            2.5,
+            "2.5 of 4 points, given by a person. The grading",
+        ),
+        (verdict(Outcome.OUT_OF_MEMORY), 0.0, "0 of 4 points. It needed more memory than it may have."),
+        (verdict(Outcome.FAILED), 0.0, "0 of 4 points. The test ran to its end and gave no points."),
+        (verdict(Outcome.PASSED, 4.0), None, "Not graded."),
+        (
+            verdict(Outcome.TAMPERED, seconds=0.0),
+            0.0,
+            "could not begin: the process of your code did not",
+        ),
+        (verdict(Outcome.FAILED, line=99), 0.0, "A check failed."),
+    ],
+    ids=str,
+)
+def test_outcomes_that_are_hard_to_come_by_have_words_too(judged, score, words):
+    """Every outcome there is, in the order of the points it gives."""
+    assert words in message(cell_of(score=score), judged)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_nothing_that_was_said_in_a_grade_cell_is_told(outcome):
+    """Message and output are the instructor's to read, and so is a hint that does not stand in the cell."""
+    points = {Outcome.PASSED: 4.0, Outcome.PARTIAL: 2.0}.get(outcome, None if outcome.is_open else 0.0)
+    said = "said-by-the-student 987654"
+    loud = verdict(
+        outcome,
+        points,
+        message=said,
+        hint=said,
+        output=f"not yet: {said}\n{said}",
+        awards=((2.0, said),),
+        line=HIDDEN_LINE,
+        is_hidden=True,
+    )
+    cell = cell_of(score=points or 0.0) | {"outputs": [printed(said)]}
+    cell["metadata"]["examiner"] = asdict(loud)
+    page = json.dumps(explain({"cells": [cell], "metadata": {}}))
+    assert not [text for text in HIDDEN_TEXTS if text in page]
+
+
+def test_hints_are_literals_of_the_author():
+    """A hint that is put together while the test runs could hold anything."""
+    assert hints(TEST) == ["Try a large number.", "Two times one is two."]
+    assert hints('check(x, hint=f"{x} is wrong")\nassert x, str(x)') == []
+    assert hints("with raises(ValueError, 'a b'):\n    check_equal(f(1), 2, 'c')") == ["a b", "c"]
+    loop = "for x, y in [(1, 'one is odd'), ('key', 'b c')]: check(x, hint=y)"
+    assert hints(loop) == ["one is odd", "b c"]
+    assert reasons(PARTS) == ["positive numbers", "negative numbers", "no number at all"]
+    assert reasons("award(1, 'a')\nwith attempt(2, f'{x}'): pass\naward(3)") == ["a"]
+    assert hints("%%time\nassert x, 'y'") == []
+
+
+def student_cell(source, *outputs):
+    """Return a student's own cell."""
+    return {"cell_type": "code", "metadata": {}, "source": source, "outputs": list(outputs)}
+
+
+def judged_cell():
+    """Return a grade cell with its verdict."""
+    cell = cell_of()
+    cell["metadata"]["examiner"] = asdict(verdict(Outcome.FAILED))
+    return cell
+
+
+def printed(text):
+    """Return what went to a stream."""
+    return {"output_type": "stream", "name": "stdout", "text": text}
 
 
 @pytest.mark.parametrize(
     "output",
     [
-        printed(SOURCE),
+        printed(TEST),
         printed('x = "\x1b[32mcanary-of-\x1b[0mthis-cell"'),
-        {
-            "output_type": "execute_result",
-            "data": {"text/plain": ["a", "check_equal(f(-3), -6, hint='?')canary-of-this-cell"]},
-        },
+        {"output_type": "execute_result", "data": {"text/plain": ["a", "hint='?')canary-of-this-cell"]}},
         {"output_type": "display_data", "data": {"text/html": "<p>canary-of-this-cell</p>"}},
-        raised("ValueError", "canary-of-this-cell", count=8),
+        {"output_type": "error", "ename": "E", "evalue": "canary-of-this-cell", "traceback": []},
     ],
 )
 def test_an_output_that_repeats_hidden_tests_is_not_shown(output):
-    """A student's later cell can print the history of inputs, in which the hidden tests stand."""
-    text = shown(grade_cell(), student_cell("print(In)", output))
-    assert "canary" not in text
-    assert "it repeats hidden tests" in text
+    """Where grade cells run in a kernel, a student's later cell can print the history of inputs."""
+    page = json.dumps(explain({"cells": [judged_cell(), student_cell("print(In)", output)], "metadata": {}}))
+    assert "canary" not in page
+    assert "it repeats hidden tests" in page
 
 
 def test_what_students_can_know_is_no_secret():
     """A line of theirs that also stands in a hidden test is not taken away from them."""
     mine = student_cell(
-        "with attempt(2, 'negative numbers'):\n    assert f(0) == 0", printed("assert f(0) == 0")
+        "check_equal(f(987654), 1975308, hint='mine')\nassert f(0) == 0", printed("assert f(0) == 0")
     )
-    found = secrets([mine, grade_cell()])
+    found = secrets([mine, judged_cell()])
     assert 'canary = "canary-of-this-cell"' in found
     assert not any("assert f(0)" in each for each in found)
-    assert "assert f(0) == 0" in shown(mine, grade_cell())
+    assert explain({"cells": [mine, judged_cell()], "metadata": {}})["cells"][0]["outputs"] == mine["outputs"]
 
 
 def test_everything_after_a_students_broken_marker_is_left_out():
     """Markers of the author's are sound, so this text is the student's; showing less of it is no loss."""
-    cell = grade_cell(source="x = 1\n### BEGIN HIDDEN TESTS\ny = 2")
-    assert explain({"cells": [cell]}, 10)["cells"][0]["source"] == "x = 1"
-    assert "y = 2" not in shown(cell)
+    cell = student_cell("x = 1\n### BEGIN HIDDEN TESTS\ny = 2")
+    assert explain({"cells": [cell], "metadata": {}})["cells"][0]["source"] == "x = 1"
 
 
 def test_a_written_answer_is_left_as_it_is():
     """Markdown has no outputs, and its comments are nbgrader's business."""
     cell = {"cell_type": "markdown", "metadata": {}, "source": "Because."}
-    assert explain({"cells": [cell]}, 10)["cells"] == [cell]
+    assert explain({"cells": [cell], "metadata": {}})["cells"] == [cell]

@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ from traitlets.config import Config
 
 from examiner.grades import REVISION
 from examiner.plugin import ExplainFeedback, configure, generate_parts
+from examiner.verdict import Outcome, Verdict
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_course_toml_says_what_nbgrader_does(config, small):
     assert config.CourseDirectory.root == str(small.root)
     assert config.CourseDirectory.course_id == "small"
     assert config.Execute.kernel_name == "tinytorch-student"
-    assert (config.Execute.timeout, config.ExplainFeedback.cell_seconds) == (3, 3)
+    assert config.Execute.timeout == 3
 
 
 def test_the_exchange_lies_in_the_course(config, small):
@@ -65,7 +67,9 @@ def test_the_seam_in_nbgrader_is_where_it_was(config):
 def test_the_preprocessor_of_feedback_is_on_by_itself():
     """nbconvert's preprocessors do nothing unless they are enabled, and say nothing about it."""
     source = "x = 1\n### BEGIN HIDDEN TESTS\ncanary = 1\n### END HIDDEN TESTS"
-    cell = nbformat.v4.new_code_cell(source, metadata={"nbgrader": {"score": 2.0, "points": 2.0}})
+    marks = {"grade": True, "solution": False, "score": 2.0, "points": 2.0}
+    verdict = asdict(Verdict("t", Outcome.PASSED, 2.0, 2.0))
+    cell = nbformat.v4.new_code_cell(source, metadata={"nbgrader": marks, "examiner": verdict})
     notebook, _ = ExplainFeedback()(nbformat.v4.new_notebook(cells=[cell]), {})
     assert notebook.cells[0].source == "x = 1\n# (hidden tests ran here)"
     assert "All tests passed" in notebook.cells[0].outputs[0].text
