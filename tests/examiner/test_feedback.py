@@ -104,7 +104,7 @@ ENDS = {
     "right": (RIGHT, "4 of 4 points. All tests passed, the hidden ones too."),
     "wrong at a visible line": (
         "def f(x):\n    return 5",
-        '0 of 4 points. A check failed in this line:\n\n    assert f(1) == 2, "Two times one is two."\n\nHint',
+        '0 of 4 points. A check failed in this line:\n\n    assert f(1) == 2, "Two times one is two."\n\nH',
     ),
     "wrong in a hidden test": (
         "def f(x):\n    return 2 * x if x is None or x < 9 else what",
