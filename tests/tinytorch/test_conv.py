@@ -218,6 +218,33 @@ def test_shapes_that_do_not_fit_are_named(x, weight, bias, options, says):
         conv2d(np.zeros(x), np.zeros(weight), None if bias is None else np.zeros(bias), **options)
 
 
+def test_a_number_is_no_image():
+    """It has no shape that could be found wrong."""
+    for inputs in ((1.0, np.ones((1, 1, 1, 1))), (np.ones((1, 1, 1)), 1.0)):
+        with pytest.raises(ValueError, match="must be"):
+            conv2d(*inputs)
+
+
+def test_what_does_not_fit_is_refused_each_time():
+    """What shapes decide is remembered, for stride, padding and dtype apart, and not that they are wrong."""
+    x, weight = np.ones((1, 1, 2, 3)), np.ones((1, 1, 3, 3))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="do not fit"):
+            conv2d(x, weight)
+        for dtype in (np.float64, np.float32):
+            for stride, padding, shape in ((1, 1, (2, 3)), (2, 1, (1, 2)), (1, 2, (4, 5))):
+                out = conv2d(x.astype(dtype), weight.astype(dtype), None, stride, padding)
+                assert (out.dtype, out.shape) == (dtype, (1, 1, *shape))
+
+
+def test_a_filter_that_is_not_finite_spoils_only_the_pixels_it_met():
+    """The upper left of a filter meets no pixel of the last row: a sum over 0 times infinity would be NaN."""
+    x, weight = Tensor(np.ones((1, 1, 3, 3)), requires_grad=True), np.ones((1, 1, 2, 2))
+    weight[0, 0, 0, 0] = np.inf
+    conv2d(x, weight).backward(np.ones((1, 1, 2, 2)))
+    np.testing.assert_array_equal(x.grad.numpy()[0, 0], [[np.inf, np.inf, 1], [np.inf, np.inf, 2], [1, 2, 1]])
+
+
 def test_the_layer_has_filters_for_its_channels_and_passes_its_options_on():
     """Height comes before width in every pair."""
     layer = Conv2d(3, 8, (5, 3), stride=(2, 1), padding=(0, 1))

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 import operator
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray
     Pair = tuple[int, int]
+    Shape = tuple[int, ...]
+    Part = tuple[slice, Array]  # which images, and their columns
 
 # Columns are made for a few images at a time, so that they are still in the cache when they are multiplied.
 CACHE_BYTES = 1 << 19
@@ -102,41 +106,43 @@ def pair(value: int | Pair) -> Pair:
 
 
 def _forward(  # noqa: PLR0913 - an operation's inputs and options
-    x: Array, w: Array, b: Array | None, *, stride: Pair, padding: Pair, kept: list[Array] | None = None
+    x: Array, w: Array, b: Array | None, *, stride: Pair, padding: Pair, kept: list[Part] | None = None
 ) -> Array:
     """Multiply filters and columns; where the columns are few, leave them in `kept` for `_grad_w`."""
-    _check(x, w, b, stride, padding)
-    windows, filters = _windows(_padded(x, padding), w.shape[2:], stride), _rows(w)
-    dtype = np.result_type(x, w, x if b is None else b)
-    out = np.empty((*x.shape[:-3], len(w), *windows.shape[4:]), dtype)
-    pages = _pages(out)
-    for part, columns in _columns(windows):
+    x, w = np.asarray(x), np.asarray(w)  # so that a number has a shape, and is refused for it
+    plan = _plan(x.shape, w.shape, stride, padding, x.dtype)
+    if b is not None and np.shape(b) != w.shape[:1]:
+        raise ValueError(f"conv2d: bias {np.shape(b)} must be {w.shape[:1]}, one number for each filter")
+    out = np.empty(plan.out, np.result_type(x, w, x if b is None else b))
+    filters, pages = _rows(w), out.reshape(plan.pages)
+    for part, columns in _columns(x, plan):
         np.matmul(filters, columns, out=pages[part])
         if b is not None:
             pages[part] += b[:, None]
-    if kept is not None and len(columns) == len(pages) and columns.nbytes <= CACHE_BYTES:
-        kept.append(columns)
+    if kept is not None and plan.is_small:
+        kept.append((part, columns))
     return out
 
 
 def _grad_x(
     g: Array, _out: Array, x: Array, w: Array, _b: Array | None, *, stride: Pair, padding: Pair, **_: Any
 ) -> Array:
-    """Lay each kernel position's gradient on its own sheet, where it met the image; add up the sheets."""
-    grads, filters = _pages(g), _rows(w).T
-    (top, left), (height, width) = padding, x.shape[-2:]
-    dx = np.empty((len(grads), w.shape[1], height + 2 * top, width + 2 * left), g.dtype)
-    parts = _parts(len(dx), dx.nbytes * w[0, 0].size)
-    sheets = np.zeros((min(parts[0].stop, len(dx)), *w.shape[1:], *dx.shape[2:]), g.dtype)
-    met = _windows(sheets, w.shape[2:], stride)
-    for part in parts:
+    """Lay each kernel position's gradient on its own sheet, where it met the image; add up the sheets.
+
+    The sum is a product with ones: BLAS adds faster than NumPy.
+    """
+    plan = _plan(x.shape, w.shape, stride, padding, g.dtype)
+    grads, filters = _pages(g, plan), _rows(w).T
+    dx, sheets = np.empty(plan.images, g.dtype), np.zeros(plan.sheets, g.dtype)
+    planes, met = dx.reshape(plan.planes), np.ndarray(plan.met, g.dtype, sheets, 0, plan.met_steps)
+    for part in plan.parts:
         columns = filters @ grads[part]
         n = len(columns)
-        met[:n] = columns.reshape(n, *met.shape[1:])
-        np.add.reduce(sheets[:n], axis=(2, 3), out=dx[part])
+        met[:n] = columns.reshape(n, *plan.met[1:])
+        np.matmul(plan.ones, sheets[:n], out=planes[part])
     if dx.shape == x.shape:  # nothing to crop: not even a view, which the engine would have to copy
         return dx
-    return dx[:, :, top : top + height, left : left + width].reshape(x.shape)
+    return dx[plan.inside].reshape(x.shape)
 
 
 def _grad_w(  # noqa: PLR0913 - an operation's inputs and options
@@ -148,85 +154,107 @@ def _grad_w(  # noqa: PLR0913 - an operation's inputs and options
     *,
     stride: Pair,
     padding: Pair,
-    kept: Sequence[Array] = (),
+    kept: Sequence[Part] = (),
 ) -> Array:
-    grads = _pages(g).transpose(0, 2, 1)
-    if kept:
-        dw = np.add.reduce(kept[0] @ grads)
-    else:
-        dw = 0
-        for part, columns in _columns(_windows(_padded(x, padding), w.shape[2:], stride)):
-            dw += np.add.reduce(columns @ grads[part])
-    return dw.T.reshape(w.shape)
+    """Multiply columns and g, and add up over the images."""
+    plan = _plan(x.shape, w.shape, stride, padding, x.dtype)
+    grads = _pages(g, plan).transpose(0, 2, 1)
+    products = (np.add.reduce(columns @ grads[part]) for part, columns in kept or _columns(x, plan))
+    return reduce(operator.iadd, products).T.reshape(w.shape)
 
 
 def _grad_b(g: Array, *_: Any, **__: Any) -> Array:
-    return _pages(g).sum(axis=(0, 2))
+    return g.reshape(-1, *g.shape[-3:]).sum(axis=(0, 2, 3))
 
 
 rule("conv2d", _forward, _grad_x, _grad_w, _grad_b)
 
 
-def _windows(images: Array, kernel: Pair, stride: Pair) -> Array:
-    """View images (N, C, H, W) as windows (N, C, kh, kw, H', W'), without a copy.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the shapes of a convolution decide: all but the numbers. H and W include the padding."""
 
-    They may also be sheets (N, C, kh, kw, H, W): then each position in the kernel looks at its own.
-    """
-    (n, c, *_, height, width), (kh, kw), (vertical, horizontal) = images.shape, kernel, stride
-    to_image, to_channel, *to_sheet, down, right = images.strides
-    below, beside = to_sheet or (0, 0)
-    shape = (n, c, kh, kw, (height - kh) // vertical + 1, (width - kw) // horizontal + 1)
-    steps = (to_image, to_channel, below + down, beside + right, vertical * down, horizontal * right)
-    return np.ndarray(shape, images.dtype, images, strides=steps)
+    images: Shape  # (N, C, H, W)
+    planes: Shape  # (N, C, H·W)
+    inside: tuple[slice, ...]  # where in the images those are that came without padding
+    windows: Shape  # (N, C, kh, kw, H', W')
+    window_steps: Shape  # bytes from one to the next along each of these axes
+    columns: Shape  # (n, C·kh·kw, H'·W'), of any number of images
+    out: Shape  # (N, O, H', W'), without N if the images have none
+    pages: Shape  # (N, O, H'·W')
+    parts: tuple[slice, ...]  # the images whose columns are made at a time
+    is_small: bool  # whether the columns of all images fit the cache
+    sheets: Shape  # (n, C, kh·kw, H·W), of the images of one part
+    met: Shape  # (n, C, kh, kw, H', W'): where on its sheet each position in the kernel met the image
+    met_steps: Shape
+    ones: Array  # (kh·kw,)
 
 
-def _columns(windows: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield the windows of a few images at a time, copied to (n, C·kh·kw, H'·W')."""
-    n, c, kh, kw, height, width = windows.shape
-    for part in _parts(n, windows.nbytes):
-        yield part, windows[part].reshape(-1, c * kh * kw, height * width)
+@lru_cache(maxsize=256)
+def _plan(x: Shape, w: Shape, stride: Pair, padding: Pair, dtype: np.dtype) -> Plan:
+    """Check that the shapes fit, and do the sums with them: once, as small images cost less than these."""
+    _check(x, w, stride, padding)
+    (filters, channels, kh, kw), (top, left), (vertical, horizontal) = w, padding, stride
+    height, width = x[-2] + 2 * top, x[-1] + 2 * left
+    places = (height - kh) // vertical + 1, (width - kw) // horizontal + 1
+    n, area = math.prod(x[:-3]), math.prod(places)
+    right = dtype.itemsize
+    down, plane = width * right, height * width * right
+    moves = vertical * down, horizontal * right  # of the window
+    nbytes = n * channels * kh * kw * area * right
+    parts = _parts(n, nbytes)
+    few = min(n, parts[0].stop)
+    return Plan(
+        images=(n, channels, height, width),
+        planes=(n, channels, height * width),
+        inside=(slice(None), slice(None), slice(top, top + x[-2]), slice(left, left + x[-1])),
+        windows=(n, channels, kh, kw, *places),
+        window_steps=(channels * plane, plane, down, right, *moves),
+        columns=(-1, channels * kh * kw, area),
+        out=(*x[:-3], filters, *places),
+        pages=(n, filters, area),
+        parts=parts,
+        is_small=nbytes <= CACHE_BYTES,
+        sheets=(few, channels, kh * kw, height * width),
+        met=(few, channels, kh, kw, *places),
+        met_steps=(channels * kh * kw * plane, kh * kw * plane, kw * plane + down, plane + right, *moves),
+        ones=np.ones(kh * kw, dtype),
+    )
 
 
-def _parts(n: int, nbytes: int) -> list[slice]:
+def _parts(n: int, nbytes: int) -> tuple[slice, ...]:
     """Split n images, of so many bytes together, into runs that fit the cache, of one image at least."""
     step = max(1, CACHE_BYTES * n // max(1, nbytes))
-    return [slice(start, start + step) for start in range(0, max(1, n), step)]
+    return tuple(slice(start, start + step) for start in range(0, max(1, n), step))
 
 
-def _padded(x: Array, padding: Pair) -> Array:
-    """Return images as contiguous (N, C, H, W), with a margin of zeros."""
-    if padding != (0, 0):
-        (top, left), (height, width) = padding, x.shape[-2:]
-        wide = np.zeros((*x.shape[:-2], height + 2 * top, width + 2 * left), x.dtype)
-        wide[..., top : top + height, left : left + width] = x
-        x = wide
-    return np.ascontiguousarray(x).reshape(-1, *x.shape[-3:])
+def _columns(x: Array, plan: Plan) -> Iterator[Part]:
+    """Yield the windows of a few images at a time, copied to (n, C·kh·kw, H'·W')."""
+    images = np.ascontiguousarray(x)
+    if images.shape[-2:] != plan.images[-2:]:
+        images = np.zeros(plan.images, x.dtype)
+        images[plan.inside] = x
+    windows = np.ndarray(plan.windows, x.dtype, images, 0, plan.window_steps)
+    for part in plan.parts:
+        yield part, windows[part].reshape(plan.columns)
 
 
-def _pages(maps: Array) -> Array:
+def _pages(g: Array, plan: Plan) -> Array:
     """View (N, O, H', W') as (N, O, H'·W'), contiguous: BLAS takes no repeated axes, as `sum` gives."""
-    *_, filters, height, width = maps.shape
-    return np.ascontiguousarray(maps).reshape(-1, filters, height * width)
+    return np.ascontiguousarray(g).reshape(plan.pages)
 
 
 def _rows(w: Array) -> Array:
     """View filters (O, C, kh, kw) as the rows of a matrix."""
-    return np.ascontiguousarray(w).reshape(len(w), -1)
+    return w.reshape(len(w), -1)
 
 
-def _check(x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair) -> None:
-    if np.ndim(x) not in (3, 4) or np.ndim(w) != 4:  # noqa: PLR2004 - axes, not numbers with a meaning
-        raise ValueError(
-            f"conv2d: x {np.shape(x)} must be (N, C, H, W) or (C, H, W), weight {np.shape(w)} (O, C, kh, kw)"
-        )
-    if x.shape[-3] != w.shape[1]:
-        raise ValueError(
-            f"conv2d: x {x.shape} has {x.shape[-3]} channels, the filters {w.shape} look at {w.shape[1]}"
-        )
-    if b is not None and np.shape(b) != w.shape[:1]:
-        raise ValueError(f"conv2d: bias {np.shape(b)} must be {w.shape[:1]}, one number for each filter")
+def _check(x: Shape, w: Shape, stride: Pair, padding: Pair) -> None:
+    if len(x) not in (3, 4) or len(w) != 4:  # noqa: PLR2004 - axes, not numbers with a meaning
+        raise ValueError(f"conv2d: x {x} must be (N, C, H, W) or (C, H, W), weight {w} (O, C, kh, kw)")
+    if x[-3] != w[1]:
+        raise ValueError(f"conv2d: x {x} has {x[-3]} channels, the filters {w} look at {w[1]}")
     if min(stride) < 1 or min(padding) < 0:
         raise ValueError(f"conv2d: stride {stride} must be at least 1, padding {padding} at least 0")
-    (height, width), (kh, kw) = x.shape[-2:], w.shape[2:]
-    if height + 2 * padding[0] < kh or width + 2 * padding[1] < kw:
-        raise ValueError(f"conv2d: filters {w.shape} do not fit into images {x.shape} with padding {padding}")
+    if x[-2] + 2 * padding[0] < w[2] or x[-1] + 2 * padding[1] < w[3]:
+        raise ValueError(f"conv2d: filters {w} do not fit into images {x} with padding {padding}")

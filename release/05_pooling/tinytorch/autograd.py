@@ -138,10 +138,11 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
 
 def _gradient_of(tensor: Tensor, value: Any) -> Array:
     """Return a value as an array that fits as a gradient of this tensor: the value's own, if that does."""
-    array = np.asarray(as_array(value), dtype=tensor.dtype)
-    if array.shape != tensor.shape:
+    own = tensor.numpy()
+    array = np.asarray(as_array(value), dtype=own.dtype)
+    if array.shape != own.shape:
         raise ValueError(
-            f"a tensor of shape {tensor.shape} has no gradient of shape {array.shape}: reshape it first"
+            f"a tensor of shape {own.shape} has no gradient of shape {array.shape}: reshape it first"
         )
     return array
 
@@ -177,7 +178,7 @@ def _walk(  # noqa: C901 - one loop, as a call for each operation would cost a t
             held = grads.get(parent)
             if held is None:
                 if parent.grad_fn is None:
-                    grads[parent] = _own(new, *given)
+                    grads[parent] = _own(new, given)
                 else:
                     grads[parent] = new
                     heappush(waiting, (parent._age, parent))
@@ -210,10 +211,12 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     return g.sum(axis=repeated, keepdims=True).reshape(shape) if repeated else g
 
 
-def _own(new: Array, *given: Any) -> Array:
+def _own(new: Array, given: tuple[Any, ...]) -> Array:
     """Return a gradient as contiguous memory of its own: not g, nor an input, nor a view."""
-    is_shared = new.base is not None or any(new is other for other in given)
-    return new.copy() if is_shared or not new.flags.c_contiguous else new
+    for other in given:
+        if new is other:
+            return new.copy()
+    return new if new.base is None and new.flags.c_contiguous else new.copy()
 
 
 def _get_grad(self: Tensor) -> Tensor | None:

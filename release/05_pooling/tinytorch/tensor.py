@@ -345,6 +345,8 @@ def as_array(value: Any) -> Any:
     """Return an input as a rule sees it: an array, Python numbers and None as they are."""
     if value is None or type(value) in (bool, int, float):
         return value
+    if type(value) is np.ndarray:  # the short way: to ask whether it has a numpy() takes longer
+        return _numbers(value)
     if hasattr(value, "numpy"):
         value = value.numpy()
         if not isinstance(value, np.ndarray):
