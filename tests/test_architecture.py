@@ -21,7 +21,7 @@ EXAMINER = [
     {"engine", "kernel"},
     {"ledger"},
     {"outline"},
-    {"rebuild", "pool", "gradebook", "report", "export", "lab"},
+    {"rebuild", "pool", "gradebook", "report", "export", "lab", "doctor"},
     {"check", "plan", "pipeline"},
     {"cli", "web", "plugin"},
 ]
