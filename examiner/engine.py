@@ -24,7 +24,7 @@ from examiner.gradecell import GradeCell, prepare
 from examiner.model import Limits
 from examiner.notebook import Notebook, parse
 from examiner.passage import Passage
-from examiner.repair import Piece, Repaired, repair
+from examiner.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Identity, Mode
 
 
@@ -44,6 +44,8 @@ class Job:
         Seconds for each cell, a student's or one that tests, and for the student's cells together.
     modes : mapping from str to Mode
         By grade_id, for cells that are not examined.
+    tracebacks : str
+        How much of an error is written out: "Minimal" saves the twentieth of a second that "Context" takes.
     """
 
     identity: Identity
@@ -52,14 +54,16 @@ class Job:
     files: Mapping[str, bytes] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     modes: Mapping[str, Mode] = field(default_factory=dict)
+    tracebacks: str = "Context"
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A job that is done: its sheet, and the executed notebook."""
+    """A job that is done: its sheet, the executed notebook, and the solution cells that nobody has touched."""
 
     sheet: GradeSheet
     notebook: bytes
+    unanswered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,7 @@ def _work(job: Job, repaired: Repaired) -> Work:
         files=job.files,
         seconds=job.limits.cell_seconds,
         seed=int.from_bytes(seed, "little"),
+        tracebacks=job.tracebacks,
     )
 
 
@@ -196,4 +201,5 @@ def _graded(prepared: Prepared, repaired: Repaired, passage: Passage, sheet: Gra
     verdicts = tuple(by_name[cell.grade_id] for cell in prepared.cells)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=now)
-    return Graded(sheet, executed(prepared.document, repaired.pieces, passage.outputs, sheet))
+    notebook = executed(prepared.document, repaired.pieces, passage.outputs, sheet)
+    return Graded(sheet, notebook, unanswered(repaired.pieces))

@@ -6,6 +6,7 @@ instructor's is in it, so that the reference is not one import away.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,11 @@ def require(course: Course) -> Fingerprint:
     return found
 
 
+def caches(course: Course) -> Path:
+    """Return the folder with the lists of fonts that matplotlib would take a second to make anew."""
+    return course.student.folder / "caches"
+
+
 def fingerprint(course: Course) -> Fingerprint:
     """Return what the environment should be made from."""
     base = hashlib.sha256(sys.version.encode() + _requirements(course).read_bytes())
@@ -155,7 +161,7 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
         _run([sys.executable, "-m", "venv", "--clear", str(student.folder)], log)
         say(f"installing {requirements.name}")
         _run([*pip, "--require-hashes", "-r", str(requirements)], log)
-        _run([str(student.python), "-c", WARM_UP], log)
+        _run([str(student.python), "-c", WARM_UP], log, MPLCONFIGDIR=str(caches(course)))
     say(f"installing {CHECKS}")
     with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders where it runs
         write(Path(scratch) / CHECKS, checks_files())
@@ -163,8 +169,9 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
         _run([*pip, *options, str(Path(scratch) / CHECKS)], log)
 
 
-def _run(command: list[str], log: Path) -> None:
+def _run(command: list[str], log: Path, **variables: str) -> None:
     with log.open("a") as out:
-        if subprocess.run(command, stdout=out, stderr=out, check=False).returncode:  # noqa: S603  (our own command)
+        run = subprocess.run(command, stdout=out, stderr=out, check=False, env=os.environ | variables)  # noqa: S603  (our own command)
+        if run.returncode:
             fact = f"`{' '.join(command[:4])} …` failed"
             raise PlatformFault("student environment", fact, f"read {log}, then run `examiner setup` again")

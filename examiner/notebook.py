@@ -17,7 +17,9 @@ FORMAT = 4
 BEGIN_HIDDEN, END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 BEGIN_SOLUTION, END_SOLUTION = "BEGIN SOLUTION", "END SOLUTION"
 
-STUB = "# YOUR CODE HERE\nraise NotImplementedError()"  # what nbgrader puts in the place of a solution
+# What nbgrader puts in the place of a solution, and of a written answer.
+STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
+TEXT_STUB = "YOUR ANSWER HERE"
 
 CATEGORIES = ("interface", "gradient", "numeric", "speed", "memory", "written")
 
@@ -196,14 +198,14 @@ def hidden(source: str) -> str:
     return "\n".join(line if any(n in r for r in inside) else "" for n, line in enumerate(lines, start=1))
 
 
-def blank(source: str) -> str:
+def blank(source: str, stub: str = STUB) -> str:
     """Return a solution cell as students get it, nbgrader's stub in the place of each solution."""
     lines, kept, past = source.split("\n"), [], 0
     for region in solution_regions(source):
         kept += lines[past : region.first - 1]
         marker = lines[region.first - 1]
         indent = marker[: len(marker) - len(marker.lstrip())]
-        kept += [indent + line for line in STUB.split("\n")]
+        kept += [indent + line for line in stub.split("\n")]
         past = region.last
     return "\n".join(kept + lines[past:])
 

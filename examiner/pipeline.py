@@ -1,4 +1,4 @@
-"""The way of a submission, from top to bottom: release, intake, grading, feedback, export.
+"""The way of a submission, from top to bottom: release, intake, grading, gradebook, feedback, export.
 
 Only what is new is done. What a grade follows from is its key: the submission, the assignment, the
 environment. A changed submission is graded again; a grade whose assignment or environment changed is stale,
@@ -6,25 +6,31 @@ which is said, and stays until somebody asks for another.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
-from examiner import environment, intake, pool, records
+from examiner import environment, intake, ledger, pool, rebuild, records, sheets, tables, worker
+from examiner.box.walls import available
+from examiner.candidate.link import Surroundings
+from examiner.cases import Case, Faults, look_at
 from examiner.course import choose
-from examiner.errors import BadSource, ExaminerError, NoSubmissions, StudentFault
+from examiner.errors import BadSource, ExaminerError, NoSubmissions, PlatformFault, StudentFault
 from examiner.export.csv import write_csv
 from examiner.grades import read_grades
-from examiner.model import Assignment, Course, Grades, Key, Submission
+from examiner.model import Assignment, Course, Grades, Question, Submission
 from examiner.notebook import check_source, read
 from examiner.parts import generate
-from examiner.records import Record
 from examiner.report import feedback
+from examiner.sheets import Filing
+from examiner.staging import put_files
+from examiner.steps import Step, steps
+from examiner.worker import Desk, Done, Paper
 
 STEP_SECONDS = 600  # for what runs no student's code
-
-Faults = dict[Submission, ExaminerError]
+BATCH = 50  # gradings that are entered together
 
 
 class Watch(Protocol):
@@ -42,12 +48,21 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be graded, and how; no names mean all of them."""
+    """What is to be graded, and how; no names mean all of them.
+
+    Parameters
+    ----------
+    regrade : bool
+        Whether stale grades are made anew.
+    unsafe : bool
+        Whether code of students may run behind fewer walls than it should.
+    """
 
     assignments: tuple[str, ...] = ()
     students: tuple[str, ...] = ()
-    force: bool = False
+    regrade: bool = False
     workers: int = 1
+    unsafe: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,56 +75,19 @@ class Run:
     submissions: tuple[Submission, ...]
     faults: Faults
     stale: tuple[Submission, ...]
-    graded: int
-
-
-@dataclass(frozen=True)
-class Case:
-    """A submission, what its grade would follow from, and what is known of it."""
-
-    submission: Submission
-    key: Key
-    record: Record | None
-    is_graded: bool
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the submission, as it is, has not been graded or refused yet."""
-        if self.record is None or self.record.key.submission != self.key.submission:
-            return True
-        return self.record.key != self.key if self.record.fault else not self.is_graded
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether it was graded, and the assignment or the environment changed since."""
-        return self.record is not None and not self.is_new and self.record.key != self.key
-
-
-@dataclass(frozen=True)
-class Step:
-    """One of nbgrader's steps, to be done in a process of its own."""
-
-    do: Literal["prepare", "release", "grade", "explain"]
-    course: Course
-    what: Assignment | Submission | None = None
-
-    def __str__(self) -> str:
-        match self.what:
-            case None:
-                return self.course.id
-            case Assignment(name=name):
-                return name
-            case submission:
-                return str(submission)
-
-    def job(self) -> pool.Job:
-        """Return the step with its log and its time limit."""
-        log = self.course.state / "logs" / self.do / f"{self}.log"
-        seconds = self.course.limits.notebook_seconds if self.do == "grade" else STEP_SECONDS
-        return pool.Job(self, log, seconds)
+    graded: Mapping[Submission, Filing]
 
 
 def grade(course: Course, wish: Wish, watch: Watch) -> Run:
+    """Grade what is new, make feedback and the CSV, and return what came of it; see `autograde`."""
+    with records.alone(course):
+        run = _autograde(course, wish, watch)
+        faults = run.faults | _explain(course, run.submissions, run.grades, wish, watch)
+        write_csv(course.root / "grades.csv", course, run.grades)
+    return replace(run, faults=faults)
+
+
+def autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     """Grade what is new, and return what came of it.
 
     Raises
@@ -120,21 +98,24 @@ def grade(course: Course, wish: Wish, watch: Watch) -> Run:
         If the environment or the gradebook is not what it should be. A fault with one submission is only
         reported: it never stops the others.
     """
+    with records.alone(course):
+        return _autograde(course, wish, watch)
+
+
+def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     made_in = _hash(*astuple(environment.require(course)))
     assignments = _assignments(course, wish)
     submissions = _submissions(course, wish, assignments)
-    with records.alone(course):
-        _release(course, assignments, wish, watch)
-        _refuse_nothing(course, submissions, assignments)
-        cases, faults = _intake(course, assignments, submissions, made_in)
-        todo = [case for case in cases if case.is_new or wish.force]
-        faults |= {c.submission: StudentFault(*c.record.fault) for c in cases if c.record and c.record.fault}
-        faults |= _grade(course, todo, wish, watch)
-        grades = read_grades(course)
-        faults |= _explain(course, submissions, grades, wish, watch)
-        write_csv(course.root / "grades.csv", course, grades)
+    _release(course, assignments, wish, watch)
+    _refuse_nothing(course, submissions, assignments)
+    desk = _desk(course, assignments, wish)
+    cases, faults = look_at(course, desk.papers, submissions, made_in)
+    faults |= {case.submission: case.fault for case in cases if case.fault}
+    todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
+    graded, failed = _grade(course, desk, cases, todo, wish, watch)
+    rebuild.keep_edits(course)
     stale = tuple(case.submission for case in cases if case.is_stale and case not in todo)
-    return Run(course, wish, grades, tuple(submissions), faults, stale, len(todo))
+    return Run(course, wish, read_grades(course), tuple(submissions), faults | failed, stale, graded)
 
 
 def release(course: Course, wish: Wish, watch: Watch) -> None:
@@ -142,54 +123,6 @@ def release(course: Course, wish: Wish, watch: Watch) -> None:
     assignments = _assignments(course, wish)
     with records.alone(course):
         _release(course, assignments, wish, watch)
-
-
-def _release(course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch) -> None:
-    """Bring the gradebook's students and due dates, and the releases, up to date."""
-    for assignment in assignments:
-        _check_source(course, assignment)
-    grades = read_grades(course)
-    prepared = [] if _is_prepared(course, grades) else [Step("prepare", course)]
-    for _, fault in _each(prepared, wish, watch, "gradebook"):
-        _raise(fault)
-    releases = [Step("release", course, each) for each in assignments if _is_unreleased(course, each, grades)]
-    for step, fault in _each(releases, wish, watch, "releases"):
-        _raise(fault)
-        records.write_release(course, str(step), _release_digest(course, str(step)))
-
-
-def work(step: Step) -> None:
-    """Do a step, in the process made for it."""
-    from examiner import gradebook  # noqa: PLC0415  (nbgrader costs seconds; only these processes need it)
-
-    match step.do, step.what:
-        case "prepare", None:
-            gradebook.prepare(step.course)
-        case "release", Assignment() as assignment:
-            gradebook.release(step.course, assignment)
-        case "grade", Submission() as submission:
-            gradebook.grade(step.course, submission)
-        case "explain", Submission() as submission:
-            gradebook.explain(step.course, submission)
-
-
-def _each(
-    steps: Sequence[Step], wish: Wish, watch: Watch, phase: str
-) -> Iterator[tuple[Step, ExaminerError | None]]:
-    """Do steps side by side, and yield each with the error that ended it, if one did."""
-    if not steps:
-        return
-    watch.phase(phase, len(steps))
-    jobs = [step.job() for step in steps]
-    preload = ["examiner.gradebook", "examiner.plugin"]
-    for job, fault in pool.run(work, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))):
-        yield job.item, fault
-        watch.end(str(job.item), fault)  # only now has whoever asked for it made a note of it
-
-
-def _raise(fault: ExaminerError | None) -> None:
-    if fault is not None:
-        raise fault
 
 
 def _assignments(course: Course, wish: Wish) -> list[Assignment]:
@@ -213,6 +146,19 @@ def _refuse_nothing(
         raise NoSubmissions(course.root / "submitted", "there is no submission to grade", fix)
 
 
+def _release(course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch) -> None:
+    """Bring the releases up to date, and the gradebook's students, due dates and cells."""
+    for assignment in assignments:
+        _check_source(course, assignment)
+    unreleased = [each for each in assignments if _is_unreleased(course, each)]
+    for step, fault in _each(course, "release", unreleased, wish, watch, "releases"):
+        if fault is not None:
+            raise fault
+        records.write_release(course, str(step), _release_digest(course, str(step)))
+    if unreleased or not _is_outlined(course, read_grades(course)):
+        rebuild.rebuild(course)
+
+
 def _check_source(course: Course, assignment: Assignment) -> None:
     """Generate what students may import, and refuse what could not be released."""
     folder = course.source(assignment)
@@ -225,16 +171,9 @@ def _check_source(course: Course, assignment: Assignment) -> None:
     generate(course, assignment)
 
 
-def _is_prepared(course: Course, grades: Grades) -> bool:
-    """Return whether the gradebook has the students and due dates of the course."""
-    due = {assignment.name: assignment.due for assignment in course.assignments}
-    return set(course.roster) <= set(grades.students) and due.items() <= dict(grades.due).items()
-
-
-def _is_unreleased(course: Course, assignment: Assignment, grades: Grades) -> bool:
-    """Return whether the release is not what the source makes, or the gradebook does not know its cells."""
-    found = records.read_release(course, assignment.name)
-    return not grades.questions.get(assignment.name) or found != _release_digest(course, assignment.name)
+def _is_unreleased(course: Course, assignment: Assignment) -> bool:
+    """Return whether the release is not what the source makes."""
+    return records.read_release(course, assignment.name) != _release_digest(course, assignment.name)
 
 
 def _release_digest(course: Course, assignment: str) -> str:
@@ -242,77 +181,156 @@ def _release_digest(course: Course, assignment: str) -> str:
     return _hash(*(intake.digest(folder, BadSource) for folder in folders if folder.is_dir()))
 
 
-def _intake(
-    course: Course, assignments: Sequence[Assignment], submissions: Sequence[Submission], made_in: str
-) -> tuple[list[Case], Faults]:
-    """Look at every submission, and sort out those that cannot be graded."""
-    grades = read_grades(course)
-    known = {assignment.name: assignment for assignment in assignments}
-    sources = {
-        name: _hash(intake.digest(course.source(each), BadSource), repr(course.limits))
-        for name, each in known.items()
+def _is_outlined(course: Course, grades: Grades) -> bool:
+    """Return whether the gradebook has the students, due dates and grade cells of the course."""
+    due = {assignment.name: assignment.due for assignment in course.assignments}
+    is_known = set(course.roster) <= set(grades.students) and due.items() <= dict(grades.due).items()
+    return is_known and all(_questions(course, name) <= set(grades.questions[name]) for name in due)
+
+
+def _questions(course: Course, assignment: str) -> set[Question]:
+    return {
+        Question(path.stem, cell.grade_id, cell.points)
+        for path in (course.root / "source" / assignment).glob("*.ipynb")
+        for cell in read(path).grade_cells
     }
-    cases: list[Case] = []
+
+
+def _desk(course: Course, assignments: Sequence[Assignment], wish: Wish) -> Desk:
+    walls = available() if wish.unsafe else None
+    surroundings = Surroundings(course.student.python, walls, environment.caches(course))
+    papers = {assignment.name: _paper(course, assignment) for assignment in assignments}
+    return Desk(surroundings, sheets.secret(course), course.limits, papers, course.package)
+
+
+def _paper(course: Course, assignment: Assignment) -> Paper:
+    files = intake.read(course.source(assignment), BadSource)
+    is_notebook = {name: name.endswith(".ipynb") for name in files}
+    notebooks = {Path(name).stem: files[name] for name in files if is_notebook[name] and "/" not in name}
+    return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]})
+
+
+def _grade(  # noqa: PLR0913, PLR0917  (the one place where all of it comes together)
+    course: Course, desk: Desk, cases: Sequence[Case], todo: Sequence[Case], wish: Wish, watch: Watch
+) -> tuple[dict[Submission, Filing], Faults]:
+    """Grade, keep what came of each as soon as it ends, and enter it into the gradebook."""
+    by_name = {str(case.submission): case for case in todo}
+    graded: dict[Submission, Filing] = {}
     faults: Faults = {}
-    for submission in submissions:
+    with ledger.opened(tables.url_of(course.gradebook)) as book:
+        waiting = [_counting(course, case) for case in cases if case not in todo and case.filing]
         try:
-            key = Key(intake.digest(submission.folder), sources[submission.assignment], made_in)
-            intake.check(course, known[submission.assignment], submission)
-        except StudentFault as fault:
-            faults[submission] = fault
-            continue
-        record = records.read(course, submission)
-        cases.append(Case(submission, key, record, _is_graded(course, submission, grades)))
-    return cases, faults
+            for name, result in _results(course, desk, todo, wish, watch):
+                case = by_name[name]
+                if isinstance(result, ExaminerError):
+                    faults[case.submission] = result
+                filing = _keep(course, desk, case, result)
+                if filing is not None:
+                    waiting.append(filing)
+                    graded[case.submission] = filing
+                if len(waiting) >= BATCH:
+                    book.enter(waiting)
+                    waiting = []
+        finally:  # also what was graded before an interrupt
+            book.enter(waiting)
+    return graded, faults
 
 
-def _is_graded(course: Course, submission: Submission, grades: Grades) -> bool:
-    known = grades.of(submission.student, submission.assignment) is not None
-    return known and (course.root / "autograded" / str(submission)).is_dir()
+def _results(
+    course: Course, desk: Desk, todo: Sequence[Case], wish: Wish, watch: Watch
+) -> Iterator[tuple[str, Done | ExaminerError]]:
+    """Yield what came of each submission, by its name."""
+    if not todo:
+        return
+    watch.phase("submissions", len(todo))
+    logs = course.state / "logs" / "grade"
+    jobs = (
+        pool.Job(case.hand_over(), logs / f"{case.submission}.log", _patience(course, desk, case))
+        for case in todo
+    )
+    starting = lambda job: watch.start(str(job.item))  # noqa: E731
+    for job, result in pool.run(partial(worker.at, desk), jobs, wish.workers, ["examiner.worker"], starting):
+        yield str(job.item), result
+        watch.end(str(job.item), result if isinstance(result, ExaminerError) else None)
 
 
-def _grade(course: Course, todo: Sequence[Case], wish: Wish, watch: Watch) -> Faults:
-    """Grade, and remember how each ended as soon as it did; a fault of ours is not remembered but retried."""
-    cases = {str(case.submission): case for case in todo}
-    steps = [Step("grade", course, case.submission) for case in todo]
-    faults: Faults = {}
-    for step, fault in _each(steps, wish, watch, "submissions"):
-        case = cases[str(step)]
-        if fault is not None:
-            faults[case.submission] = fault
-        if fault is None or isinstance(fault, StudentFault):
-            feedback_from = case.record.feedback if case.record else ""
-            record = Record(case.key, fault.parts if fault else None, feedback_from)
-            records.write(course, case.submission, record)
-    return faults
+def _patience(course: Course, desk: Desk, case: Case) -> float:
+    """Return the seconds after which a worker must have failed: each of its steps is bounded by less."""
+    limits, paper = course.limits, desk.papers[case.submission.assignment]
+    cells = sum(notebook.count(b'"grade_id"') for notebook in paper.notebooks.values())
+    return worker.TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
+
+
+def _counting(course: Course, case: Case) -> Filing:
+    """Return the grading that counts, filed again if it is one from before: an attempt that came back."""
+    assert case.filing is not None
+    return case.filing if case.shelf.last == case.filing else sheets.accept(course, case.filing)
+
+
+def _keep(course: Course, desk: Desk, case: Case, result: Done | ExaminerError) -> Filing | None:
+    """Keep what came of a submission; return the grading that counts from now on, if it is a new one."""
+    submission, record = case.submission, case.record
+    if isinstance(result, StudentFault):
+        refused = replace(record, refused=case.identity.key, fault=result.parts)
+        records.write(course, submission, refused)
+        return None
+    if isinstance(result, PlatformFault):
+        if case.is_stale:
+            return case.filing
+        paper = desk.papers[submission.assignment]
+        return sheets.accept(course, worker.infrastructure(paper, case.identity, case.handed_in, result))
+    assert isinstance(result, Done)
+    place = course.root / "autograded" / str(submission)
+    put_files(course, place, _beside(submission) | dict(result.notebooks))
+    filing = sheets.accept(course, result.filing)
+    records.write(course, submission, replace(record, filing=filing.digest, refused=None, fault=None))
+    return filing
+
+
+def _beside(submission: Submission) -> dict[str, bytes]:
+    """Return what a student handed in beside the notebooks, which formgrader may show."""
+    files = intake.read(submission.folder)
+    return {name: content for name, content in files.items() if not name.endswith(".ipynb")}
 
 
 def _explain(
     course: Course, submissions: Iterable[Submission], grades: Grades, wish: Wish, watch: Watch
 ) -> Faults:
     """Make the feedback that is not what notebook and gradebook say now, manual grades included."""
-    graded = [each for each in submissions if _is_graded(course, each, grades)]
-    made_from = {str(each): _feedback_digest(course, each, grades) for each in graded}
-    known = {str(each): (each, record) for each in graded if (record := records.read(course, each))}
-    steps = [
-        Step("explain", course, submission)
-        for name, (submission, record) in known.items()
-        if record.feedback != made_from[name] or not (course.root / "feedback" / name).is_dir()
+    renderer = Path(feedback.__file__).read_text()
+    found = {}
+    for submission in submissions:
+        record, known = records.read(course, submission), grades.of(submission.student, submission.assignment)
+        if record.filing and known is not None:
+            found[str(submission)] = submission, record, _hash(record.filing, repr(known), renderer)
+    todo = [
+        submission
+        for name, (submission, record, made_from) in found.items()
+        if record.feedback != made_from or not (course.root / "feedback" / name).is_dir()
     ]
     faults: Faults = {}
-    for step, fault in _each(steps, wish, watch, "feedback"):
-        submission, record = known[str(step)]
+    for step, fault in _each(course, "explain", todo, wish, watch, "feedback"):
+        submission, record, made_from = found[str(step)]
         if fault is not None:
             faults[submission] = fault
         else:
-            records.write(course, submission, replace(record, feedback=made_from[str(step)]))
+            records.write(course, submission, replace(record, feedback=made_from))
     return faults
 
 
-def _feedback_digest(course: Course, submission: Submission, grades: Grades) -> str:
-    grade = grades.of(submission.student, submission.assignment)
-    renderer = Path(feedback.__file__).read_text()
-    return _hash(intake.digest(course.root / "autograded" / str(submission)), repr(grade), renderer)
+def _each(  # noqa: PLR0913, PLR0917  (what is done, to what, and who watches)
+    course: Course, do: str, what: Sequence[Any], wish: Wish, watch: Watch, phase: str
+) -> Iterator[tuple[Any, ExaminerError | None]]:
+    """Do one of nbgrader's steps for each thing, and yield it with the error that ended it, if one did."""
+    if not what:
+        return
+    watch.phase(phase, len(what))
+    logs = course.state / "logs" / do
+    jobs = [pool.Job(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(course, e) for e in what)]
+    preload = ["examiner.gradebook", "examiner.plugin"]
+    for job, fault in pool.run(steps, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))):
+        yield job.item, fault
+        watch.end(str(job.item), fault)  # only now has whoever asked for it made a note of it
 
 
 def _hash(*texts: str) -> str:

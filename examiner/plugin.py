@@ -1,9 +1,11 @@
-"""Where examiner is plugged into nbgrader: its settings from course.toml, and what its feedback may show.
+"""Where examiner is plugged into nbgrader: its settings, what autogrades, and what feedback may show.
 
-The same settings serve `examiner grade`, nbgrader's own commands and formgrader's buttons.
+nbgrader's own commands and formgrader's buttons do the same as `examiner grade` then.
 """
 
+import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,16 +15,19 @@ from typing import Any
 
 import nbformat
 from nbconvert.preprocessors import Preprocessor
-from nbgrader.converters import GenerateFeedback
+from nbgrader.api import MissingEntry
+from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import GetGrades
 from traitlets import Bool
 from traitlets.config import Config
 
 from examiner.course import choose, load_course
 from examiner.errors import ExaminerError
+from examiner.intake import EXCHANGE_FILES
 from examiner.parts import generate
+from examiner.pipeline import Wish, autograde
 from examiner.report.feedback import explain
-
-EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")
 
 
 def configure(config: Config, root: Path) -> None:
@@ -50,7 +55,7 @@ def configure(config: Config, root: Path) -> None:
     config.Execute.kernel_name = course.student.kernel
     config.Execute.timeout = course.limits.cell_seconds
     config.GenerateFeedback.preprocessors = [
-        "nbgrader.preprocessors.GetGrades",
+        "examiner.plugin.GetKnownGrades",
         "examiner.plugin.ExplainFeedback",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
@@ -64,12 +69,59 @@ def configure(config: Config, root: Path) -> None:
 
 
 def install() -> None:
-    """Let nbgrader's feedback hold pages, what the exchange needs to hand them back, and nothing else.
+    """Let nbgrader autograde by examiner, and its feedback hold pages and what the exchange needs.
 
-    nbgrader copies every file that lies beside an executed notebook, and a student's code could write there,
-    during hidden tests, what it saw of them.
+    nbgrader has no setting that selects what autogrades, and its preprocessors come too late: by then it has
+    copied through a student's links. It also copies every file that lies beside an executed notebook into the
+    feedback.
     """
+    Autograde.convert_notebooks = _autograde
     GenerateFeedback.init_assignment = _copy_for_exchange
+
+
+def _autograde(self: Autograde) -> None:
+    """Grade what is new of what nbgrader was asked for; `force`, which formgrader always says, means no more.
+
+    Raises
+    ------
+    NbGraderException
+        If something could not be graded; all else is.
+    """
+    pattern = self._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
+    found = [match.groupdict() for folder in self.assignments if (match := re.match(pattern, folder))]
+    faults: list[ExaminerError] = []
+    for assignment in sorted({each["assignment"] for each in found}):
+        students = tuple(sorted(each["student"] for each in found if each["assignment"] == assignment))
+        wish = Wish((assignment,), students, workers=os.cpu_count() or 1)
+        try:
+            run = autograde(load_course(Path(self.coursedir.root)), wish, Told(self.log))
+            faults += run.faults.values()
+            for submission in set(run.submissions) - run.graded.keys() - run.faults.keys():
+                self.log.info("%s is graded as it is", submission)
+        except ExaminerError as error:
+            faults.append(error)
+    for fault in faults:
+        self.log.error("%s %s", type(fault).__name__, fault)
+    if faults:
+        raise NbGraderException(str(faults[0]))
+
+
+class Told:
+    """Writes into nbgrader's log how far a run is."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    def phase(self, name: str, total: int) -> None:
+        """Say what is done now."""
+        self._log.info("%s: %d", name, total)
+
+    def start(self, name: str) -> None:
+        """Say nothing: one line for each is enough."""
+
+    def end(self, name: str, fault: ExaminerError | None) -> None:
+        """Say how one of them ended."""
+        self._log.info("%s: %s", name, fault or "done")
 
 
 def _copy_for_exchange(self: GenerateFeedback, assignment_id: str, student_id: str) -> None:
@@ -94,6 +146,18 @@ def generate_parts(root: Path, *, assignment: str, student: str, notebooks: Sequ
         generate(course, known[choose("assignment", assignment, known)])
     except ExaminerError as error:
         raise SystemExit(str(error)) from error
+
+
+class GetKnownGrades(GetGrades):  # type: ignore[misc]
+    """Gets the scores of those cells that the gradebook has: of a stale notebook, some may be no more."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
+        """Put score and comment into the metadata of a cell; one that is no more is shown as plain."""
+        try:
+            super().preprocess_cell(cell, resources, cell_index)
+        except MissingEntry:
+            cell.metadata.nbgrader.update(grade=False, solution=False, task=False)
+        return cell, resources
 
 
 class ExplainFeedback(Preprocessor):  # type: ignore[misc]  # nbconvert says nothing about its types

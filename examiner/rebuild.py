@@ -6,7 +6,6 @@ back when the cell is back.
 """
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,11 +15,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from examiner import ledger, records, sheets, tables
+from examiner import ledger, sheets, tables
 from examiner.errors import PlatformFault
 from examiner.model import Course
 from examiner.outline import outline
 from examiner.sheets import Filing
+from examiner.staging import staging
 
 _ENTRIES: Final = {tables.grade: ("manual_score", "extra_credit"), tables.comment: ("manual_comment",)}
 
@@ -75,6 +75,8 @@ class Rebuilt:
 def rebuild(course: Course, patience: float = tables.PATIENCE) -> Rebuilt:
     """Make the gradebook anew; it takes the old one's place whole, or the old one stays.
 
+    Whoever calls this holds the course (`records.alone`).
+
     Raises
     ------
     BadSource
@@ -82,20 +84,15 @@ def rebuild(course: Course, patience: float = tables.PATIENCE) -> Rebuilt:
     ForeignGradebook
         If the old gradebook cannot be read: without it, manual grades would be lost.
     PlatformFault
-        If somebody uses the old one meanwhile, or grades the course.
+        If somebody uses the old one meanwhile.
     """
-    with records.alone(course):
-        course.staging.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(dir=course.staging) as folder,
-            _held(course.gradebook, patience) as old,
-        ):
-            edits, damaged = _keep_edits(course, old)
-            made = Path(folder, course.gradebook.name)
-            tables.create(tables.url_of(made))
-            rebuilt = _fill(course, made, old, edits, damaged)
-            made.replace(course.gradebook)
-            sheets.sync(course.root)
+    with staging(course) as aside, _held(course.gradebook, patience) as old:
+        edits, damaged = _keep_edits(course, old)
+        made = aside / course.gradebook.name
+        tables.create(tables.url_of(made))
+        rebuilt = _fill(course, made, old, edits, damaged)
+        made.replace(course.gradebook)
+        sheets.sync(course.root)
     return rebuilt
 
 

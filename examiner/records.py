@@ -17,35 +17,39 @@ from examiner.model import Course, Key, Submission
 
 @dataclass(frozen=True)
 class Record:
-    """How grading a submission ended.
+    """What was done about a submission; grade sheets say what came of it.
 
     Parameters
     ----------
-    key : Key
-        What it was graded from.
-    fault : tuple of str, optional
-        Place, fact and next step of the student's fault for which it has no new grade.
+    filing : str
+        Digest of the grading whose notebooks are in `autograded/`; empty if there are none.
     feedback : str
         Digest of what its feedback was made from; empty if there is none.
+    refused : Key, optional
+        What could not be graded,
+    fault : tuple of str, optional
+        and place, fact and next step of the student's fault that was the reason.
     """
 
-    key: Key
-    fault: tuple[str, str, str] | None = None
+    filing: str = ""
     feedback: str = ""
+    refused: Key | None = None
+    fault: tuple[str, str, str] | None = None
 
 
-def read(course: Course, submission: Submission) -> Record | None:
-    """Return what is remembered of a submission, or None."""
+def read(course: Course, submission: Submission) -> Record:
+    """Return what is remembered of a submission."""
     try:
         values = json.loads(_path(course, submission).read_text())
+        refused = values["refused"] and Key(**values["refused"])
         fault = values["fault"] and tuple(values["fault"])
-        return Record(Key(**values["key"]), fault, values["feedback"])
+        return Record(values["filing"], values["feedback"], refused, fault)
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return Record()
 
 
 def write(course: Course, submission: Submission, record: Record) -> None:
-    """Remember how grading a submission ended."""
+    """Remember what was done about a submission."""
     _write(_path(course, submission), json.dumps(asdict(record), indent=1))
 
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from examiner.errors import UnreadableNotebook
-from examiner.notebook import STUB, Cell, Notebook, blank, solution_regions, visible
+from examiner.notebook import STUB, TEXT_STUB, Cell, Notebook, blank, solution_regions, visible
 
-TEXT_STUB: Final = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer
 _KINDS: Final = {
     "code": "code",
     "markdown": "markdown",
@@ -106,9 +105,16 @@ def released(cell: Cell) -> str:
     """Return the source of a cell as students get it."""
     if not cell.is_solution:
         return visible(cell.source)
-    if solution_regions(cell.source):
-        return blank(cell.source)
-    return STUB if cell.is_code else TEXT_STUB
+    stub = STUB if cell.is_code else TEXT_STUB
+    return blank(cell.source, stub) if solution_regions(cell.source) else stub
+
+
+def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:
+    """Return the solution cells that are still as students get them."""
+    cells = ((piece.original, piece.source) for piece in pieces)
+    return tuple(
+        cell.grade_id for cell, source in cells if cell and cell.is_solution and source == released(cell)
+    )
 
 
 def name_of(cell: Cell) -> str:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.course
 def test_help_has_examples_and_exit_codes(small):
     """Who is in a hurry copies an example."""
     run = small.examiner("grade", "--help")
-    assert "examiner grade -s student03 --force --points" in run.stdout
+    assert "examiner grade -s student03 --points" in run.stdout
     assert "130 interrupted" in run.stdout
 
 

@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
-from examiner.errors import BadSource, StudentFault, UnreadableNotebook
-from examiner.intake import check, digest, submissions
+from examiner import intake
+from examiner.errors import BadSource, StudentFault
+from examiner.intake import check, digest, handed_in, read, submissions, work_of
 
 
 def test_submissions_are_folders_of_known_assignments(small):
@@ -73,19 +74,60 @@ def test_a_missing_notebook_names_those_that_are_there(small):
     path.rename(path.with_name("double (1).ipynb"))
     [submission] = submissions(small.course)
     with pytest.raises(StudentFault, match=r"double\.ipynb: it is missing \(there is double \(1\)\.ipynb\)"):
-        check(small.course, small.course.assignments[0], submission)
+        check(small.course, small.course.assignments[0], submission, read(submission.folder))
 
 
-def test_an_unreadable_notebook_is_refused(small):
-    """nbgrader would say so in a traceback of sixty lines."""
-    small.hand_in("anna").write_bytes(b"\x00")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MOST_BYTES", 10, "with it, there are more than"),
+        ("MOST_FILES", 2, "more than 2 files"),
+        ("DEEPEST", 2, "deeper than 2 folders"),
+    ],
+)
+def test_too_much_is_refused(tmp_path, monkeypatch, name, value, words):
+    """A submission must not fill the memory of what reads it."""
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    for number in range(3):
+        (deep / f"{number}").write_bytes(b"1234")
+    assert len(read(tmp_path)) == 3
+    monkeypatch.setattr(intake, name, value)
+    with pytest.raises(StudentFault, match=words):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-09-01 12:00:00.5 UTC", "2026-09-01T12:00:00.500000+00:00"),
+        ("2026-09-01 12:00:00", "2026-09-01T12:00:00+00:00"),
+        ("2026-09-01 14:00:00 +02:00\n", "2026-09-01T12:00:00+00:00"),
+    ],
+)
+def test_a_time_stamp_is_read_as_the_exchange_writes_it(small, text, moment):
+    """It says UTC; one written by hand may name another zone, or none."""
+    small.hand_in("anna", when=text)
     [submission] = submissions(small.course)
-    with pytest.raises(UnreadableNotebook, match="no readable notebook"):
-        check(small.course, small.course.assignments[0], submission)
+    assert handed_in(submission, read(submission.folder)).isoformat() == moment
+
+
+def test_without_a_time_stamp_there_is_no_time(small):
+    """What an LMS delivers has none."""
+    small.hand_in("anna", when="")
+    [submission] = submissions(small.course)
+    assert handed_in(submission, read(submission.folder)) is None
+
+
+def test_what_the_exchange_adds_is_nobodys_work(small):
+    """The same work handed in again is the same work."""
+    small.hand_in("anna", when="2026-09-01 12:00:00 UTC")
+    [submission] = submissions(small.course)
+    assert work_of(read(submission.folder)).keys() == {"double.ipynb"}
 
 
 def test_a_sound_submission_passes(small):
     """No error means no objection."""
     small.hand_in("anna")
     [submission] = submissions(small.course)
-    check(small.course, small.course.assignments[0], submission)
+    check(small.course, small.course.assignments[0], submission, read(submission.folder))

@@ -5,57 +5,65 @@ from pathlib import Path
 
 import pytest
 
+from examiner.cases import Case
 from examiner.model import Key, Submission
-from examiner.pipeline import Case, Step
 from examiner.records import Record
+from examiner.sheets import Filing, Part, Shelf
+from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
 
-KEY = Key("submission", "assignment", "environment")
-DONE, REFUSED = Record(KEY), Record(KEY, ("place", "fact", "fix"))
+IDENTITY = Identity("course", "anna", "01_double", "", Key("submission", "assignment", "environment"))
+
+
+def filing(outcome=Outcome.PASSED):
+    """Return a grading of one cell."""
+    points = None if outcome.is_open else 1.0
+    return Filing((Part("double", GradeSheet(IDENTITY, (Verdict("f", outcome, points, 1.0),))),))
+
+
+DONE, FAILED = Shelf((filing(),)), Shelf((filing(Outcome.INFRASTRUCTURE),))
+HERE, REFUSED = Record(filing().digest), Record("", "", IDENTITY.key, ("place", "fact", "fix"))
 
 
 @pytest.mark.parametrize(
-    ("record", "key", "is_graded", "is_new", "is_stale"),
+    ("shelf", "record", "changed", "is_new", "is_stale"),
     [
-        (None, KEY, False, True, False),
-        (None, KEY, True, True, False),
-        (DONE, KEY, True, False, False),
-        (DONE, KEY, False, True, False),
-        (DONE, replace(KEY, submission="changed"), True, True, False),
-        (DONE, replace(KEY, assignment="changed"), True, False, True),
-        (DONE, replace(KEY, environment="changed"), True, False, True),
-        (DONE, replace(KEY, assignment="changed"), False, True, False),
-        (REFUSED, KEY, False, False, False),
-        (REFUSED, KEY, True, False, False),
-        (REFUSED, replace(KEY, environment="changed"), False, True, False),
-        (REFUSED, replace(KEY, submission="changed"), True, True, False),
+        (Shelf(), Record(), {}, True, False),
+        (DONE, HERE, {}, False, False),
+        (DONE, Record(), {}, True, False),
+        (DONE, Record("of another attempt"), {}, True, False),
+        (DONE, HERE, {"submission": "changed"}, True, False),
+        (DONE, HERE, {"assignment": "changed"}, False, True),
+        (DONE, HERE, {"environment": "changed"}, False, True),
+        (DONE, Record(), {"assignment": "changed"}, False, True),
+        (FAILED, Record(), {}, True, False),
+        (Shelf(), REFUSED, {}, False, False),
+        (Shelf(), REFUSED, {"environment": "changed"}, True, False),
+        (DONE, REFUSED, {"submission": "changed"}, True, False),
     ],
     ids=[
         "never graded",
-        "graded by nbgrader's own command",
         "graded as it is",
-        "graded, and then the gradebook was lost",
+        "graded, and what was remembered is lost",
+        "graded, and the notebooks are of another attempt",
         "handed in again",
         "assignment changed",
         "environment changed",
-        "assignment changed and gradebook lost",
+        "assignment changed, and what was remembered is lost",
+        "a fault of ours",
         "refused as it is",
-        "refused as it is, with a former grade",
         "refused, and then the environment changed",
         "refused, and then handed in again",
     ],
 )
-def test_a_grade_changes_only_if_the_submission_does(record, key, is_graded, is_new, is_stale):
+def test_a_grade_changes_only_if_the_submission_does(shelf, record, changed, is_new, is_stale):
     """A changed assignment or environment never replaces a grade by itself; a refusal is no grade."""
-    case = Case(Submission("anna", "01_double", Path()), key, record, is_graded)
+    identity = replace(IDENTITY, key=replace(IDENTITY.key, **changed))
+    submission = Submission("anna", "01_double", Path())
+    case = Case(submission, identity, None, shelf, record, has_notebooks=True)
     assert (case.is_new, case.is_stale) == (is_new, is_stale)
 
 
-def test_a_step_is_named_after_what_it_is_about(small):
-    """The progress display, the logs and the errors use the same names."""
-    course = small.course
-    submission = Submission("anna", "01_double", small.root)
-    assert str(Step("prepare", course)) == "small"
-    assert str(Step("release", course, course.assignments[0])) == "01_double"
-    job = Step("grade", course, submission).job()
-    assert (str(job.item), job.seconds) == ("anna/01_double", 120)
-    assert job.log == small.root / ".examiner" / "logs" / "grade" / "anna" / "01_double.log"
+def test_lost_notebooks_are_made_again():
+    """Somebody has emptied autograded/; the sheet is the same."""
+    submission = Submission("anna", "01_double", Path())
+    assert Case(submission, IDENTITY, None, DONE, HERE, has_notebooks=False).is_new

@@ -5,10 +5,12 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from examiner.errors import BadSource, PlatformFault, StudentFault
+from examiner.errors import BadSource, PlatformFault
 from examiner.pool import Job, run
 
 
@@ -21,6 +23,9 @@ def work(item):
             raise ZeroDivisionError("by zero")
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case Path() if not item.exists():
+            item.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             threading.Event().wait()
         case "print":
@@ -28,7 +33,25 @@ def work(item):
             sys.stderr.write("err\n")
         case "pid":
             return os.getpid()
+        case ["alone" | "beside", folder]:
+            (folder / f"{os.getpid()}").touch()
+            beside = max(len(list(folder.iterdir())) for _ in range(300))
+            (folder / f"{os.getpid()}").unlink()
+            return beside
     return item
+
+
+@contextmanager
+def opened():
+    """Give what does the items."""
+    yield work
+
+
+@contextmanager
+def refused():
+    """Stand for a worker that cannot be opened."""
+    raise PlatformFault("here", "it is broken", "mend it")
+    yield
 
 
 @pytest.fixture
@@ -43,7 +66,7 @@ def jobs(tmp_path):
 
 def results(jobs, workers=2, **options):
     """Return what came of each item."""
-    return {job.item: result for job, result in run(work, jobs, workers, **options)}
+    return {job.item: result for job, result in run(opened, jobs, workers, **options)}
 
 
 def test_every_job_has_a_result(jobs):
@@ -53,10 +76,11 @@ def test_every_job_has_a_result(jobs):
     assert results([]) == {}
 
 
-def test_a_job_has_a_process_of_its_own(jobs):
-    """What one leaves behind in its interpreter is nothing to the next."""
-    pids = [result for _, result in run(work, jobs("pid", "pid", "pid"), 1)]
-    assert len({*pids, os.getpid()}) == 4
+def test_a_worker_does_job_after_job(jobs):
+    """What is slow to open is opened once."""
+    pids = {result for _, result in run(opened, jobs("pid", "pid", "pid"), 1)}
+    assert len(pids) == 1
+    assert pids != {os.getpid()}
 
 
 def test_a_foreseen_error_comes_back_as_it_was_raised(jobs):
@@ -74,18 +98,59 @@ def test_an_unforeseen_error_is_ours_and_its_traceback_is_in_the_log(jobs, tmp_p
     assert found["a"] == "a"
 
 
-def test_a_process_that_dies_ends_its_own_job_only(jobs):
-    """A student's code can kill its parent, and a machine can run out of memory."""
+def test_a_worker_that_dies_costs_one_try_of_one_job(jobs, tmp_path):
+    """A machine can run out of memory for a moment."""
+    found = results(jobs(tmp_path / "mark", "a", "b"))
+    assert found == {tmp_path / "mark": tmp_path / "mark", "a": "a", "b": "b"}
+
+
+def test_a_job_whose_worker_dies_again_is_a_fault_of_ours(jobs):
+    """It is told, and the others are done."""
     found = results(jobs("die", "a", "b"))
     assert isinstance(found["die"], PlatformFault)
-    assert "exit code -9" in str(found["die"])
+    assert "2 times (exit code -9)" in str(found["die"])
     assert (found["a"], found["b"]) == ("a", "b")
+
+
+def test_a_worker_that_cannot_be_opened_says_why(jobs):
+    """For every job, since the next one may be luckier."""
+    found = {job.item: str(fault) for job, fault in run(refused, jobs("a", "b"), 2)}
+    assert found == dict.fromkeys("ab", "here: it is broken; mend it.")
+
+
+def test_a_job_that_must_be_alone_is(tmp_path):
+    """Nothing else runs meanwhile, and the others go on afterwards."""
+    folder = tmp_path / "running"
+    folder.mkdir()
+    todo = [
+        Job([kind, folder], tmp_path / "log", 60, kind == "alone")
+        for kind in ["beside", "beside", "alone"] * 6
+    ]
+    found = [(job.item[0], result) for job, result in run(opened, todo, 3)]
+    assert len(found) == 18
+    assert [result for kind, result in found if kind == "alone"] == [1] * 6
+    assert max(result for kind, result in found if kind == "beside") > 1
+
+
+def test_jobs_are_asked_for_when_they_can_start(jobs):
+    """The memory of a run does not grow with the class."""
+    asked = []
+
+    def many():
+        for job in jobs(*"abcdef"):
+            asked.append(job.item)
+            yield job
+
+    running = run(opened, many(), 2)
+    next(running)
+    assert len(asked) <= 4
+    running.close()
 
 
 def test_a_job_that_never_ends_is_ended(jobs):
     """The others go on meanwhile."""
     found = results([*jobs("hang", seconds=0.5), *jobs("a", "b")])
-    assert isinstance(found["hang"], StudentFault)
+    assert isinstance(found["hang"], PlatformFault)
     assert "not done after 0.5 seconds" in str(found["hang"])
     assert (found["a"], found["b"]) == ("a", "b")
 
@@ -99,7 +164,7 @@ def test_what_a_job_prints_goes_into_its_log(jobs, tmp_path, capfd):
 
 def test_closing_ends_what_still_runs(jobs):
     """An interrupt leaves no process behind that goes on writing."""
-    running = run(work, [*jobs("a", "hang")], 2)
+    running = run(opened, [*jobs("a", "hang")], 2)
     next(running)
     before = time.monotonic()
     running.close()

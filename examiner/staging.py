@@ -1,0 +1,38 @@
+"""Results are made aside and take their places whole: whatever dies leaves the former one or the new."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from examiner.model import Course
+
+
+@contextmanager
+def staging(course: Course) -> Iterator[Path]:
+    """Give a folder on the course's own disk, which is removed afterwards."""
+    course.staging.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=course.staging) as folder:
+        yield Path(folder)
+
+
+def put(made: Path, final: Path) -> None:
+    """Let a new folder take the place of the former one."""
+    former = made.with_name(made.name + ".former")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        final.rename(former)
+    made.rename(final)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def put_files(course: Course, final: Path, files: Mapping[str, bytes]) -> None:
+    """Let a folder hold these files, by their paths in it, and nothing else."""
+    with staging(course) as aside:
+        made = aside / final.name
+        for name, content in files.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        put(made, final)
