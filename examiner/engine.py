@@ -9,13 +9,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, Self
 
 from examiner.box.limits import Limits as Bounds
-from examiner.candidate.link import BrokenServer, Server, Surroundings
+from examiner.candidate.link import BrokenServer, Server, Surroundings, Warm
 from examiner.candidate.work import Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine import Conditions, examine
@@ -59,7 +60,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Graded:
-    """A job that is done: its sheet, the executed notebook, and the solution cells that nobody has touched."""
+    """A job that is done: its sheet, the executed notebook, and the solution cells nobody has touched."""
 
     sheet: GradeSheet
     notebook: bytes
@@ -122,7 +123,9 @@ class Engine:
         conditions = Conditions(self._secret, job.limits.cell_seconds, self._reference)
         try:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
-            with self._ready_server().start(_work(job, repaired), bounds) as candidate:
+            server = self._ready_server()
+            versions = _versions(server.wait_until_warm())
+            with server.start(_work(job, repaired), bounds) as candidate:
                 passage = Passage(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
@@ -135,7 +138,8 @@ class Engine:
         except BrokenServer:
             self._drop_server()
             raise
-        return _graded(prepared, repaired, passage, replace(sheet, verdicts=(*sheet.verdicts, *own_words)))
+        sheet = replace(sheet, verdicts=(*sheet.verdicts, *own_words), versions=versions)
+        return _graded(prepared, repaired, passage, sheet)
 
     def _ready_server(self) -> Server:
         if self._server is None:
@@ -157,6 +161,12 @@ def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> Prepare
         raise BadSource(place, f"it is no notebook ({error})", "save it again in JupyterLab") from error
     notebook = parse(document, place)
     return Prepared(document, notebook, prepare(notebook.cells, dict(modes)))
+
+
+@cache
+def _versions(warm: Warm) -> Mapping[str, str]:
+    ours = metadata.version("tinytorch-examiner")
+    return {"examiner": ours, "python": warm.python, "numpy": warm.numpy, "walls": str(warm.walls)}
 
 
 def _submitted(job: Job) -> Mapping[str, Any]:

@@ -23,6 +23,12 @@ from examiner.verdict import Identity, Outcome, Verdict
 from examiner.wire import Channel, ChannelClosed, Kind, WireError, encode, nonce
 
 GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by itself
+ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
+# What an exception in a cell of the kernel says, by its name.
+RAISED: Final = {
+    **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
+    **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
+}
 
 
 class Passage:
@@ -60,11 +66,14 @@ class Passage:
                 Outcome.CRASHED, f"no process could be started here: {self._troubles[number]}"
             )
         line = self._lines[grade_id]
+        self._candidate.was_too_large()  # that was the student's cells, and cost what it cost
         try:
             yield line.channel
         finally:
             line.channel.close()
             self._let_go_on()
+            if self._candidate.was_too_large():
+                raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
 
     def _let_go_on(self) -> None:
         with contextlib.suppress(
@@ -73,7 +82,7 @@ class Passage:
             self._candidate.control.send(Kind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
 
     def fate(self, _grade_id: str) -> Outcome | None:
-        """Return why a snapshot ended, if it was seen from outside."""
+        """Return None: what is seen from outside ends the snapshot that it was seen of."""
         self.check_server()
         return None
 
@@ -102,15 +111,17 @@ class Passage:
                 self._take(_event(frame.kind, frame.payload))
             except TimeoutError:
                 self._lose(Outcome.TIMEOUT, f"{place} did not end")
+            except ChannelClosed:
+                is_too_large = self._candidate.was_too_large()
+                outcome = Outcome.OUT_OF_MEMORY if is_too_large else Outcome.CRASHED
+                self._lose(outcome, f"{place} {ENDED[outcome]}")
             except (WireError, ValueError, RecursionError) as error:
-                is_over = isinstance(error, ChannelClosed)
-                outcome = Outcome.CRASHED if is_over else Outcome.TAMPERED
-                self._lose(outcome, f"{place} ended the process" if is_over else f"{place}: {error}")
+                self._lose(Outcome.TAMPERED, f"{place}: {error}")
 
     def _lose(self, outcome: Outcome, fact: str) -> None:
         self.check_server()
         self._lost = CandidateLost(outcome, fact)
-        if outcome is not Outcome.CRASHED:  # snapshots of one that ended itself may still be asked
+        if outcome not in ENDED:  # snapshots of one that ended may still be asked
             self._candidate.kill()
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -136,7 +147,7 @@ class Passage:
                 event = _ask_to_run(channel, cell.source, seed, self._limits.cell_seconds + GRACE_SECONDS)
             outputs = checked_outputs(dict(_claims(event)).get(number))
             self.outputs[number] = outputs
-            verdict = _priced(verdict, outputs, timed_out=event.get("timed_out") is True)
+            verdict = priced(verdict, outputs, timed_out=event.get("timed_out") is True)
         except CandidateLost as lost:
             verdict = replace(verdict, outcome=lost.outcome, message=lost.fact)
         except TimeoutError:
@@ -176,7 +187,7 @@ def _refuse_handle(value: Any) -> NoReturn:
     raise TypeError(f"a request holds plain data, not a {type(value).__name__}")
 
 
-def _priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
+def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
     """Return the verdict with the points that nbgrader gives for these outputs."""
     error = next((each for each in outputs if each["output_type"] == "error"), None)
     said = f"{error['ename']}: {error['evalue']}" if error else ""
@@ -188,6 +199,6 @@ def _priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verd
         return replace(verdict, outcome=Outcome.PASSED, points=points)
     if points > 0:
         return replace(verdict, outcome=Outcome.PARTIAL, points=points)
-    is_check = bool(error) and error is not None and error["ename"] in {"AssertionError", "CheckFailed"}
-    outcome = Outcome.TIMEOUT if timed_out else Outcome.FAILED if is_check or not error else Outcome.ERROR
+    outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
+    outcome = Outcome.TIMEOUT if timed_out else outcome
     return replace(verdict, outcome=outcome, message=said)

@@ -8,7 +8,7 @@ import itertools
 import os
 import signal
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -90,11 +90,14 @@ class Boxed:
         A descriptor of that process; whoever holds it can end it by `reaper.end`, from any namespace around.
     home
         Its working folder, as it sees it.
+    bounds
+        How much it may use.
     """
 
     number: int
     pidfd: int
     home: Path
+    bounds: Limits = field(default_factory=Limits)
 
 
 class Box:
@@ -148,7 +151,7 @@ class Box:
             raise WallsFailed(str(error)) from error
         if number == 0:
             _be(partial(self._wall_in, home, bounds, {*keep, writer}, environment or {}), writer, body)
-        boxed = Boxed(number, os.pidfd_open(number), home)
+        boxed = Boxed(number, os.pidfd_open(number), home, bounds)
         self._living.add(number)
         os.close(writer)
         with os.fdopen(reader, "rb") as answer:
@@ -157,6 +160,30 @@ class Box:
             self.end(boxed)
             raise WallsFailed(said.decode() or "the process died")
         return boxed
+
+    def look_after(self, boxed: Boxed, tell: Callable[[], object]) -> bool:
+        """Kill a candidate's largest process, and tell so before, if all together use too much memory.
+
+        If that is its first, none of the others live on, as in a process namespace.
+        Without namespaces they are looked after together: whose a stray process is, nobody can tell.
+
+        Returns
+        -------
+        bool
+            Whether they do; then look again at once.
+        """
+        proc, first = self._ground.proc, usage.number(boxed.pidfd, self._ground.proc)
+        if self.walls.namespaces:
+            living = list(usage.processes(first, proc)) if first > 0 else []
+        else:
+            _, *living = usage.processes(int(os.readlink("self", dir_fd=proc)), proc)
+        largest = usage.largest_of_too_many(living, boxed.bounds.together_mb << 20, proc)
+        if largest is None:
+            return False
+        tell()
+        for each in living if largest == first else [largest]:
+            usage.kill(each, proc)
+        return True
 
     def end(self, boxed: Boxed) -> int:
         """Kill a candidate if it lives, and all that it started; return its exit code, or minus its signal.

@@ -19,6 +19,9 @@ class Limits:
         Of each process, counted from its start.
     memory_mb
         Address space of each process, beyond what it has when the limit is set.
+    together_mb
+        What all processes together may have in memory. Nothing in the kernel that everybody may use bounds
+        it: a server looks from time to time (`Box.look_after`).
     processes
         Processes and threads together.
     file_mb
@@ -31,6 +34,7 @@ class Limits:
 
     cpu_seconds: int = 60
     memory_mb: int = 1500
+    together_mb: int = 2000
     processes: int = 32
     file_mb: int = 64
     open_files: int = 128

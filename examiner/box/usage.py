@@ -1,53 +1,97 @@
-"""What a candidate uses, read from outside; none of it is its own word."""
+"""What a candidate uses, read from outside; none of it is its own word.
 
+Where no machine's /proc can be seen, as in a root of one's own, a descriptor that was opened on it before is
+what to read from.
+"""
+
+import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
+import signal
+from collections.abc import Collection, Iterator
 from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_MOST: Final = 1 << 16  # bytes of a file that is read at once
+PROC: Final = "/proc"
 
 
-def number(pidfd: int) -> int:
+def number(pidfd: int, proc: int | None = None) -> int:
     """Return the number, as seen from here, of the process behind a pidfd; -1 if it is dead."""
-    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+    for line in _read(proc, f"self/fdinfo/{pidfd}").splitlines():
         if line.startswith("Pid:"):
             return int(line.split()[1])
     raise OSError(f"descriptor {pidfd} is no pidfd")
 
 
-def processes(first: int) -> Iterator[int]:
+def processes(first: int, proc: int | None = None) -> Iterator[int]:
     """Yield a process and its descendants; those that end meanwhile may be among them.
 
     In a process namespace these are all there are: orphans become children of the first.
     """
     yield first
     try:
-        tasks = list(Path(f"/proc/{first}/task").iterdir())
-        children = [number for task in tasks for number in (task / "children").read_text().split()]
+        tasks = _entries(proc, f"{first}/task")
+        children = [each for task in tasks for each in _read(proc, f"{first}/task/{task}/children").split()]
     except OSError:  # it ended
         return
     for child in children:
-        yield from processes(int(child))
+        yield from processes(int(child), proc)
 
 
-def memory(first: int) -> int:
+def memory(first: int, proc: int | None = None) -> int:
     """Return the bytes that a process and its descendants have in memory, what they share counted once."""
-    return sum(_share(process) for process in processes(first))
+    return sum(_share(process, proc) for process in processes(first, proc))
+
+
+def largest_of_too_many(among: Collection[int], bound: int, proc: int | None = None) -> int | None:
+    """Return the largest of some processes if together they have more than `bound` bytes in memory."""
+    if sum(_mapped(each, proc) for each in among) <= bound:  # counts what they share for each, and is quick
+        return None
+    shares = {each: _share(each, proc) for each in among}
+    return max(shares, key=shares.__getitem__) if sum(shares.values()) > bound else None
+
+
+def kill(process: int, proc: int | None = None) -> None:
+    """Kill a process by its number as seen from here."""
+    with contextlib.suppress(OSError), _opened(proc, str(process), os.O_DIRECTORY) as folder:
+        signal.pidfd_send_signal(folder, signal.SIGKILL)
 
 
 def address_space(proc: int) -> int:
     """Return how many bytes this process has mapped; `proc` is open on /proc."""
-    descriptor = os.open("self/statm", os.O_RDONLY, dir_fd=proc)
-    try:
-        return int(os.read(descriptor, 100).split()[0]) * _PAGE
-    finally:
-        os.close(descriptor)
+    return int(_read(proc, "self/statm").split()[0]) * _PAGE
 
 
-def _share(process: int) -> int:
+def _mapped(process: int, proc: int | None) -> int:
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        return int(_read(proc, f"{process}/statm").split()[1]) * _PAGE
+    except OSError:  # it ended
+        return 0
+
+
+def _share(process: int, proc: int | None) -> int:
+    try:
+        lines = _read(proc, f"{process}/smaps_rollup").splitlines()
     except OSError:  # it ended
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) << 10
+
+
+def _read(proc: int | None, name: str) -> str:
+    with _opened(proc, name) as descriptor:
+        return os.read(descriptor, _MOST).decode()
+
+
+def _entries(proc: int | None, name: str) -> list[str]:
+    with _opened(proc, name, os.O_DIRECTORY) as descriptor:
+        return os.listdir(descriptor)  # noqa: PTH208 - a descriptor
+
+
+@contextlib.contextmanager
+def _opened(proc: int | None, name: str, flags: int = 0) -> Iterator[int]:
+    path = f"{PROC}/{name}" if proc is None else name
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=proc)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -42,6 +42,11 @@ class Walls:
     seccomp: bool
     denial: str = ""
 
+    def __str__(self) -> str:
+        landlocked = f"Landlock {self.landlock}" if self.landlock else ""
+        standing = ("namespaces" if self.namespaces else "", landlocked, "seccomp" if self.seccomp else "")
+        return ", ".join(filter(None, standing)) or "none"
+
     @property
     def are_enough(self) -> bool:
         """Whether student code may run behind them."""

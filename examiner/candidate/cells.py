@@ -143,13 +143,15 @@ class Life:
             _report(self.control, 0, {"cell": number, "trouble": str(error)})
             return
         if child == 0:
+            os.setpgid(0, 0)  # so that what it starts can be ended with it
             self._be_snapshot(number, role, channel)
             os._exit(0)
         _hang_up(channel)
         _report(self.control, 0, {"cell": number})
         if role is Role.EXAMINED:
             self.control.receive(time.monotonic() + FOREVER)
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
     def _be_snapshot(self, number: int, role: Role, channel: Channel) -> None:

@@ -22,6 +22,7 @@ from examiner.wire import Channel, SharedBlock
 START_SECONDS: Final = 60.0  # that a server may take until it is warm
 ANSWER_SECONDS: Final = 30.0  # that it may take to start a candidate
 MESSAGE: Final = 4096
+KILLED: Final = b"killed"
 OWN_FILES: Final = 24  # descriptors of a candidate that are not the student's
 
 
@@ -45,6 +46,15 @@ class Surroundings:
     walls: Walls | None = None
     caches: Path | None = None
     hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Warm:
+    """What a server has found around it: the walls that stand, and the versions of what runs behind them."""
+
+    walls: Walls
+    python: str
+    numpy: str
 
 
 class BrokenServer(PlatformFault):
@@ -108,6 +118,10 @@ class Candidate:
         """End all its processes now."""
         reaper.end(self.pidfd)
 
+    def was_too_large(self) -> bool:
+        """Whether one of its processes was killed, for the memory of all, since this was last asked."""
+        return self._server.has_killed()
+
     def check_server(self) -> None:
         """Raise BrokenServer if the server is no more, and the candidate with it."""
         self._server.check()
@@ -123,7 +137,7 @@ class Server:
         self._python = python
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = os.memfd_create("errors")
-        self._is_ready = False
+        self._warm: Warm | None = None
         text = os.memfd_create("program")
         os.write(text, program())
         os.lseek(text, 0, os.SEEK_SET)
@@ -162,10 +176,12 @@ class Server:
         if poll.poll(0):
             raise self._broken("it ended")
 
-    def wait_until_warm(self) -> Walls:
-        """Return once candidates can be started; the walls that stand."""
-        self._is_ready = True
-        return Walls(**json.loads(self._receive(b"ready", time.monotonic() + START_SECONDS)[0]))
+    def wait_until_warm(self) -> Warm:
+        """Return once candidates can be started: what they are started in."""
+        if self._warm is None:
+            said = json.loads(self._receive(b"ready", time.monotonic() + START_SECONDS)[0])
+            self._warm = Warm(Walls(**said["walls"]), said["python"], said["numpy"])
+        return self._warm
 
     def start(self, work: Work, bounds: Limits) -> Candidate:
         """Start a candidate; the one before must have been closed.
@@ -175,8 +191,7 @@ class Server:
         BrokenServer
             If the server did not start it.
         """
-        if not self._is_ready:
-            self.wait_until_warm()
+        self.wait_until_warm()
         ours, theirs = socket.socketpair()
         pairs = [Line.open() for role, _ in work.cells if role is not Role.PLAIN]
         handed = os.memfd_create("work")
@@ -200,6 +215,14 @@ class Server:
                 os.close(ends[0])
         return Candidate(self, pidfd, Channel(ours, limits=REPORTED), lines)
 
+    def has_killed(self) -> bool:
+        """Whether it has said so since it was last asked; nothing else is said while a candidate lives."""
+        is_said = False
+        with contextlib.suppress(BlockingIOError):
+            while self._link.recv(MESSAGE, socket.MSG_DONTWAIT) == KILLED:
+                is_said = True
+        return is_said
+
     def end(self, pidfd: int) -> None:
         """Have everything of a candidate ended."""
         os.close(pidfd)
@@ -221,6 +244,8 @@ class Server:
             message, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE, 1)
         except OSError as error:
             raise self._broken(str(error)) from error
+        if message == KILLED:  # in a candidate that has ended
+            return self._receive(verb, deadline)
         said, _, rest = message.partition(b" ")
         if said == b"refused":
             raise TooFewWalls("the box", "too few walls stand on this machine", rest.decode())

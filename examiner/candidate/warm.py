@@ -4,6 +4,7 @@ It runs none of a student's code and reads nothing that a student wrote: the wor
 descriptor. Messages on its link are datagrams, one job at a time:
 
     start + bounds as JSON, descriptors  →  started, pidfd  |  failed + reason
+                                         →  killed, before one of its processes is, for all their memory
     end                                  →  (nothing)
 """
 
@@ -13,6 +14,8 @@ import gc
 import importlib
 import json
 import os
+import platform
+import select
 import shutil
 import socket
 import tempfile
@@ -21,6 +24,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from examiner.box import absent
 from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
@@ -32,6 +37,7 @@ from examiner.candidate.recording import RecordingShell, recording_shell
 from examiner.candidate.work import ENVIRONMENT
 
 MESSAGE: Final = 4096  # bytes of a datagram
+LOOK_MS: Final = 50  # between two looks at the memory of a candidate
 MOST_DESCRIPTORS: Final = 253  # the kernel's bound for one datagram
 HUGE: Final = 2 << 20
 MADV_COLLAPSE: Final = 25
@@ -70,7 +76,8 @@ def serve(descriptor: int, lent_names: Any) -> None:
     gc.freeze()
     use_huge_pages(proc)
     os.close(proc)
-    link.send(b"ready " + json.dumps(asdict(box.walls)).encode())
+    warm = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
+    link.send(b"ready " + json.dumps(warm).encode())
     _answer(link, box, shell)
 
 
@@ -116,6 +123,8 @@ def use_huge_pages(proc: int) -> None:
 def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
     boxed: Boxed | None = None
     while True:
+        if boxed is not None:
+            _look_until_asked(link, box, boxed)
         message, descriptors, _, _ = socket.recv_fds(link, MESSAGE, MOST_DESCRIPTORS)
         if boxed is not None:
             box.end(boxed)
@@ -125,6 +134,14 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
             return
         if verb == b"start":
             boxed = _start(link, box, shell, Limits(**json.loads(bounds)), descriptors)
+
+
+def _look_until_asked(link: socket.socket, box: Box, boxed: Boxed) -> None:
+    """Look after a candidate's memory until there is a message."""
+    poll, is_over = select.poll(), False
+    poll.register(link, select.POLLIN)
+    while not poll.poll(0 if is_over else LOOK_MS):
+        is_over = box.look_after(boxed, partial(link.send, b"killed"))
 
 
 def _start(

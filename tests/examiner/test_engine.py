@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from examiner.box.limits import Limits as Bounds
 from examiner.box.walls import Walls
 from examiner.candidate.link import BrokenServer, Surroundings
 from examiner.engine import Engine, Job
@@ -81,6 +82,8 @@ def test_a_right_solution_gets_everything(engine):
     assert graded.sheet.points == 6
     assert graded.sheet.repairs == ()
     assert [verdict.mode for verdict in graded.sheet.verdicts] == [Mode.EXAMINED] * 3
+    assert graded.sheet.versions.keys() == {"examiner", "python", "numpy", "walls"}
+    assert all(graded.sheet.versions.values())
 
 
 def test_a_wrong_function_costs_the_cells_that_use_it(engine):
@@ -315,3 +318,56 @@ def test_the_same_submission_gets_the_same_seeds(engine):
     first, again, other = (engine.run(each).sheet for each in (job(), job(), job(own="1")))
     assert [v.seed for v in first.verdicts] == [v.seed for v in again.verdicts]
     assert not {v.seed for v in first.verdicts} & {v.seed for v in other.verdicts}
+
+
+GRAB = """
+import os, signal
+def grab(megabytes, processes):
+    held = []
+    for n in range(processes):
+        if n == processes - 1 or os.fork() == 0:
+            held = [b"x" * (megabytes << 20)]
+            while True:
+                signal.pause()
+"""
+SMALL = Bounds(memory_mb=300, together_mb=400)
+
+
+@pytest.fixture(scope="module", params=[None, Walls(namespaces=False, landlock=6, seccomp=True)])
+def small_engine(request):
+    """An engine whose candidates may use little memory."""
+    with Engine(Surroundings(PYTHON, request.param), b"secret", bounds=SMALL) as engine:
+        yield engine
+
+
+def test_a_function_that_takes_too_much_memory_costs_the_cells_that_call_it(small_engine):
+    """None of its processes takes more than a process may; all of them together do."""
+    greedy = f"{GRAB}\ndef f(x):\n    grab(150, 4)"
+    graded = small_engine.run(job(f=greedy, test_both="g(1)"))
+    lost = {"test_f": Outcome.OUT_OF_MEMORY, "test_both": Outcome.OUT_OF_MEMORY}
+    assert outcomes(graded) == PASSED | lost
+
+
+def test_what_a_function_gets_back_when_its_other_processes_were_killed_counts_for_nothing(small_engine):
+    """It may wait for their end, and answer as if nothing had been."""
+    greedy = f"{GRAB}\ndef f(x):\n    for n in range(4):\n        os.fork() or grab(150, 1)\n    os.wait()"
+    graded = small_engine.run(job(f=f"{greedy}\n    return x + 1"))
+    assert outcomes(graded)["test_f"] == Outcome.OUT_OF_MEMORY
+    assert outcomes(graded)["test_g"] == Outcome.PASSED
+
+
+def test_a_cell_that_takes_too_much_memory_costs_what_comes_after_it(small_engine):
+    """What was examined before stays; the student is told what it was."""
+    graded = small_engine.run(job(g=f"{GRAB}\nos.fork() or grab(150, 1)\ngrab(280, 1)"))
+    lost = {"test_g": Outcome.OUT_OF_MEMORY, "test_both": Outcome.OUT_OF_MEMORY}
+    assert outcomes(graded) == PASSED | lost
+    assert "used too much memory" in said(graded, "g")[0]["evalue"]
+
+
+def test_a_process_that_may_not_have_more_memory_is_told_so_by_python(small_engine):
+    """Then the cell goes on, as it does in a student's kernel."""
+    graded = small_engine.run(job(own="try:\n    bytes(400 << 20)\nexcept MemoryError:\n    print('no')"))
+    assert outcomes(graded) == PASSED
+    assert text(graded, "own") == "no\n"
+    in_kernel = small_engine.run(job(modes={"test_f": Mode.KERNEL}, f="def f(x):\n    bytes(400 << 20)"))
+    assert outcomes(in_kernel)["test_f"] == Outcome.OUT_OF_MEMORY

@@ -371,3 +371,33 @@ def test_limits_are_lowered_from_outside(in_box):
             link.send(os.strerror(error.errno).encode())
 
     assert in_box(scenario) == os.strerror(errno.EMFILE)
+
+
+def test_the_largest_of_too_many_is_killed_after_it_was_told(in_box):
+    """A candidate's processes share what it may have; the smaller ones go on."""
+
+    def scenario(box):
+        ours, theirs = socket.socketpair()
+        boxed = box.start(lambda: start_a_large_one(theirs), Limits(together_mb=150), {theirs.fileno()})
+        told = []
+        first = box.look_after(boxed, lambda: told.append(1))
+        ours.send(b"1")
+        ours.recv(1)
+        second = box.look_after(boxed, lambda: told.append(1))
+        signal_of_it = int(ours.recv(10))
+        third = box.look_after(boxed, lambda: told.append(1))
+        box.end(boxed)
+        return [first, second, third, len(told), signal_of_it]
+
+    def start_a_large_one(link):
+        link.recv(1)
+        child = os.fork()
+        if child == 0:
+            held = [b"x" * (160 << 20)]
+            link.send(b"1")
+            held.append(pause())
+        _, status = os.waitpid(child, 0)
+        link.send(str(os.WTERMSIG(status)).encode())
+        pause()
+
+    assert in_box(scenario) == [False, True, False, 1, signal.SIGKILL]

@@ -81,3 +81,9 @@ def test_fewer_walls_have_to_be_asked_for(in_child, ask, view):
 def test_calls_are_filtered_and_files_are_kept_or_it_is_not_enough(namespaces, landlock, seccomp_, enough):
     """Either namespaces or Landlock keep files; nothing else refuses calls."""
     assert Walls(namespaces, landlock, seccomp_).are_enough == enough
+
+
+def test_walls_are_named_on_the_sheet():
+    """Whoever reads a grade sees behind what it was earned."""
+    assert str(Walls(namespaces=True, landlock=7, seccomp=True)) == "namespaces, Landlock 7, seccomp"
+    assert str(Walls(namespaces=False, landlock=0, seccomp=False)) == "none"
