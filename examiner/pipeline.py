@@ -8,42 +8,25 @@ which is said, and stays until somebody asks for another.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from examiner import environment, intake, ledger, pool, rebuild, records, sheets, tables, worker
+from examiner import environment, grading, intake, pool, rebuild, records, sheets
 from examiner.box.walls import available
 from examiner.candidate.link import Surroundings
-from examiner.cases import Case, Faults, look_at
+from examiner.cases import Faults, look_at
 from examiner.course import choose
-from examiner.errors import BadSource, ExaminerError, NoSubmissions, PlatformFault, StudentFault
+from examiner.errors import BadSource, ExaminerError, NoSubmissions
 from examiner.export.csv import write_csv
 from examiner.grades import read_grades
+from examiner.grading import STEP_SECONDS, Watch
 from examiner.model import Assignment, Course, Grades, Question, Submission
 from examiner.notebook import check_source, read
 from examiner.parts import generate
 from examiner.report import feedback
 from examiner.sheets import Filing
-from examiner.staging import put_files
 from examiner.steps import Step, steps
-from examiner.worker import Desk, Done, Paper
-
-STEP_SECONDS = 600  # for what runs no student's code
-BATCH = 50  # gradings that are entered together
-
-
-class Watch(Protocol):
-    """Somebody who wants to know how far the run is."""
-
-    def phase(self, name: str, total: int) -> None:
-        """Take note that so many things of a kind will be done now."""
-
-    def start(self, name: str) -> None:
-        """Take note that one of them starts."""
-
-    def end(self, name: str, fault: ExaminerError | None) -> None:
-        """Take note that one of them ended."""
+from examiner.worker import Desk, Paper
 
 
 @dataclass(frozen=True)
@@ -112,7 +95,7 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     cases, faults = look_at(course, desk.papers, submissions, made_in)
     faults |= {case.submission: case.fault for case in cases if case.fault}
     todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
-    graded, failed = _grade(course, desk, cases, todo, wish, watch)
+    graded, failed = grading.grade(course, desk, cases, todo, wish.workers, watch)
     rebuild.keep_edits(course)
     stale = tuple(case.submission for case in cases if case.is_stale and case not in todo)
     return Run(course, wish, read_grades(course), tuple(submissions), faults | failed, stale, graded)
@@ -208,89 +191,6 @@ def _paper(course: Course, assignment: Assignment) -> Paper:
     is_notebook = {name: name.endswith(".ipynb") for name in files}
     notebooks = {Path(name).stem: files[name] for name in files if is_notebook[name] and "/" not in name}
     return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]})
-
-
-def _grade(  # noqa: PLR0913, PLR0917  (the one place where all of it comes together)
-    course: Course, desk: Desk, cases: Sequence[Case], todo: Sequence[Case], wish: Wish, watch: Watch
-) -> tuple[dict[Submission, Filing], Faults]:
-    """Grade, keep what came of each as soon as it ends, and enter it into the gradebook."""
-    by_name = {str(case.submission): case for case in todo}
-    graded: dict[Submission, Filing] = {}
-    faults: Faults = {}
-    with ledger.opened(tables.url_of(course.gradebook)) as book:
-        waiting = [_counting(course, case) for case in cases if case not in todo and case.filing]
-        try:
-            for name, result in _results(course, desk, todo, wish, watch):
-                case = by_name[name]
-                if isinstance(result, ExaminerError):
-                    faults[case.submission] = result
-                filing = _keep(course, desk, case, result)
-                if filing is not None:
-                    waiting.append(filing)
-                    graded[case.submission] = filing
-                if len(waiting) >= BATCH:
-                    book.enter(waiting)
-                    waiting = []
-        finally:  # also what was graded before an interrupt
-            book.enter(waiting)
-    return graded, faults
-
-
-def _results(
-    course: Course, desk: Desk, todo: Sequence[Case], wish: Wish, watch: Watch
-) -> Iterator[tuple[str, Done | ExaminerError]]:
-    """Yield what came of each submission, by its name."""
-    if not todo:
-        return
-    watch.phase("submissions", len(todo))
-    logs = course.state / "logs" / "grade"
-    jobs = (
-        pool.Job(case.hand_over(), logs / f"{case.submission}.log", _patience(course, desk, case))
-        for case in todo
-    )
-    starting = lambda job: watch.start(str(job.item))  # noqa: E731
-    for job, result in pool.run(partial(worker.at, desk), jobs, wish.workers, ["examiner.worker"], starting):
-        yield str(job.item), result
-        watch.end(str(job.item), result if isinstance(result, ExaminerError) else None)
-
-
-def _patience(course: Course, desk: Desk, case: Case) -> float:
-    """Return the seconds after which a worker must have failed: each of its steps is bounded by less."""
-    limits, paper = course.limits, desk.papers[case.submission.assignment]
-    cells = sum(notebook.count(b'"grade_id"') for notebook in paper.notebooks.values())
-    return worker.TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
-
-
-def _counting(course: Course, case: Case) -> Filing:
-    """Return the grading that counts, filed again if it is one from before: an attempt that came back."""
-    assert case.filing is not None
-    return case.filing if case.shelf.last == case.filing else sheets.accept(course, case.filing)
-
-
-def _keep(course: Course, desk: Desk, case: Case, result: Done | ExaminerError) -> Filing | None:
-    """Keep what came of a submission; return the grading that counts from now on, if it is a new one."""
-    submission, record = case.submission, case.record
-    if isinstance(result, StudentFault):
-        refused = replace(record, refused=case.identity.key, fault=result.parts)
-        records.write(course, submission, refused)
-        return None
-    if isinstance(result, PlatformFault):
-        if case.is_stale:
-            return case.filing
-        paper = desk.papers[submission.assignment]
-        return sheets.accept(course, worker.infrastructure(paper, case.identity, case.handed_in, result))
-    assert isinstance(result, Done)
-    place = course.root / "autograded" / str(submission)
-    put_files(course, place, _beside(submission) | dict(result.notebooks))
-    filing = sheets.accept(course, result.filing)
-    records.write(course, submission, replace(record, filing=filing.digest, refused=None, fault=None))
-    return filing
-
-
-def _beside(submission: Submission) -> dict[str, bytes]:
-    """Return what a student handed in beside the notebooks, which formgrader may show."""
-    files = intake.read(submission.folder)
-    return {name: content for name, content in files.items() if not name.endswith(".ipynb")}
 
 
 def _explain(

@@ -23,6 +23,7 @@ EXAMINER = [
     {"outline"},
     {"worker", "rebuild", "pool", "gradebook", "report", "export", "lab", "doctor"},
     {"cases", "steps"},
+    {"grading"},
     {"check", "plan", "pipeline"},
     {"outcome"},
     {"commands"},

@@ -8,10 +8,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from examiner.errors import ExaminerError
 
@@ -24,10 +27,19 @@ def progress(console: Console) -> Iterator["Bar | Lines"]:
         return
     columns = (
         *(TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()),
-        *(TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[now]}")),
+        *(Rate(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[now]}")),
     )
     with Progress(*columns, console=console) as bar:
         yield Bar(bar)
+
+
+class Rate(ProgressColumn):
+    """How many are done in a minute."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, once there is one."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{60 * speed:.0f}/min", style="progress.data.speed")
 
 
 class Bar:

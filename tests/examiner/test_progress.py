@@ -26,6 +26,7 @@ def test_a_log_gets_a_line_for_each_thing_that_ends():
 
 
 def test_a_terminal_gets_a_bar_with_what_is_being_done():
-    """How many are done, and how long it will take."""
+    """How many are done, how fast, and how long it will take."""
     assert "2/2" in shown(force_terminal=True)
+    assert "/min" in shown(force_terminal=True)
     assert "ben/01" in shown(force_terminal=True)

@@ -1,0 +1,160 @@
+"""The phase of a run in which work is graded: candidates side by side, each result kept as soon as it ends.
+
+What is kept of a result is its executed notebooks, then its sheets, then its rows in the gradebook, many in a
+transaction: whatever ends the run, the next one goes on from what is there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import Final, Protocol
+
+from examiner import intake, ledger, pool, records, sheets, tables, worker
+from examiner.cases import Case, Faults
+from examiner.errors import ExaminerError, PlatformFault, StudentFault
+from examiner.model import Course, Submission
+from examiner.sheets import Filing
+from examiner.staging import put_files
+from examiner.worker import Desk, Done
+
+STEP_SECONDS: Final = 600  # for what runs no student's code
+BATCH: Final = 50  # gradings that are entered together
+KEEPERS: Final = 4  # results that wait for the disk side by side
+
+
+class Watch(Protocol):
+    """Somebody who wants to know how far the run is."""
+
+    def phase(self, name: str, total: int) -> None:
+        """Take note that so many things of a kind will be done now."""
+
+    def start(self, name: str) -> None:
+        """Take note that one of them starts."""
+
+    def end(self, name: str, fault: ExaminerError | None) -> None:
+        """Take note that one of them ended."""
+
+
+def grade(  # noqa: PLR0913, PLR0917  (what is graded, how, and who watches)
+    course: Course, desk: Desk, cases: Sequence[Case], todo: Sequence[Case], workers: int, watch: Watch
+) -> tuple[Mapping[Submission, Filing], Faults]:
+    """Grade what is to do, and let the gradebook have that and what was graded before.
+
+    Returns
+    -------
+    mapping from Submission to Filing
+        The gradings that count from now on of what was graded now.
+    dict from Submission to ExaminerError
+        What could not be graded, and why.
+    """
+    by_name = {str(case.submission): case for case in todo}
+    with ledger.opened(tables.url_of(course.gradebook)) as book, ThreadPoolExecutor(KEEPERS) as threads:
+        keeper = _Keeper(course, desk, watch, book, threads)
+        try:
+            book.enter(_counting(course, case) for case in cases if case not in todo and case.filing)
+            for name, result in _results(course, desk, todo, workers, watch):
+                keeper.take(by_name[name], result)
+        finally:  # also what was graded before an interrupt
+            keeper.enter()
+    return keeper.graded, keeper.faults
+
+
+def _results(
+    course: Course, desk: Desk, todo: Sequence[Case], workers: int, watch: Watch
+) -> Iterator[tuple[str, Done | ExaminerError]]:
+    """Yield what came of each submission, by its name."""
+    if not todo:
+        return
+    watch.phase("submissions", len(todo))
+    logs = course.state / "logs" / "grade"
+    jobs = (
+        pool.Job(case.hand_over(), logs / f"{case.submission}.log", _patience(course, desk, case))
+        for case in todo
+    )
+    opening = partial(worker.at, desk)
+    for job, result in pool.run(
+        opening, jobs, workers, ["examiner.worker"], lambda job: watch.start(str(job.item))
+    ):
+        yield str(job.item), result
+
+
+def _patience(course: Course, desk: Desk, case: Case) -> float:
+    """Return the seconds after which a worker must have failed: each of its steps is bounded by less."""
+    limits, paper = course.limits, desk.papers[case.submission.assignment]
+    cells = sum(notebook.count(b'"grade_id"') for notebook in paper.notebooks.values())
+    return worker.TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
+
+
+def _counting(course: Course, case: Case) -> Filing:
+    """Return the grading that counts, filed again if it is one from before: an attempt that came back."""
+    assert case.filing is not None
+    return case.filing if case.shelf.last == case.filing else sheets.accept(course, case.filing)
+
+
+@dataclass
+class _Keeper:
+    """Keeps what comes, several results at a time: each waits for the disk more than once."""
+
+    course: Course
+    desk: Desk
+    watch: Watch
+    book: ledger.Ledger
+    threads: ThreadPoolExecutor
+    graded: dict[Submission, Filing] = field(default_factory=dict)
+    faults: Faults = field(default_factory=dict)
+    _keeping: list[Future[None]] = field(default_factory=list)
+    _waiting: list[Filing] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+
+    def take(self, case: Case, result: Done | ExaminerError) -> None:
+        """Have a result kept."""
+        self._keeping.append(self.threads.submit(self._keep, case, result))
+        if len(self._keeping) >= BATCH:
+            self.enter()
+
+    def enter(self) -> None:
+        """Return when everything is kept, and in the gradebook."""
+        keeping, self._keeping = self._keeping, []
+        for each in keeping:
+            each.result()
+        waiting, self._waiting = self._waiting, []
+        self.book.enter(waiting)
+
+    def _keep(self, case: Case, result: Done | ExaminerError) -> None:
+        filing = _keep(self.course, self.desk, case, result)
+        fault = result if isinstance(result, ExaminerError) else None
+        with self._lock:
+            if fault is not None:
+                self.faults[case.submission] = fault
+            if filing is not None:
+                self.graded[case.submission] = filing
+                self._waiting.append(filing)
+            self.watch.end(str(case.submission), fault)
+
+
+def _keep(course: Course, desk: Desk, case: Case, result: Done | ExaminerError) -> Filing | None:
+    """Keep what came of a submission; return the grading that counts from now on, if it is a new one."""
+    submission, record = case.submission, case.record
+    if isinstance(result, StudentFault):
+        refused = replace(record, refused=case.identity.key, fault=result.parts)
+        records.write(course, submission, refused)
+        return None
+    if isinstance(result, Done):
+        place = course.root / "autograded" / str(submission)
+        put_files(course, place, _beside(submission) | dict(result.notebooks))
+        filing = sheets.accept(course, result.filing)
+        records.write(course, submission, replace(record, filing=filing.digest, refused=None, fault=None))
+        return filing
+    if case.is_stale:
+        return None
+    fault = result if isinstance(result, PlatformFault) else PlatformFault(*result.parts)
+    paper = desk.papers[submission.assignment]
+    return sheets.accept(course, worker.infrastructure(paper, case.identity, case.handed_in, fault))
+
+
+def _beside(submission: Submission) -> dict[str, bytes]:
+    """Return what a student handed in beside the notebooks, which formgrader may show."""
+    files = intake.read(submission.folder)
+    return {name: content for name, content in files.items() if not name.endswith(".ipynb")}
