@@ -119,7 +119,7 @@ class Engine:
             If one of the notebooks is none.
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
-        repaired = repair(prepared.notebook, _submitted(job))
+        repaired = repair(prepared.notebook, document_of(job))
         conditions = Conditions(self._secret, job.limits.cell_seconds, self._reference)
         try:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
@@ -169,7 +169,8 @@ def _versions(warm: Warm) -> Mapping[str, str]:
     return {"examiner": ours, "python": warm.python, "numpy": warm.numpy, "walls": str(warm.walls)}
 
 
-def _submitted(job: Job) -> Mapping[str, Any]:
+def document_of(job: Job) -> Mapping[str, Any]:
+    """Return the JSON of what was handed in; UnreadableNotebook if it is none."""
     try:
         document = json.loads(job.submitted)
     except (ValueError, RecursionError) as error:

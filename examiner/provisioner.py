@@ -141,6 +141,9 @@ class BoxedProvisioner(KernelProvisionerBase):
     limits = Dict(help="What it may use, in the words of examiner.box.limits.Limits.").tag(config=True)
     variables = Dict(help="Variables in addition to those of its specification.").tag(config=True)
     fonts = Unicode(help="A folder with matplotlib's lists of fonts.").tag(config=True)
+    files = Dict(
+        help="What its working folder holds, by path, besides what the folder it is started in holds."
+    )
     walls = Instance(Walls, allow_none=True, help="Exactly these, instead of all there are.")
 
     _helper: "subprocess.Popen[bytes] | None" = None
@@ -255,7 +258,7 @@ class BoxedProvisioner(KernelProvisionerBase):
             shown=(*map(str, seen.shown), *self.shown, self.kernel_spec.resource_dir),
             hidden=(*map(str, seen.hidden), *self.hidden),
             bounds=Limits(**{**vars(LIMITS), **self.limits}),
-            files={name: content for name, content in files.items() if not name.endswith(".ipynb")},
+            files={n: text for n, text in files.items() if not n.endswith(".ipynb")} | self.files,
             fonts=self._fonts(),
             walls=self.walls,
         )
