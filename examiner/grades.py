@@ -6,49 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError
 
-from examiner.errors import ForeignGradebook
+from examiner import tables
 from examiner.model import Course, Grade, Grades, Mark, Question, Student
 from examiner.notebook import read
-
-REVISION = "e43177bfe90b"  # of the tables of nbgrader 0.9.6, as alembic counts them
-
-_schema = sa.MetaData()
-
-
-def _table(name: str, *columns: str | sa.Column[Any]) -> sa.Table:
-    return sa.Table(name, _schema, *(sa.Column(c, sa.String) if isinstance(c, str) else c for c in columns))
-
-
-_revision = _table("alembic_version", "version_num")
-_assignment = _table("assignment", "id", "name", sa.Column("duedate", sa.DateTime))
-_notebook = _table("notebook", "id", "name", "assignment_id")
-_cell = _table("base_cell", "id", "name", "notebook_id")
-_grade_cell = _table("grade_cells", "id", sa.Column("max_score", sa.Float))
-_task_cell = _table("task_cells", "id", sa.Column("max_score", sa.Float))
-_student = _table("student", "id", "first_name", "last_name", "email", "lms_user_id")
-_submitted = _table(
-    "submitted_assignment",
-    "id",
-    "assignment_id",
-    "student_id",
-    sa.Column("timestamp", sa.DateTime),
-    sa.Column("extension", sa.Interval),
-)
-_submitted_notebook = _table(
-    "submitted_notebook", "id", "assignment_id", "notebook_id", sa.Column("late_submission_penalty", sa.Float)
-)
-_grade = _table(
-    "grade",
-    "cell_id",
-    "notebook_id",
-    sa.Column("auto_score", sa.Float),
-    sa.Column("manual_score", sa.Float),
-    sa.Column("extra_credit", sa.Float),
-    sa.Column("needs_manual_grade", sa.Boolean),
-)
-_comment = _table("comment", "cell_id", "notebook_id", "auto_comment", "manual_comment")
 
 
 def read_grades(course: Course) -> Grades:
@@ -61,24 +22,8 @@ def read_grades(course: Course) -> Grades:
     """
     if not course.gradebook.exists():
         return Grades(students=(), due={}, questions={}, grades={})
-    engine = sa.create_engine(f"sqlite:///{course.gradebook}?timeout=60")
-    try:
-        with engine.connect() as connection:
-            _check_revision(course, connection)
-            return _Reader(course, connection).read()
-    except DatabaseError as error:
-        fix = "put back a copy of yours, or move it away and grade again"
-        raise ForeignGradebook(course.gradebook, f"this is no gradebook ({error.orig})", fix) from error
-    finally:
-        engine.dispose()
-
-
-def _check_revision(course: Course, connection: sa.Connection) -> None:
-    found = connection.scalar(sa.select(_revision.c.version_num))
-    if found != REVISION:
-        fact = f"it is of another version of nbgrader (revision {found}, not {REVISION})"
-        fix = "copy it, then run `nbgrader db upgrade`, or use the nbgrader that wrote it"
-        raise ForeignGradebook(course.gradebook, fact, fix)
+    with tables.readable(tables.url_of(course.gradebook)) as engine, engine.connect() as connection:
+        return _Reader(course, connection).read()
 
 
 class _Reader:
@@ -90,7 +35,7 @@ class _Reader:
 
     def read(self) -> Grades:
         """Return everything."""
-        due = {row.name: _utc(row.duedate) for row in self._rows(sa.select(_assignment))}
+        due = {row.name: _utc(row.duedate) for row in self._rows(sa.select(tables.assignment))}
         cells = dict(self._cells())
         questions: dict[str, list[Question]] = {name: [] for name in due}
         for assignment, question in cells.values():
@@ -106,22 +51,22 @@ class _Reader:
         yield from self._connection.execute(query)
 
     def _students(self) -> Iterator[Student]:
-        for row in self._rows(sa.select(_student)):
+        for row in self._rows(sa.select(tables.student)):
             yield Student(*(value or "" for value in row))
 
     def _cells(self) -> Iterator[tuple[str, tuple[str, Question]]]:
-        for kind in (_grade_cell, _task_cell):
+        for kind in (tables.grade_cell, tables.task_cell):
             query = (
                 sa.select(
                     kind.c.id,
                     kind.c.max_score,
-                    _cell.c.name,
-                    _notebook.c.name.label("notebook"),
-                    _assignment.c.name.label("assignment"),
+                    tables.base_cell.c.name,
+                    tables.notebook.c.name.label("notebook"),
+                    tables.assignment.c.name.label("assignment"),
                 )
-                .join(_cell, _cell.c.id == kind.c.id)
-                .join(_notebook, _notebook.c.id == _cell.c.notebook_id)
-                .join(_assignment, _assignment.c.id == _notebook.c.assignment_id)
+                .join(tables.base_cell, tables.base_cell.c.id == kind.c.id)
+                .join(tables.notebook, tables.notebook.c.id == tables.base_cell.c.notebook_id)
+                .join(tables.assignment, tables.assignment.c.id == tables.notebook.c.assignment_id)
             )
             for row in self._rows(query):
                 yield row.id, (row.assignment, Question(row.notebook, row.name, row.max_score))
@@ -140,11 +85,11 @@ class _Reader:
         self, due: Mapping[str, datetime | None], questions: Mapping[str, Question]
     ) -> Iterator[tuple[tuple[str, str], Grade]]:
         notebooks = defaultdict(list)
-        for row in self._rows(sa.select(_submitted_notebook)):
+        for row in self._rows(sa.select(tables.submitted_notebook)):
             notebooks[row.assignment_id].append(row)
         marks, comments = self._marks(questions), self._comments()
-        query = sa.select(_submitted, _assignment.c.name).join(
-            _assignment, _assignment.c.id == _submitted.c.assignment_id
+        query = sa.select(tables.submission, tables.assignment.c.name).join(
+            tables.assignment, tables.assignment.c.id == tables.submission.c.assignment_id
         )
         for row in self._rows(query):
             parts = notebooks[row.id]
@@ -161,7 +106,7 @@ class _Reader:
 
     def _marks(self, questions: Mapping[str, Question]) -> Mapping[str, dict[Question, Mark]]:
         marks: dict[str, dict[Question, Mark]] = defaultdict(dict)
-        for row in self._rows(sa.select(_grade)):
+        for row in self._rows(sa.select(tables.grade)):
             if row.cell_id in questions:
                 base = row.manual_score if row.manual_score is not None else row.auto_score
                 score = None if base is None else base + (row.extra_credit or 0.0)
@@ -170,7 +115,7 @@ class _Reader:
 
     def _comments(self) -> Mapping[str, list[str]]:
         comments = defaultdict(list)
-        for row in self._rows(sa.select(_comment)):
+        for row in self._rows(sa.select(tables.comment)):
             text = row.manual_comment or row.auto_comment
             if text:
                 comments[row.notebook_id].append(f"{row.cell_id} {text}")

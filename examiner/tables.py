@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from examiner.errors import ForeignGradebook, PlatformFault
-from examiner.grades import REVISION
 
+REVISION: Final = "e43177bfe90b"  # of the tables of nbgrader 0.9.6, as alembic counts them
 PATIENCE: Final = 60.0  # seconds
 LOCAL_DISKS: Final = frozenset(
     {"apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
@@ -198,6 +198,19 @@ def opened(url: str, *, alone: bool = False, patience: float = PATIENCE) -> Iter
             with suppress(sqlite3.DatabaseError):  # somebody reads: the last to close puts the log away
                 pragma(engine, "busy_timeout=1000")
                 _put_log_away(engine)
+        engine.dispose()
+
+
+@contextmanager
+def readable(url: str, patience: float = PATIENCE) -> Iterator[sa.Engine]:
+    """Give an engine for those who only read; errors are those of `opened`."""
+    engine = sa.create_engine(url, connect_args={"timeout": patience})
+    place = sa.make_url(url).database or url
+    try:
+        with _told(place):
+            checked_names(engine, place)
+            yield engine
+    finally:
         engine.dispose()
 
 

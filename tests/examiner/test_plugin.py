@@ -14,7 +14,7 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import BaseConverter
 from traitlets.config import Config
 
-from examiner.grades import REVISION
+from examiner.tables import REVISION
 from examiner.plugin import ExplainFeedback, configure, generate_parts
 from examiner.verdict import Outcome, Verdict
 
