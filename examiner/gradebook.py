@@ -7,9 +7,11 @@ import logging
 from pathlib import Path
 from typing import Final
 
+import nbformat
 from nbgrader.converters import GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.log import get_logger
 
@@ -49,6 +51,19 @@ def release(course: Course, assignment: Assignment) -> None:
         made, final = aside / assignment.name, course.release(assignment)
         if not final.is_dir() or digest(made) != digest(final):
             put(made, final)
+
+
+def penalize(course: Course, submission: Submission) -> None:
+    """Have nbgrader's plugin assign a late penalty, as its settings say."""
+    config = _settings(course, course.gradebook)
+    for notebook in sorted(course.root.joinpath("source", submission.assignment).glob("*.ipynb")):
+        named = {
+            "notebook": notebook.stem,
+            "assignment": submission.assignment,
+            "student": submission.student,
+        }
+        resources = {"nbgrader": named | {"db_url": config.CourseDirectory.db_url}}
+        AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(), resources)
 
 
 def explain(course: Course, submission: Submission) -> None:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from examiner import environment, grading, intake, pool, rebuild, records, sheets
 from examiner.box.walls import available
@@ -97,6 +97,7 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
     graded, failed = grading.grade(course, desk, cases, todo, wish.workers, watch)
     rebuild.keep_edits(course)
+    failed |= _penalize(course, submissions, wish, watch)
     stale = tuple(case.submission for case in cases if case.is_stale and case not in todo)
     return Run(course, wish, read_grades(course), tuple(submissions), faults | failed, stale, graded)
 
@@ -193,6 +194,26 @@ def _paper(course: Course, assignment: Assignment) -> Paper:
     return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]})
 
 
+def _penalize(course: Course, submissions: Iterable[Submission], wish: Wish, watch: Watch) -> Faults:
+    """Have nbgrader assign the penalties of late submissions that were graded since it last did."""
+    grades = read_grades(course)
+    known = {each: records.read(course, each) for each in submissions}
+    late = [
+        submission
+        for submission, record in known.items()
+        if (grade := grades.of(submission.student, submission.assignment)) and grade.late_seconds
+        if record.filing != record.penalized
+    ]
+    faults: Faults = {}
+    for step, fault in _each(course, "penalize", late, wish, watch, "late"):
+        if fault is not None:
+            faults[step.what] = fault
+        else:
+            record = known[step.what]
+            records.write(course, step.what, replace(record, penalized=record.filing))
+    return faults
+
+
 def _explain(
     course: Course, submissions: Iterable[Submission], grades: Grades, wish: Wish, watch: Watch
 ) -> Faults:
@@ -219,14 +240,21 @@ def _explain(
 
 
 def _each(  # noqa: PLR0913, PLR0917  (what is done, to what, and who watches)
-    course: Course, do: str, what: Sequence[Any], wish: Wish, watch: Watch, phase: str
+    course: Course,
+    do: Literal["release", "penalize", "explain"],
+    what: Sequence[Any],
+    wish: Wish,
+    watch: Watch,
+    phase: str,
 ) -> Iterator[tuple[Any, ExaminerError | None]]:
     """Do one of nbgrader's steps for each thing, and yield it with the error that ended it, if one did."""
     if not what:
         return
     watch.phase(phase, len(what))
     logs = course.state / "logs" / do
-    jobs = [pool.Job(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(course, e) for e in what)]
+    jobs = [
+        pool.Job(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(do, course, e) for e in what)
+    ]
     preload = ["examiner.gradebook", "examiner.plugin"]
     for job, fault in pool.run(steps, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))):
         yield job.item, fault

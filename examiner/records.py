@@ -23,6 +23,8 @@ class Record:
     ----------
     filing : str
         Digest of the grading whose notebooks are in `autograded/`; empty if there are none.
+    penalized : str
+        Digest of the grading for which nbgrader assigned a late penalty, or none; empty if it was not asked.
     feedback : str
         Digest of what its feedback was made from; empty if there is none.
     refused : Key, optional
@@ -32,6 +34,7 @@ class Record:
     """
 
     filing: str = ""
+    penalized: str = ""
     feedback: str = ""
     refused: Key | None = None
     fault: tuple[str, str, str] | None = None
@@ -43,7 +46,7 @@ def read(course: Course, submission: Submission) -> Record:
         values = json.loads(_path(course, submission).read_text())
         refused = values["refused"] and Key(**values["refused"])
         fault = values["fault"] and tuple(values["fault"])
-        return Record(values["filing"], values["feedback"], refused, fault)
+        return Record(values["filing"], values["penalized"], values["feedback"], refused, fault)
     except (OSError, ValueError, KeyError, TypeError):
         return Record()
 

@@ -1,16 +1,18 @@
-"""What is left to nbgrader itself, for worker processes: releases and pages of feedback."""
+"""What is left to nbgrader itself, for worker processes: releases, late penalties, pages of feedback."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from examiner.model import Assignment, Course, Submission
 
 
 @dataclass(frozen=True)
 class Step:
-    """A release to be made, or the feedback of a submission."""
+    """Something of nbgrader's to be done."""
 
+    do: Literal["release", "penalize", "explain"]
     course: Course
     what: Assignment | Submission
 
@@ -24,9 +26,12 @@ def steps() -> Iterator[Callable[[Step], None]]:
     from examiner import gradebook  # noqa: PLC0415  (nbgrader costs seconds; only these processes need it)
 
     def do(step: Step) -> None:
-        if isinstance(step.what, Assignment):
-            gradebook.release(step.course, step.what)
-        else:
-            gradebook.explain(step.course, step.what)
+        match step.do, step.what:
+            case "release", Assignment() as assignment:
+                gradebook.release(step.course, assignment)
+            case "penalize", Submission() as submission:
+                gradebook.penalize(step.course, submission)
+            case "explain", Submission() as submission:
+                gradebook.explain(step.course, submission)
 
     yield do

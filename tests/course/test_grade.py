@@ -241,3 +241,15 @@ def test_the_result_can_be_read_by_a_program(graded, tmp_path):
 def test_a_student_who_is_not_in_the_roster_is_graded_too(graded_once):
     """A late registration is no reason to lose work; carl stands in the table like everybody."""
     assert ("carl", "01_double") in scores(graded_once[0])
+
+
+def test_a_late_penalty_is_nbgraders(graded):
+    """Its plugins stay in use; a penalty is never more than the score."""
+    with (graded.root / "nbgrader_config.py").open("a") as file:
+        file.write('c = get_config()\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
+    graded.hand_in("ben", when="2026-09-22 22:00:00 UTC")
+    run = graded.examiner("grade", "-s", "ben", "-a", "01_double")
+    assert "late 1/1 ben/01_double" in run.stdout
+    grade = read_grades(graded.course).of("ben", "01_double")
+    assert (grade.raw_score, grade.penalty, grade.score) == (7, 7, 0)
+    assert "late 1/" not in graded.examiner("grade", "-s", "ben").stdout

@@ -21,7 +21,7 @@ def filing(outcome=Outcome.PASSED):
 
 
 DONE, FAILED = Shelf((filing(),)), Shelf((filing(Outcome.INFRASTRUCTURE),))
-HERE, REFUSED = Record(filing().digest), Record("", "", IDENTITY.key, ("place", "fact", "fix"))
+HERE, REFUSED = Record(filing().digest), Record("", "", "", IDENTITY.key, ("place", "fact", "fix"))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def submission(small):
 @pytest.mark.parametrize("refusal", [(None, None), (Key("a", "b", "c"), ("place", "fact", "fix"))])
 def test_a_record_comes_back_as_it_was_written(small, submission, refusal):
     """A fault keeps its three parts, so that it is told again in the same words."""
-    record = Record("filing", "feedback", *refusal)
+    record = Record("filing", "penalized", "feedback", *refusal)
     records.write(small.course, submission, record)
     assert records.read(small.course, submission) == record
 
