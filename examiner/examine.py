@@ -194,8 +194,7 @@ def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) 
 
 
 def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == cell.file]
-    line = lines[-1] if lines else None
+    line = _line(cell, error)
     if isinstance(error, MemoryError):
         outcome = Outcome.OUT_OF_MEMORY
     else:
@@ -208,12 +207,24 @@ def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
         message=f"{type(error).__name__}: {error}"[:MAX_MESSAGE],
         hint=hint if outcome is Outcome.FAILED else "",
         line=line,
-        is_hidden=line is None or any(line in region for region in cell.hidden),
+        is_hidden=line is None or _is_hidden(cell, line),
     )
 
 
 def _lost(cell: GradeCell, seed: str, lost: CandidateLost) -> Verdict:
-    return _verdict(cell, seed, lost.outcome, message=lost.fact)
+    line = _line(cell, lost)
+    known = {"line": line, "is_hidden": line is not None and _is_hidden(cell, line)}
+    return _verdict(cell, seed, lost.outcome, message=lost.fact, **known)
+
+
+def _line(cell: GradeCell, error: BaseException) -> int | None:
+    """Return the line of the cell in which it was raised."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == cell.file]
+    return lines[-1] if lines else None
+
+
+def _is_hidden(cell: GradeCell, line: int) -> bool:
+    return any(line in region for region in cell.hidden)
 
 
 def _verdict(cell: GradeCell, seed: str, outcome: Outcome, **known: Any) -> Verdict:

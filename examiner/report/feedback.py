@@ -31,10 +31,10 @@ TOLD: Final = {
     Outcome.ERROR: "An exception was raised",
     Outcome.TIMEOUT: "It took too long and was stopped",
     Outcome.OUT_OF_MEMORY: "It needed more memory than it may have",
-    Outcome.CRASHED: "Your code ended its own process, as exit() or a crash does",
+    Outcome.CRASHED: "Your code ended its own process, as by exit() or a crash",
     Outcome.TAMPERED: (
-        "What came from the process of your code was no answer to what it was asked; "
-        "if you cannot explain that, tell your instructor"
+        "What came from the process of your code was no answer (if you cannot explain that, "
+        "tell your instructor)"
     ),
     Outcome.INCONCLUSIVE: "The measurements gave no clear answer, so a person decides",
     Outcome.INFRASTRUCTURE: "The grading itself failed, which is not your fault; a person decides",
@@ -47,8 +47,7 @@ NOT_BEGUN: Final = {
 }
 REACHED_THE_END: Final = "The test ran to its end and gave no points"
 NOT_UNDERSTOOD: Final = (
-    "The test cannot judge what your code gave it; "
-    "if something of that kind was asked for, tell your instructor"
+    "Your code gave what the test cannot judge (if that was asked for, tell your instructor)"
 )
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -147,16 +146,20 @@ def _story(source: str, verdict: Verdict) -> str:
     outcome = verdict.outcome
     if outcome in NOT_BEGUN and not verdict.seconds and verdict.mode is not Mode.KERNEL:
         return f"The test could not begin: {NOT_BEGUN[outcome]}."
-    match outcome:
+    return f"{_what(source, verdict)}{_where(source, verdict)}"
+
+
+def _what(source: str, verdict: Verdict) -> str:
+    match verdict.outcome:
         case Outcome.PASSED if BEGIN_HIDDEN in source:
-            return f"{TOLD[outcome]}, the hidden ones too."
+            return f"{TOLD[Outcome.PASSED]}, the hidden ones too"
         case Outcome.TIMEOUT if verdict.seconds:
-            return f"{TOLD[outcome]} after {verdict.seconds:.0f} s."
+            return f"{TOLD[Outcome.TIMEOUT]} after {verdict.seconds:.0f} s"
         case Outcome.FAILED if not (verdict.line or verdict.is_hidden or verdict.mode is Mode.KERNEL):
-            return f"{REACHED_THE_END}."
+            return REACHED_THE_END
         case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.message.startswith("AuthorError"):
-            return f"{NOT_UNDERSTOOD}."
-    return f"{TOLD[outcome]}{_where(source, verdict)}"
+            return NOT_UNDERSTOOD
+    return TOLD[verdict.outcome]
 
 
 def _where(source: str, verdict: Verdict) -> str:
