@@ -1,4 +1,7 @@
-"""Reads course.toml and roster.csv: what a course is, or one clear error about what it says."""
+"""Reads course.toml and roster.csv: what a course is, or one clear error about what it says.
+
+A course of nbgrader's without course.toml is read from nbgrader's own settings, see `stock`.
+"""
 
 import csv
 import re
@@ -11,6 +14,7 @@ from typing import Any, Self
 
 from examiner.errors import BadCourse, NoCourse, UnknownName
 from examiner.model import Assignment, Course, Limits, Student, StudentEnvironment
+from examiner.verdict import Mode
 
 COURSE_FILE = "course.toml"
 ROSTER_FILE = "roster.csv"
@@ -18,6 +22,8 @@ ROSTER_COLUMNS = ("id", "first_name", "last_name", "email", "lms_id")
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a kernel, a path in an exchange
 SAFE_NAME_FIX = "use letters, digits, '_', '-' and '.'"
+
+MODES = {"examined": None, "kernel": Mode.KERNEL}
 
 KINDS = {
     str: "text in quotes",
@@ -84,14 +90,18 @@ def load_course(root: Path) -> Course:
     Raises
     ------
     NoCourse
-        If the folder has no course.toml.
+        If the folder has no course.toml, and is no course of nbgrader's either.
     BadCourse
-        If course.toml or roster.csv says something that cannot be used.
+        If course.toml, roster.csv or nbgrader_config.py says something that cannot be used.
     """
     root = root.resolve()
     path = root / COURSE_FILE
     if not path.is_file():
-        fact = f"this is no course: there is no {COURSE_FILE}"
+        from examiner import stock  # noqa: PLC0415 - what only such a course needs would delay every command
+
+        if stock.is_stock(root):
+            return stock.load_stock(root)
+        fact = f"this is no course: there is no {COURSE_FILE}, nor {stock.SETTINGS} beside source/"
         raise NoCourse(root, fact, "go to a course, or name one with --course")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -111,6 +121,7 @@ def _course(root: Path, table: Table) -> Course:
         assignments=tuple(_assignment(name, assignments.table(name)) for name in assignments.headers()),
         roster=read_roster(root / ROSTER_FILE),
         package=_package(root, table.table("reference")),
+        mode=mode_called(table.place, table.take("mode", str, "examined")),
     )
     table.refuse_the_rest()
     if not course.assignments:
@@ -145,6 +156,13 @@ def _package(root: Path, table: Table) -> Path | None:
     if package and not (root / package / "__init__.py").is_file():
         raise BadCourse(table.place, f"'{package}' is no Python package", "name the folder of the reference")
     return root / package if package else None
+
+
+def mode_called(place: str, name: str) -> Mode | None:
+    """Return where all grade cells are judged; None leaves it to the evidence."""
+    if name not in MODES:
+        raise BadCourse(place, f"the mode is {name!r}", f"choose from {', '.join(map(repr, MODES))}")
+    return MODES[name]
 
 
 def _assignment(name: str, table: Table) -> Assignment:

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
-from examiner.model import Course
+from examiner.kernels import find_kernel
+from examiner.model import Course, StudentEnvironment
 from examiner.parts import CHECKS, checks_files, write
 
 STAMP = "examiner-fingerprint.json"
@@ -56,6 +57,9 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
     PlatformFault
         If the environment cannot be made; the log says why.
     """
+    if course.student.requirements is None:
+        require(course)
+        return False
     wanted, found = fingerprint(course), stamped(course)
     if found != wanted:
         stamp = course.student.folder / STAMP
@@ -79,6 +83,8 @@ def require(course: Course) -> Fingerprint:
     MissingEnvironment
         If it is missing or out of date, or the kernel is missing or another course's.
     """
+    if course.student.requirements is None:
+        return _fingerprint_of_kernel(course.student)
     place, fix = course.student.folder, "run `examiner setup`"
     wanted, found = fingerprint(course), stamped(course)
     if found is None:
@@ -92,6 +98,20 @@ def require(course: Course) -> Fingerprint:
         fact = f"it is registered for {kernel['argv'][0]}"
         raise MissingEnvironment(f"kernel {course.student.kernel}", fact, fix)
     return found
+
+
+def _fingerprint_of_kernel(student: StudentEnvironment) -> Fingerprint:
+    """Return what an environment is that we have not made: its kernel, and the names of what is installed."""
+    kernel = find_kernel(student.kernel)
+    place, fix = f"kernel {student.kernel}", "install it, and see `jupyter kernelspec list`"
+    if kernel is None:
+        raise MissingEnvironment(place, "Jupyter does not know this kernel, which the notebooks name", fix)
+    if not kernel.program.is_file():
+        raise MissingEnvironment(place, f"its program {kernel.program} is not there", fix)
+    base = hashlib.sha256(kernel.specification + str(kernel.program).encode())
+    for path in sorted(student.folder.glob("lib*/python3*/site-packages/*.dist-info")):
+        base.update(path.name.encode())
+    return Fingerprint(base.hexdigest(), "")
 
 
 def caches(course: Course) -> Path:

@@ -8,6 +8,7 @@ import pytest
 
 from examiner.course import choose, load_course
 from examiner.errors import BadCourse, NoCourse, UnknownName
+from examiner.verdict import Mode
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +50,12 @@ def test_what_is_not_said_has_a_default(course):
     assert small.student.display_name == "small-student"
 
 
+def test_a_course_can_ask_for_its_kernel(course):
+    """Else the evidence says where each grade cell is judged."""
+    assert course().mode is None
+    assert course('mode = "kernel"' + SMALL).mode is Mode.KERNEL
+
+
 def test_a_due_date_keeps_its_moment(course):
     """The gradebook is in UTC; the instructor may think in any zone."""
     due = course(SMALL + "due = 2026-09-21T23:00:00+01:00\n").assignments[0].due
@@ -71,6 +78,7 @@ def test_a_due_date_keeps_its_moment(course):
         (SMALL + '[reference]\npackage = "nothing"', "is no Python package"),
         (SMALL.replace("[assignments.01_first]", ""), "it names no assignment"),
         (SMALL.replace("01_first", "'a/b'"), "cannot be the name of a folder"),
+        ('mode = "fast"' + SMALL, "the mode is 'fast'; choose from 'examined', 'kernel'"),
     ],
 )
 def test_a_broken_course_file_is_one_clear_sentence(course, toml, words):

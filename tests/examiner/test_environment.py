@@ -11,6 +11,7 @@ import pytest
 from examiner.course import load_course
 from examiner.environment import STAMP, fingerprint, kernel_spec, require, setup
 from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
+from examiner.model import StudentEnvironment
 
 COURSE = load_course(Path(__file__).parents[2])
 
@@ -100,3 +101,14 @@ def test_the_student_environment_has_nothing_of_the_instructors(tmp_path, module
         [COURSE.student.python, "-c", f"import {module}"], cwd=tmp_path, capture_output=True, check=False
     )
     assert b"ModuleNotFoundError" in done.stderr
+
+
+def test_an_environment_that_is_not_ours_is_asked_for_its_kernel_alone(tmp_path):
+    """The kernel that a stock course's notebooks name; what is installed there is part of a grade's key."""
+    student = StudentEnvironment(Path(sys.prefix), None, "python3", "Python 3", Path(sys.executable))
+    stock = replace(COURSE, student=student)
+    assert not setup(stock, print)
+    assert require(stock) == require(stock)
+    assert require(stock) != require(replace(stock, student=replace(student, folder=tmp_path)))
+    with pytest.raises(MissingEnvironment, match="kernel r: Jupyter does not know this kernel"):
+        require(replace(stock, student=replace(student, kernel="r")))
