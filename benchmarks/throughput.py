@@ -135,7 +135,7 @@ def grade(engine: Engine, number: int, folder: Path) -> None:
     graded = engine.run(job(number))
     assert graded.sheet.points == 2 * GRADE_CELLS, graded.sheet
     with clock.running("sheet and notebook written"):
-        (folder / f"s{number}.json").write_text(graded.sheet.to_json())
+        (folder / f"s{number}.json").write_text(json.dumps(graded.sheet.to_data()))
         (folder / f"s{number}.ipynb").write_bytes(graded.notebook)
 
 

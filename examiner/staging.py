@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,10 +30,11 @@ def put(made: Path, final: Path) -> None:
 
 def put_files(course: Course, final: Path, files: Mapping[str, bytes]) -> None:
     """Let a folder hold these files, by their paths in it, and nothing else."""
-    with staging(course) as aside:
-        made = aside / final.name
-        for name, content in files.items():
-            path = made / name
+    made = course.staging / uuid.uuid4().hex
+    made.mkdir(parents=True)
+    for name, content in files.items():
+        path = made / name
+        if "/" in name:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        put(made, final)
+        path.write_bytes(content)
+    put(made, final)

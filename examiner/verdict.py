@@ -4,10 +4,9 @@ A verdict cannot be built that breaks the rule of positive evidence: full marks 
 what nobody could judge has no points at all, never 0.
 """
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -153,21 +152,21 @@ class GradeSheet:
         """Whether some verdict is left to a person."""
         return any(verdict.outcome.is_open for verdict in self.verdicts)
 
-    def to_json(self) -> str:
-        """Return the sheet as JSON text in ASCII, whatever a student's code has said."""
-        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
+    def to_data(self) -> dict[str, Any]:
+        """Return the sheet as what JSON can hold; nothing in it may be changed."""
+        identity = vars(self.identity) | {"key": vars(self.identity.key)}
+        return vars(self) | {"identity": identity, "verdicts": [vars(each) for each in self.verdicts]}
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "GradeSheet":
-        """Return the sheet that `to_json` wrote.
+    def from_data(cls, data: dict[str, Any]) -> "GradeSheet":
+        """Return the sheet of which this was the data, after its way through JSON.
 
         Raises
         ------
         ValueError
-            If the text is something else.
+            If the data are something else.
         """
         try:
-            data = json.loads(text)
             identity = data["identity"]
             identity["key"] = _exactly(Key, identity["key"])
             data["identity"] = _exactly(Identity, identity)

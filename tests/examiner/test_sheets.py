@@ -121,7 +121,7 @@ def test_a_sheet_in_somebody_elses_folder_is_set_aside(small):
 
 def test_a_filing_of_another_version_is_refused():
     """Guessing at what it means would be guessing at grades."""
-    data = json.loads(filing().to_json()) | {"format": 2}
+    data = json.loads(filing().text) | {"format": 2}
     with pytest.raises(ValueError, match="format 2, not 1"):
         Filing.from_json(json.dumps(data))
     for text in ("[]", "{}", "1", '{"format": 1, "handed_in": null, "parts": []}'):
@@ -196,7 +196,7 @@ def test_a_killed_writer_leaves_whole_files(small):
     command = [sys.executable, "-c", WRITER, str(small.root), "1000"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        process.stdin.write(filing().to_json())
+        process.stdin.write(filing().text)
         process.stdin.close()
         said = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGKILL)
