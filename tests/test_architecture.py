@@ -11,7 +11,19 @@ ROOT = Path(__file__).parents[1]
 # What a module may import: anything in its own row or in a row above it.
 EXAMINER = [
     {"errors", "model", "verdict", "staging"},
-    {"course", "notebook", "environment", "parts", "intake", "records", "tables", "wire", "points", "kernels", "stock"},
+    {
+        "course",
+        "notebook",
+        "environment",
+        "parts",
+        "intake",
+        "records",
+        "tables",
+        "wire",
+        "points",
+        "kernels",
+        "stock",
+    },
     {"sheets", "grades"},
     {"trials", "lint", "mutants", "automatic", "repair"},
     {"box", "candidate"},
