@@ -32,7 +32,7 @@ from examiner.engine import Engine, Job
 from examiner.errors import DONE, ExaminerError, PlatformFault
 from examiner.model import Course, Key, Limits
 from examiner.notebook import FORMAT
-from examiner.verdict import Identity, Outcome
+from examiner.verdict import Identity, Mode, Outcome
 
 DEGRADED: Final = 3  # as for a run that graded some and not others: it works, and not everything does
 DISTRIBUTION: Final = "tinytorch-examiner"
@@ -111,8 +111,8 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
-    student = course.student
-    python = str(student.python if student.program is None and student.python.exists() else sys.executable)
+    is_there = _is_python(course) and course.student.python.exists()
+    python = str(course.student.python if is_there else sys.executable)
     command = [python, "-I", "-c", _SIEGE, str(Path(__file__).parents[1]), json.dumps(only and asdict(only))]
     try:
         siege = subprocess.run(command, capture_output=True, check=True, timeout=SIEGE_SECONDS)  # noqa: S603  (our own text)
@@ -148,12 +148,13 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
         yield Finding("environment", fault.fact, State.BAD, f"{fault.place}: {fault.fix}")
         return
     yield Finding("environment", f"{course.student.folder.name}, and the kernel {course.student.kernel}")
-    if course.student.program is not None:
-        what = "another language than Python: its cells are judged in a boxed kernel, which is not tried here"
+    if not _is_python(course):
+        what = "all cells are judged in a boxed kernel, perhaps of another language; it is not tried here"
         yield Finding("environment", what, State.NOTE)
         return
     try:
-        with Engine(Surroundings(course.student.python, walls, hidden=course.hidden), b"doctor") as engine:
+        python, caches = course.student.python, environment.caches(course)
+        with Engine(Surroundings(python, walls, caches, course.hidden), b"doctor") as engine:
             right = engine.run(_job("return x + 1")).sheet.verdicts[0]
             started = time.monotonic()
             wrong = engine.run(_job("return x")).sheet.verdicts[0]
@@ -167,6 +168,11 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
         return
     what = "a right answer gets its points in a box, a wrong one gets none"
     yield Finding("environment", what, note=f"{1000 * seconds:.0f} ms for one of them")
+
+
+def _is_python(course: Course) -> bool:
+    """Whether the student environment is sure to be a Python's; a kernel that is told of may be anything."""
+    return course.student.program is None or course.mode is not Mode.KERNEL
 
 
 def _job(body: str) -> Job:

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from examiner.box.walls import Walls, available
 from examiner.course import load_course
 from examiner.doctor import DEGRADED, Finding, State, diagnose, exit_code
 from examiner.report.doctor import conclusion, data, table
+from examiner.verdict import Mode
 
 HAS_ALL = available().advice == ""
 
@@ -93,6 +95,14 @@ def test_a_missing_environment_is_bad(tmp_path, make_small_course):
     settings.write_text(settings.read_text().replace(".venv-student", ".venv-nowhere"))
     [missing] = doctor._environment(small.course, None)
     assert (missing.state, "examiner setup" in missing.note) == (State.BAD, True)
+
+
+def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
+    """The walls are tried all the same, by our own Python."""
+    kernel = replace(course.student, program=Path("/bin/false"))
+    walls = list(doctor._walls(replace(course, student=kernel, mode=Mode.KERNEL), None))
+    assert found(walls, "wall: files")
+    assert State.BAD not in worst(walls)
 
 
 def test_a_gradebook_is_read_and_not_touched(tiny):
