@@ -15,7 +15,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.log import get_logger
 
-from examiner import tables
+from examiner import pages, tables
 from examiner.errors import BadCourse, BadSource
 from examiner.intake import digest
 from examiner.model import Assignment, Course, Submission
@@ -103,6 +103,7 @@ def _settings(course: Course, gradebook: Path) -> Config:
         fix = f"write: from examiner.plugin import configure; configure(get_config(), '{course.root}')"
         raise BadCourse(path, "nbgrader's settings are missing", fix)
     config = PyFileConfigLoader(path.name, path=str(course.root)).load_config()
+    pages.settle(config)
     config.CourseDirectory.db_url = f"{tables.url_of(gradebook)}?timeout={BUSY_SECONDS}"
     get_logger().setLevel(logging.INFO)
     return config

@@ -26,6 +26,7 @@ from examiner.parts import generate
 from examiner.report import feedback
 from examiner.sheets import Filing
 from examiner.steps import Step, steps
+from examiner.verdict import Mode
 from examiner.worker import Desk, Paper
 
 
@@ -152,7 +153,8 @@ def _check_source(course: Course, assignment: Assignment) -> None:
         raise BadSource(folder, "there is no notebook", fix)
     for path in notebooks:
         check_source(read(path))
-    generate(course, assignment)
+    if course.student.requirements is not None:  # else the environment is the instructor's matter
+        generate(course, assignment)
 
 
 def _is_unreleased(course: Course, assignment: Assignment) -> bool:
@@ -182,9 +184,11 @@ def _questions(course: Course, assignment: str) -> set[Question]:
 
 def _desk(course: Course, assignments: Sequence[Assignment], wish: Wish) -> Desk:
     walls = available() if wish.unsafe else None
-    surroundings = Surroundings(course.student.python, walls, environment.caches(course))
+    python, caches = course.student.python, environment.caches(course)
+    surroundings = Surroundings(python, walls, caches, course.hidden)
     papers = {assignment.name: _paper(course, assignment) for assignment in assignments}
-    return Desk(surroundings, sheets.secret(course), course.limits, papers, course.package)
+    kernel = course.student.kernel if course.mode is Mode.KERNEL else ""
+    return Desk(surroundings, sheets.secret(course), course.limits, papers, course.package, kernel)
 
 
 def _paper(course: Course, assignment: Assignment) -> Paper:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from examiner.candidate.link import BrokenServer, Surroundings
 from examiner.engine import Engine, Graded, Job
@@ -23,6 +23,9 @@ from examiner.model import Limits
 from examiner.notebook import parse
 from examiner.sheets import Filing, Part
 from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from examiner.kernel import KernelEngine
 
 TRIES: Final = 2  # of a notebook for which something of ours failed
 
@@ -52,10 +55,12 @@ class Desk:
 
     Parameters
     ----------
-    package : Path, optional
-        The reference.
     papers : mapping from str to Paper
         By the assignment's name.
+    package : Path, optional
+        The reference.
+    kernel : str
+        The Jupyter kernel that all cells run in, if they are not examined.
     """
 
     surroundings: Surroundings
@@ -63,6 +68,7 @@ class Desk:
     limits: Limits
     papers: Mapping[str, Paper]
     package: Path | None = None
+    kernel: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,17 @@ class Done:
 @contextmanager
 def at(desk: Desk) -> Iterator[Callable[[Handed], Done]]:
     """Give what grades a submission."""
-    reference = load_package(desk.package) if desk.package else None
-    with Engine(desk.surroundings, desk.secret, reference) as engine:
+    with _engine(desk) as engine:
         yield partial(_grade, desk, engine)
+
+
+def _engine(desk: Desk) -> "Engine | KernelEngine":
+    if desk.kernel:
+        from examiner.kernel import KernelEngine  # noqa: PLC0415  (Jupyter's client costs half a second)
+
+        return KernelEngine(desk.kernel, desk.surroundings, desk.secret)
+    reference = load_package(desk.package) if desk.package else None
+    return Engine(desk.surroundings, desk.secret, reference)
 
 
 def load_package(folder: Path) -> ModuleType:
@@ -129,7 +143,7 @@ def _part(name: str, paper: Paper, identity: Identity, outcome: Outcome, message
     return Part(name, GradeSheet(identity, tuple(verdicts), graded_at=now))
 
 
-def _grade(desk: Desk, engine: Engine, handed: Handed) -> Done:
+def _grade(desk: Desk, engine: "Engine | KernelEngine", handed: Handed) -> Done:
     """Grade every notebook of a submission; one that was not handed in gets nothing."""
     paper = desk.papers[handed.identity.assignment]
     parts, notebooks = [], {}
@@ -160,7 +174,7 @@ def _beside(paper: Paper, handed: Handed) -> Files:
     return own | dict(paper.files)
 
 
-def _tried(engine: Engine, job: Job) -> Graded:
+def _tried(engine: "Engine | KernelEngine", job: Job) -> Graded:
     """Grade a notebook, and again if something of ours failed."""
     for _ in range(TRIES - 1):
         with suppress(BrokenServer):

@@ -33,7 +33,9 @@ EXAMINER = [
     {"engine", "kernel"},
     {"ledger"},
     {"outline"},
-    {"worker", "rebuild", "pool", "gradebook", "report", "export", "lab", "doctor"},
+    {"worker", "rebuild", "pool", "report", "export", "lab", "doctor"},
+    {"pages"},
+    {"gradebook"},
     {"cases", "steps"},
     {"grading"},
     {"check", "plan", "pipeline"},
@@ -42,7 +44,7 @@ EXAMINER = [
     {"cli", "web", "plugin"},
 ]
 TINYTORCH = ["tensor", "autograd", "nn.module", "nn.conv", "nn.pooling", "data", "optim"]
-MAY_IMPORT_NBGRADER = {"examiner.gradebook", "examiner.plugin"}
+MAY_IMPORT_NBGRADER = {"examiner.gradebook", "examiner.pages", "examiner.plugin"}
 
 
 def modules(package: str) -> dict[str, ast.Module]:
