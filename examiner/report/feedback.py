@@ -90,8 +90,11 @@ def explain(notebook: Raw, place: str = "an executed notebook") -> dict[str, Any
 def _explain(cell: dict[str, Any], kept: set[str]) -> None:
     """Leave of a cell what its student may see."""
     if cell["cell_type"] == "code":
-        if mark(cell, "grade") and not mark(cell, "solution"):
+        is_test = mark(cell, "grade") and not mark(cell, "solution")
+        if is_test or ENTRY in cell["metadata"]:  # it keeps its verdict when the gradebook knows it no more
             cell["outputs"] = [_text(message(cell, verdict_in(cell)))]
+        elif BEGIN_HIDDEN in cell["source"]:  # so says a student; a test would have a verdict
+            cell["outputs"] = []
         else:
             cell["outputs"] = [_text(QUOTED) if _quotes(each, kept) else each for each in cell["outputs"]]
     if BEGIN_HIDDEN in cell["source"]:

@@ -252,6 +252,15 @@ def test_a_notebook_without_verdicts_has_to_be_graded_again(engine):
         explain(document, "autograded/ada")
 
 
+def test_a_test_that_the_gradebook_knows_no_more_shows_nothing_that_was_said_in_it(engine):
+    """Its outputs quote hidden tests, whatever is left of its marks."""
+    document = graded(engine, answer=RAISING)
+    for cell in document["cells"]:
+        cell["metadata"].get("nbgrader", {}).update(grade=False, solution=False, score=None)
+    assert told(document).startswith("Not graded. An exception was raised in this line")
+    assert not [text for text in HIDDEN_TEXTS if text in everything(document)]
+
+
 def cell_of(source=TEST, score=0.0):
     """Return a grade cell of 4 points."""
     nbgrader = {"grade_id": "numeric_f", "grade": True, "points": 4.0, "score": score}
@@ -379,8 +388,9 @@ def test_what_students_can_know_is_no_secret():
 
 def test_everything_after_a_students_broken_marker_is_left_out():
     """Markers of the author's are sound, so this text is the student's; showing less of it is no loss."""
-    cell = student_cell("x = 1\n### BEGIN HIDDEN TESTS\ny = 2")
-    assert explain({"cells": [cell], "metadata": {}})["cells"][0]["source"] == "x = 1"
+    cell = student_cell("x = 1\n### BEGIN HIDDEN TESTS\ny = 2", printed("y"))
+    [shown] = explain({"cells": [cell], "metadata": {}})["cells"]
+    assert (shown["source"], shown["outputs"]) == ("x = 1", [])
 
 
 def test_a_written_answer_is_left_as_it_is():
