@@ -110,8 +110,12 @@ class Box:
         self._nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         stays_inside = walls.landlock >= landlock.SCOPES_SINCE
         refused = policy(namespaces=walls.namespaces, signals_stay_inside=stays_inside)
-        self._filter = seccomp.assemble(refused) if walls.seccomp else b""
-        self._settle(ground.prepare())
+        self._filter = seccomp.Filter(seccomp.assemble(refused)) if walls.seccomp else None
+        self._mapped = 0
+        _write(ground.proc, "self/oom_score_adj", _FIRST_TO_GO)  # its candidates inherit that
+        home = ground.prepare()
+        os.environ.update(self._whereabouts(home))
+        os.chdir(home)
 
     def start(
         self,
@@ -141,6 +145,9 @@ class Box:
             If one of the walls could not be put up.
         """
         home = self._ground.prepare()
+        surroundings = {**(environment or {}), **self._whereabouts(home)}
+        changed = None if os.environ == surroundings else surroundings
+        self._mapped = self._mapped or usage.address_space(self._ground.proc)
         reader, writer = os.pipe()
         try:
             number = self._ground.fork()
@@ -150,12 +157,12 @@ class Box:
             self._ground.clear(home, self._living)
             raise WallsFailed(str(error)) from error
         if number == 0:
-            _be(partial(self._wall_in, home, bounds, {*keep, writer}, environment or {}), writer, body)
+            _be(partial(self._wall_in, home, bounds, {*keep, writer}, changed), writer, body)
         boxed = Boxed(number, os.pidfd_open(number), home, bounds)
         self._living.add(number)
         os.close(writer)
-        with os.fdopen(reader, "rb") as answer:
-            said = answer.read()
+        said = os.read(reader, 1000)  # one write of at most as much, or its end
+        os.close(reader)
         if said != _STANDING:
             self.end(boxed)
             raise WallsFailed(said.decode() or "the process died")
@@ -198,29 +205,33 @@ class Box:
         self._ground.clear(boxed.home, self._living)
         return os.waitstatus_to_exitcode(status)
 
-    def _wall_in(self, home: Path, bounds: Limits, keep: set[int], environment: Mapping[str, str]) -> None:
-        """Put up all walls around this process; each step takes away what the steps before it needed."""
+    def _wall_in(
+        self, home: Path, bounds: Limits, keep: set[int], environment: Mapping[str, str] | None
+    ) -> None:
+        """Put up all walls around this process; each step takes away what the steps before it needed.
+
+        Whatever the server can find out or make ready for all candidates is done there: here each step, and
+        each object that it touches, costs a copy of a page.
+        """
         ground = self._ground
         os.setsid()
         os.umask(0o077)
-        _write(ground.proc, "self/oom_score_adj", _FIRST_TO_GO)
-        mapped = usage.address_space(ground.proc)
         ground.enter(bounds.folder_mb, bounds.folder_files)
         privileges.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if self.walls.landlock:
             landlock.restrict(ground.rules(home), self.walls.landlock)
         self._close_all_but(keep)
-        limits.apply(bounds, mapped, processes_before=ground.processes_before)
-        os.environ.clear()
-        os.environ.update(environment)
-        self._settle(home)
-        if self.walls.seccomp:
-            seccomp.install(self._filter)
-
-    def _settle(self, home: Path) -> None:
-        os.environ.update(HOME=str(home), TMPDIR=str(self._ground.temporary(home)))
+        limits.apply(bounds, self._mapped, processes_before=ground.processes_before)
+        if environment is not None:
+            os.environ.clear()
+            os.environ.update(environment)
         os.chdir(home)
+        if self._filter:
+            self._filter.install()
+
+    def _whereabouts(self, home: Path) -> dict[str, str]:
+        return {"HOME": str(home), "TMPDIR": str(self._ground.temporary(home))}
 
     def _close_all_but(self, keep: set[int]) -> None:
         for standard in {0, 1, 2} - keep:
@@ -237,7 +248,7 @@ def _be(wall_in: Callable[[], None], writer: int, body: Callable[[], object]) ->
         try:
             wall_in()
         except OSError as error:
-            os.write(writer, str(error).encode())
+            os.write(writer, str(error).encode()[:1000])
             raise
         os.write(writer, _STANDING)
         os.close(writer)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from examiner.box import landlock, privileges, reaper
+from examiner.box import landlock, privileges, reaper, syscalls
 from examiner.box.view import DEVICES, View
 
 # Where a user's processes are counted together, those that he starts meanwhile must not use up a share.
@@ -42,7 +42,7 @@ class Disk:
 
     def fork(self) -> int:
         """Fork; the reaper will find what comes of it."""
-        return os.fork()
+        return syscalls.fork()
 
     def enter(self, megabytes: int, files: int) -> None:
         """Enter nothing; what a folder on a disk holds cannot be bounded."""

@@ -89,7 +89,7 @@ class Outer:
         sys_.unshare(sys_.CLONE_NEWPID)
         child = -1
         try:
-            child = os.fork()
+            child = sys_.fork()
         finally:
             if child != 0:
                 sys_.setns(self._processes, sys_.CLONE_NEWPID)
@@ -130,7 +130,6 @@ def _mount_private(megabytes: int, files: int) -> None:
     sys_.mount("private", _PRIVATE, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, size)
     for folder in (_HOME, _TEMPORARY):
         os.mkdir(folder)  # noqa: PTH102 - a Path costs more than the call
-        os.chmod(folder, 0o1777)  # noqa: PTH101, S103 - root makes the server's, and is somebody else then
 
 
 def _build_root(view: View) -> None:
@@ -145,10 +144,12 @@ def _build_root(view: View) -> None:
         _show(f"{_OLD_ROOT}{real}", place, _READ_ONLY | sys_.MOUNT_ATTR_NODEV)
     for device in DEVICES:
         _show(f"{_OLD_ROOT}{device}", device, _READ_ONLY)
-    for folder in (_PRIVATE, _NOWHERE, _NO_PACKAGE):
-        os.mkdir(folder)  # noqa: PTH102
+    for name in (_PRIVATE, _NOWHERE, _NO_PACKAGE):
+        os.mkdir(name)  # noqa: PTH102
     Path(_NO_PACKAGE, "__init__.py").write_text(absent.REFUSAL)
     _mount_private(_SERVERS_MB, _SERVERS_FILES)
+    for folder in (_HOME, _TEMPORARY):
+        folder.chmod(0o1777)  # root makes these, and is somebody else then
     _hide(masks, places)
     links |= {link: _TEMPORARY for link in _LINKS_TO_IT if not link.exists()}  # it may hold what is shown
     for link, target in links.items():

@@ -79,8 +79,14 @@ def is_supported() -> bool:
     return False
 
 
-def install(program: bytes) -> None:
-    """Filter what this process and its descendants ask for, for good. Needs no_new_privs."""
-    text = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(text))
-    syscalls.prctl(syscalls.PR_SET_SECCOMP, _FILTER_MODE, ctypes.create_string_buffer(header, len(header)))
+class Filter:
+    """A program where the kernel can read it, to be installed by any fork of this process."""
+
+    def __init__(self, program: bytes) -> None:
+        self._text = ctypes.create_string_buffer(program, len(program))
+        header = struct.pack("@HP", len(program) // 8, ctypes.addressof(self._text))
+        self._header = ctypes.create_string_buffer(header, len(header))
+
+    def install(self) -> None:
+        """Filter what this process and its descendants ask for, for good. Needs no_new_privs."""
+        syscalls.prctl(syscalls.PR_SET_SECCOMP, _FILTER_MODE, self._header)

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import sys
+import warnings
 from typing import Any, Final
 
 from examiner.box.numbers import number
@@ -35,6 +37,7 @@ PR_SET_NO_NEW_PRIVS: Final = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_in_place = ctypes.PyDLL(None, use_errno=True)  # the interpreter's lock is kept
 
 
 def _checked(name: str, result: int) -> int:
@@ -42,6 +45,19 @@ def _checked(name: str, result: int) -> int:
         error = ctypes.get_errno()
         raise OSError(error, f"{name}: {os.strerror(error)}")
     return result
+
+
+def fork() -> int:
+    """Fork, and spend no millisecond on the locks of threads, and the chances of others, where there is none.
+
+    Python's own fork makes all locks anew and draws a seed for `random`, page after page of the child's.
+    """
+    if len(sys._current_frames()) > 1:  # noqa: SLF001 - the interpreter's own count
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # from 3.12 on of what may go wrong: it did go on before
+            return os.fork()
+    return _checked("fork", _in_place.fork())
 
 
 def unshare(flags: int) -> None:

@@ -4,9 +4,9 @@ It shares an interpreter with the student's code. What it reports is a claim: go
 a verdict.
 """
 
+import _signal  # type: ignore[import-not-found]  # the interpreter's own
 import base64
 import contextlib
-import ctypes
 import json
 import os
 import random
@@ -14,14 +14,14 @@ import signal
 import socket
 import sys
 import time
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
 
 import numpy as np
 
+from examiner.box import syscalls
 from examiner.candidate.recording import Output, RecordingShell, Stream
 from examiner.candidate.snapshot import FOREVER, Snapshot
 from examiner.candidate.work import EVENT, REPORTED, Role, Work
@@ -30,8 +30,9 @@ from examiner.wire import Channel, SharedBlock, decode
 EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
 
-
-_libc = ctypes.PyDLL(None)
+# The interpreter's own, without the names of signals around it, which a page of memory each are spent on.
+ALARM: Final = int(signal.SIGALRM)
+IGNORE: Final = int(signal.SIG_IGN)
 
 
 class CellTimeout(BaseException):  # students see it by this name; `except Exception` does not catch it
@@ -42,7 +43,7 @@ def live(shell: RecordingShell, descriptors: Sequence[int]) -> None:
     """Do the work in the first descriptor, report on the second; each cell to be graded has three more."""
     with open(descriptors[0], "rb") as handed:  # noqa: PTH123 - a descriptor
         work = Work.from_bytes(handed.read())
-    if work.outlasts_its_cells and os.fork():
+    if work.outlasts_its_cells and syscalls.fork():
         _stay_behind()
     control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORTED)
     Life(shell, work, control, descriptors[2:]).run()
@@ -102,28 +103,24 @@ class Life:
         """Run one cell within its time, and report its outputs and what it changed in those before."""
         recorder, shell = self.shell.recorder, self.shell
         recorder.open(number)
-        started = time.monotonic()
         try:
-            signal.signal(signal.SIGALRM, _interrupt)
+            _signal.signal(ALARM, _interrupt)
             signal.setitimer(signal.ITIMER_REAL, self.work.seconds, AGAIN_SECONDS)
             try:
                 shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, signal.SIG_IGN)
+                _signal.signal(ALARM, IGNORE)
         except CellTimeout as late:  # it came when IPython had already let go of the cell
             recorder.add(error_output("CellTimeout", str(late)))
-        seconds = time.monotonic() - started
         for stream in self.streams:
             stream.collect()
+        outputs = recorder.take_changed()
+        if not any(outputs.values()):
+            _report_silence(channel, nonce, number, outputs)
+            return
         timed_out = any(each.get("ename") == "CellTimeout" for each in recorder.cells[number])
-        event = {
-            "cell": number,
-            "seconds": seconds,
-            "timed_out": timed_out,
-            "outputs": recorder.take_changed(),
-        }
-        _report(channel, nonce, event)
+        _report(channel, nonce, {"cell": number, "timed_out": timed_out, "outputs": outputs})
 
     def _leave_snapshot(self, number: int, role: Role) -> None:
         """Fork a process that does what the examiner asks on the next line, and say so.
@@ -134,11 +131,11 @@ class Life:
         channel = self.lines.pop(0)
         is_last = number == len(self.work.cells) - 1
         if is_last and not self.work.outlasts_its_cells:  # then there is nothing to go on with
-            _report(self.control, 0, {"cell": number})
+            _report_silence(self.control, 0, number)
             self._be_snapshot(number, role, channel)
             return
         try:
-            child = fork()
+            child = syscalls.fork()
         except OSError as error:  # the student's code has started as many as it may
             _report(self.control, 0, {"cell": number, "trouble": str(error)})
             return
@@ -147,7 +144,7 @@ class Life:
             self._be_snapshot(number, role, channel)
             os._exit(0)
         _hang_up(channel)
-        _report(self.control, 0, {"cell": number})
+        _report_silence(self.control, 0, number)
         if role is Role.EXAMINED:
             self.control.receive(time.monotonic() + FOREVER)
             with contextlib.suppress(ProcessLookupError):
@@ -169,19 +166,6 @@ class Life:
         os.environ.update(environment)
         self.shell.recorder.changed.clear()
         self._run_cell(number, source, channel, frame.nonce)
-
-
-def fork() -> int:
-    """Fork, and spend no millisecond on the locks of threads where there is none."""
-    if len(sys._current_frames()) > 1:  # noqa: SLF001 - the interpreter's own count
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # from 3.12 on of what may go wrong: it did go on before
-            return os.fork()
-    child = int(_libc.fork())
-    if child < 0:
-        raise BlockingIOError("no more processes")
-    return child
 
 
 def _channel(sock: int, incoming: int, outgoing: int) -> Channel:
@@ -207,6 +191,16 @@ def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:
         left_out = [error_output("OutputLimit", f"outputs of more than {EVENT_LIMIT:,} bytes were left out")]
         event["outputs"] = dict.fromkeys(event["outputs"], left_out)
         text = json.dumps(event).encode()
+    _send(channel, nonce, text)
+
+
+def _report_silence(channel: Channel, nonce: int, number: int, silent: Iterable[int] = ()) -> None:
+    """Send the event of cells without outputs; it is written by hand, since most are such."""
+    empty = ", ".join([f'"{each}": []' for each in silent])
+    _send(channel, nonce, f'{{"cell": {number}, "outputs": {{{empty}}}}}'.encode())
+
+
+def _send(channel: Channel, nonce: int, text: bytes) -> None:
     with contextlib.suppress(TimeoutError):
         channel.send(EVENT, nonce, text, time.monotonic() + FOREVER)
 

@@ -16,7 +16,7 @@ HANDED: Final = (
     "candidate/snapshot.py",
     "candidate/work.py",
 )
-HANDED_LIFE: Final = ("candidate/cells.py", "candidate/warm.py")
+HANDED_LIFE: Final = ("candidate/cells.py", "candidate/pages.py", "candidate/warm.py")
 
 _PROGRAM: Final = """
 import importlib.abc, importlib.util, sys
@@ -37,8 +37,10 @@ class Handed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 handed = Handed()
 sys.meta_path.insert(0, handed)
+from examiner.candidate import pages
+arenas = pages.line_up()
 from examiner.candidate.warm import serve
-serve(int(sys.argv[1]), handed.take_back)
+serve(int(sys.argv[1]), handed.take_back, arenas)
 """
 
 

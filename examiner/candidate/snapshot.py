@@ -13,13 +13,13 @@ import operator
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from dataclasses import replace
 from typing import Any, Final
 
-from examiner.wire import Channel, Handle, Kind, Reverse, WireError, decode, encode
+from examiner.wire import Channel, Handle, Kind, Limits, Reverse, WireError, decode, encode
 
 FOREVER: Final = 1e6  # seconds: it is the examiner who sets limits, from outside
 MAX_TEXT: Final = 4000
+SERVED: Final = Limits(total=sys.maxsize)  # how much is enough, the examiner says
 SINGLE: Final = frozenset({type(None), bool, int, float, complex})
 
 BINARY: Final = {
@@ -68,6 +68,40 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
+NOWHERE: Final = _Nowhere()
+
+
+def _exit(manager: Any, name: str | None) -> bool:
+    """Leave a `with` block of the examiner's, which ended well or by an exception of this name."""
+    error = None if name is None else getattr(builtins, name)()
+    return bool(type(manager).__exit__(manager, None if error is None else type(error), error, None))
+
+
+# What can be asked for; made before a snapshot is, as is everything that can be.
+OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
+    "import": importlib.import_module,
+    "call": lambda f, args, kwargs: f(*args, **kwargs),
+    "method": lambda a, name, args, kwargs: getattr(a, name)(*args, **kwargs),
+    "getattr": getattr,
+    "setattr": setattr,
+    "delattr": delattr,
+    "getitem": operator.getitem,
+    "setitem": operator.setitem,
+    "delitem": operator.delitem,
+    "unary": lambda name, a, *more: UNARY[name](a, *more),
+    "binary": lambda name, a, b: BINARY[name](a, b),
+    "isinstance": isinstance,
+    "issubclass": issubclass,
+    "callable": callable,
+    "len": len,
+    "iter": lambda a: _ByRef(iter(a)),
+    "next": lambda a: list(itertools.islice(a, 1)),
+    "enter": lambda a: type(a).__enter__(a),
+    "exit": _exit,
+    "value": lambda a: a,
+}
+
+
 class Snapshot:
     """Serves one grade cell until the examiner hangs up.
 
@@ -82,39 +116,15 @@ class Snapshot:
 
     def __init__(self, channel: Channel, namespace: MutableMapping[str, Any]) -> None:
         self.channel, self.namespace = channel, namespace
-        channel.limits = replace(channel.limits, total=sys.maxsize)  # how much is enough, the examiner says
+        channel.limits = SERVED
         self.objects: dict[int, Any] = {}
         self.numbers = itertools.count(1)
         self.lent: dict[int, _Lent] = {}
         self.nonce = 0
-        self.operations: dict[str, Callable[..., Any]] = {
-            "resolve": self._resolve,
-            "import": importlib.import_module,
-            "probe": self._probe,
-            "call": lambda f, args, kwargs: f(*args, **kwargs),
-            "method": lambda a, name, args, kwargs: getattr(a, name)(*args, **kwargs),
-            "getattr": getattr,
-            "setattr": setattr,
-            "delattr": delattr,
-            "getitem": operator.getitem,
-            "setitem": operator.setitem,
-            "delitem": operator.delitem,
-            "unary": lambda name, a, *more: UNARY[name](a, *more),
-            "binary": lambda name, a, b: BINARY[name](a, b),
-            "isinstance": isinstance,
-            "issubclass": issubclass,
-            "callable": callable,
-            "len": len,
-            "iter": lambda a: _ByRef(iter(a)),
-            "next": lambda a: list(itertools.islice(a, 1)),
-            "enter": lambda a: type(a).__enter__(a),
-            "exit": _exit,
-            "value": lambda a: a,
-        }
 
     def serve(self) -> None:
         """Answer requests until the examiner closes the channel."""
-        sys.stdout = sys.stderr = _Nowhere()
+        sys.stdout = sys.stderr = NOWHERE
         while True:
             try:
                 frame = self.channel.receive(time.monotonic() + FOREVER)
@@ -144,11 +154,15 @@ class Snapshot:
             )
             for number in dropped:
                 self.objects.pop(number, None)
-            value = self.operations[operation](*args)
+            value = self._operation(operation)(*args)
             kind, reply = Kind.VALUE, self._encode(_ByRef(value) if by_ref else value)
         except BaseException as error:  # noqa: BLE001 - whatever student code raises is an answer, SystemExit too
             kind, reply = Kind.RAISED, self._encode(_described(error))
         self.channel.send(kind, nonce, reply, time.monotonic() + FOREVER)
+
+    def _operation(self, name: str) -> Callable[..., Any]:
+        own: dict[str, Callable[..., Any]] = {"resolve": self._resolve, "probe": self._probe}
+        return own[name] if name in own else OPERATIONS[name]
 
     def _send(self, kind: Kind, nonce: int, value: Any) -> None:
         self.channel.send(kind, nonce, self._encode(value), time.monotonic() + FOREVER)
@@ -191,12 +205,6 @@ class Snapshot:
             last = compile(ast.Expression(tree.body.pop().value), "<probe>", "eval")  # type: ignore[attr-defined]
         exec(compile(tree, "<probe>", "exec"), names)  # noqa: S102 - the author's code, within the student's walls
         return None if last is None else eval(last, names)  # noqa: S307 - as above
-
-
-def _exit(manager: Any, name: str | None) -> bool:
-    """Leave a `with` block of the examiner's, which ended well or by an exception of this name."""
-    error = None if name is None else getattr(builtins, name)()
-    return bool(type(manager).__exit__(manager, None if error is None else type(error), error, None))
 
 
 def _described(error: BaseException) -> tuple[list[str], str]:

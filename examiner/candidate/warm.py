@@ -21,7 +21,7 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
 from examiner.box.limits import Limits
 from examiner.box.view import of_this_python
 from examiner.box.walls import TooFewWalls, Walls
+from examiner.candidate import pages
 from examiner.candidate.cells import live
 from examiner.candidate.recording import RecordingShell, recording_shell
 from examiner.candidate.work import ENVIRONMENT
@@ -39,8 +40,6 @@ from examiner.candidate.work import ENVIRONMENT
 MESSAGE: Final = 4096  # bytes of a datagram
 LOOK_MS: Final = 50  # between two looks at the memory of a candidate
 MOST_DESCRIPTORS: Final = 253  # the kernel's bound for one datagram
-HUGE: Final = 2 << 20
-MADV_COLLAPSE: Final = 25
 PRELOADED: Final = ("numpy.testing", "numpy.random", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
 WARM_UP: Final = (
     "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()",
@@ -49,11 +48,13 @@ WARM_UP: Final = (
 )
 
 
-def serve(descriptor: int, lent_names: Any) -> None:
+def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
     """Answer on the link until it is closed.
 
     Parameters
     ----------
+    arenas
+        From `pages.line_up`, which was called before anything large was imported.
     lent_names
         Called when all is imported; it takes back the names of our modules, so that nobody can import them.
     """
@@ -69,12 +70,17 @@ def serve(descriptor: int, lent_names: Any) -> None:
     except TooFewWalls as error:
         link.send(f"refused {error}".encode())
         return
+    environment = dict(os.environ)
     shell = warm_shell(fonts)
+    os.environ.clear()
+    os.environ.update(environment)
     lent_names()
     absent.forget(hidden, places)
     gc.collect()
     gc.freeze()
-    use_huge_pages(proc)
+    _do_what_forks_do()
+    pages.let_go(arenas)
+    pages.use_huge_pages(proc)
     os.close(proc)
     warm = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
     link.send(b"ready " + json.dumps(warm).encode())
@@ -107,19 +113,6 @@ def warm_shell(fonts: dict[str, bytes]) -> RecordingShell:
     return shell
 
 
-def use_huge_pages(proc: int) -> None:
-    """Put what this process holds into huge pages if it can: a fork copies one entry for each page."""
-    libc = ctypes.CDLL(None)
-    with open(os.open("self/maps", os.O_RDONLY, dir_fd=proc)) as mappings:  # noqa: PTH123 - a descriptor
-        lines = mappings.read().splitlines()
-    for line in lines:
-        place, rights, _, _, _, *name = line.split(maxsplit=5)
-        if rights == "rw-p" and name in ([], ["[heap]"]):
-            first, end = (int(each, 16) for each in place.split("-"))
-            for page in range(-(-first // HUGE) * HUGE, end - HUGE + 1, HUGE):
-                libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(HUGE), MADV_COLLAPSE)
-
-
 def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
     boxed: Boxed | None = None
     while True:
@@ -133,7 +126,21 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
         if not verb:
             return
         if verb == b"start":
-            boxed = _start(link, box, shell, Limits(**json.loads(bounds)), descriptors)
+            boxed = _start(link, box, shell, _limits(bounds), descriptors)
+
+
+def _do_what_forks_do() -> None:
+    """Have libraries do here, once, what they want done in each fork: our own forks pass them by.
+
+    Matplotlib forgets its open fonts, `threading` and `logging` their locks.
+    """
+    ctypes.pythonapi.PyOS_BeforeFork()
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+
+
+@cache
+def _limits(text: bytes) -> Limits:
+    return Limits(**json.loads(text))
 
 
 def _look_until_asked(link: socket.socket, box: Box, boxed: Boxed) -> None:

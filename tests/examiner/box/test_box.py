@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.box import limits, reaper, usage
+from examiner.box import limits, reaper, seccomp, usage
 from examiner.box.attempts import stay_alive
 from examiner.box.box import WallsFailed, enter_outer
 from examiner.box.limits import Limits
@@ -179,7 +179,7 @@ def test_a_candidate_whose_walls_fail_runs_nothing(in_box):
     """A platform's failure is no student's zero, and no student's chance."""
 
     def scenario(box):
-        box._filter = b"\0" * 8  # which the kernel refuses
+        box._filter = seccomp.Filter(b"\0" * 8)  # which the kernel refuses
         reader, writer = os.pipe()
         try:
             box.start(lambda: os.write(writer, b"ran"), Limits(), {writer})

@@ -22,7 +22,7 @@ def inside(machine, function):
 
     def run():
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-        seccomp.install(seccomp.assemble(machine))
+        seccomp.Filter(seccomp.assemble(machine)).install()
         return function()
 
     return run
