@@ -29,8 +29,8 @@ from examiner.examine import cell_seed
 from examiner.executed import Output, checked_outputs, executed
 from examiner.model import Limits
 from examiner.notebook import parse
-from examiner.passage import priced
-from examiner.provisioner import ENTRY_POINT, INSTRUCTORS, LIMITS, NoKernel
+from examiner.passage import ENDED, priced
+from examiner.provisioner import ENTRY_POINT, INSTRUCTORS, LIMITS, BoxedProvisioner, NoKernel
 from examiner.repair import Piece, repair, unanswered
 from examiner.verdict import GradeSheet, Mode, Outcome, Verdict
 
@@ -183,6 +183,11 @@ class _Client(NotebookClient):
         self.execute_cell(self.nb.cells[number], number)
         self._record.seconds[number] = time.monotonic() - started
 
+    def was_too_large(self) -> bool:
+        """Whether a process of the kernel was killed for its memory."""
+        provisioner = self.km.provisioner if self.km else None
+        return isinstance(provisioner, BoxedProvisioner) and provisioner.was_too_large()
+
     def _time_of_a_cell(self, _cell: Any) -> float:
         return self._seconds
 
@@ -258,7 +263,8 @@ def _lost(client: _Client, number: int, seconds: float) -> tuple[Outcome, str] |
     try:
         client.run(number, seconds)
     except DeadKernelError:
-        return Outcome.CRASHED, f"{place} ended the kernel"
+        outcome = Outcome.OUT_OF_MEMORY if client.was_too_large() else Outcome.CRASHED
+        return outcome, f"{place} {ENDED[outcome]}"
     except CellTimeoutError:
         return Outcome.TIMEOUT, f"{place} did not end, and could not be interrupted"
     except SENSELESS as error:

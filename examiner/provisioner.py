@@ -35,6 +35,7 @@ from examiner.box import absent, reaper, usage, view
 from examiner.box.limits import Limits
 from examiner.box.view import View
 from examiner.box.walls import Walls
+from examiner.candidate.kernel import KILLED as TOO_LARGE
 from examiner.candidate.kernel import MESSAGE, RUNTIME, SIGNALLED, SOCKETS, Order
 from examiner.candidate.link import TooFewWalls
 from examiner.errors import PlatformFault
@@ -239,6 +240,12 @@ class BoxedProvisioner(KernelProvisionerBase):
             said, descriptors = b"", []
         self._take_in(said, descriptors)
         return self.connection_info
+
+    def was_too_large(self) -> bool:
+        """Whether one of the kernel's processes was killed for the memory of all of them."""
+        with contextlib.suppress(BlockingIOError):
+            return self._link is not None and self._link.recv(MESSAGE, socket.MSG_DONTWAIT) == TOO_LARGE
+        return False
 
     def _order(self, command: list[str], folder: str | None, environment: dict[str, str]) -> Order:
         program = shutil.which(command[0])

@@ -5,9 +5,11 @@ datagrams, it says
 
     started + JSON, pidfd of the box, pidfd of the kernel  |  failed + reason  |  refused + advice
 
-and lives until the kernel has ended, or the link is closed. It ends with the kernel's exit code.
+and lives until the kernel has ended, or the link is closed. It ends with the kernel's exit code. Meanwhile
+it says `killed` when it has killed the largest process of too large a box.
 """
 
+import contextlib
 import json
 import marshal
 import os
@@ -21,12 +23,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from examiner.box.box import Boxed, WallsFailed, enter_outer
+from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
 from examiner.box.limits import Limits
 from examiner.box.view import View
 from examiner.box.walls import TooFewWalls, Walls
 
 MESSAGE: Final = 4096
+KILLED: Final = b"killed"
+LOOK_MS: Final = 50  # between two looks at the memory of all processes together
 WORK: Final = Path("work")
 HOME: Final = Path("home")
 RUNTIME: Final = Path("runtime")
@@ -109,19 +113,25 @@ def main() -> None:
         place = {"home": str(boxed.home), "has_own_root": box.walls.namespaces}
         message = b"started " + json.dumps(place).encode()
         socket.send_fds(link, [message], [boxed.pidfd, *descriptors])
-        _wait(link, boxed)
+        _wait(link, box, boxed)
     else:
         link.send(b"failed " + (said or b"the process died"))
     status = box.end(boxed)
     os._exit(status if status >= 0 else SIGNALLED - status)
 
 
-def _wait(link: socket.socket, boxed: Boxed) -> None:
-    """Return when the box has ended, or nobody asks for it any more."""
-    poll = select.poll()
+def _wait(link: socket.socket, box: Box, boxed: Boxed) -> None:
+    """Return when the box has ended, or nobody asks for it any more; until then look after its memory."""
+
+    def tell() -> None:
+        with contextlib.suppress(BlockingIOError):  # then it was told often enough
+            link.send(KILLED, socket.MSG_DONTWAIT)
+
+    poll, is_over = select.poll(), False
     poll.register(link, select.POLLIN)
     poll.register(boxed.pidfd, select.POLLIN)
-    poll.poll()
+    while not poll.poll(0 if is_over else LOOK_MS):
+        is_over = box.look_after(boxed, tell)
 
 
 def _live(order: Order, report: socket.socket) -> NoReturn:

@@ -126,7 +126,14 @@ def test_a_function_that_ends_the_kernel_costs_all_that_comes_after():
     graded = run(g="import os\ndef g(x):\n    os._exit(0)")
     crashed = {"test_g": Outcome.CRASHED, "test_both": Outcome.CRASHED}
     assert outcomes(graded) == PASSED | crashed
-    assert "ended the kernel" in said(graded, "test_g")[0]["evalue"]
+    assert "ended the process" in said(graded, "test_g")[0]["evalue"]
+
+
+def test_a_kernel_that_grows_too_large_is_ended_and_the_sheet_says_so():
+    """What one process may map is more than all together may have; examiner looks from outside."""
+    grow = "def g(x):\n    hold = []\n    while True:\n        hold.append(bytearray(1 << 20) * 500)"
+    too_large = {"test_g": Outcome.OUT_OF_MEMORY, "test_both": Outcome.OUT_OF_MEMORY}
+    assert outcomes(run(g=grow)) == PASSED | too_large
 
 
 def test_a_function_that_hangs_is_interrupted_and_the_next_cell_runs():
