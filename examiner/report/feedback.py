@@ -8,6 +8,7 @@ said there, and nothing of a hidden test.
 import ast
 import copy
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -55,6 +56,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 HINT_PLACES = {"raises": 1, "check_equal": 2}  # where a hint stands that is not given by its name
 REASON_PLACES = {"attempt": 1, "award": 1}
 
+LONG_STATEMENT = 8  # lines
 SECRET_LENGTH = 12  # shorter texts turn up in a student's own work by chance
 
 Raw = Mapping[str, Any]
@@ -166,13 +168,26 @@ def _what(source: str, verdict: Verdict) -> str:
 
 
 def _where(source: str, verdict: Verdict) -> str:
-    """Say in which line it stopped, if that is one that the student has."""
-    lines = source.split("\n")
+    """Say where it stopped, if that is something that the student has."""
     if verdict.is_hidden:
         return " in a hidden test."
-    if verdict.line is None or not 1 <= verdict.line <= len(lines):
+    if verdict.line is None or not 1 <= verdict.line <= source.count("\n") + 1:
         return "."
-    return f" in this line:\n\n    {lines[verdict.line - 1].strip()}\n"
+    return f" here:\n\n{textwrap.indent(_statement(source, verdict.line), '    ')}\n"
+
+
+def _statement(source: str, line: int) -> str:
+    """Return the whole statement that a line belongs to, if that is short and all of it can be seen."""
+    spans = [
+        range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in _nodes(source)
+        if isinstance(node, ast.stmt) and not hasattr(node, "body")
+    ]
+    span = next((each for each in spans if line in each), range(line, line + 1))
+    is_seen = not any(number in region for number in span for region in hidden_regions(source))
+    if not is_seen or len(span) > LONG_STATEMENT:
+        span = range(line, line + 1)
+    return textwrap.dedent("\n".join(source.split("\n")[span.start - 1 : span.stop - 1]))
 
 
 def _awards(source: str, verdict: Verdict) -> list[str]:
@@ -181,7 +196,8 @@ def _awards(source: str, verdict: Verdict) -> list[str]:
         return []
     known = reasons(source)
     got = [(points, reason) for points, reason in verdict.awards if reason in known]
-    lines = [f"got: {reason} ({points:g})" for points, reason in got if verdict.points]
+    worth = {points: f" ({points:g})" if points else "" for points, _ in got}
+    lines = [f"got: {reason}{worth[points]}" for points, reason in got if verdict.points]
     missed = [f"not yet: {reason}" for reason in known if reason not in {reason for _, reason in got}]
     printed = verdict.output.split("\n")
     for line in missed:

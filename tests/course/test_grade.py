@@ -103,7 +103,7 @@ def test_no_hidden_test_can_be_read_in_feedback_or_release(graded_once):
         ("anna/01_double/double", "4 of 4 points. All tests passed, the hidden ones too."),
         ("ben/01_double/double", "Hint: Try larger numbers."),
         ("ben/01_double/double", "not yet: arrays (Use an operator of numpy&#39;s.)"),
-        ("carl/01_double/double", "An exception was raised in this line:"),
+        ("carl/01_double/double", "An exception was raised here:"),
         ("fred/01_double/double", "It took too long and was stopped after 3 s."),
     ],
 )

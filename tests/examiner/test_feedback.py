@@ -104,7 +104,7 @@ ENDS = {
     "right": (RIGHT, "4 of 4 points. All tests passed, the hidden ones too."),
     "wrong at a visible line": (
         "def f(x):\n    return 5",
-        '0 of 4 points. A check failed in this line:\n\n    assert f(1) == 2, "Two times one is two."\n\nH',
+        '0 of 4 points. A check failed here:\n\n    assert f(1) == 2, "Two times one is two."\n\nH',
     ),
     "wrong in a hidden test": (
         "def f(x):\n    return 2 * x if x is None or x < 9 else what",
@@ -114,26 +114,26 @@ ENDS = {
         "def f(x):\n    print('said-by-the-student', x)\n    return None if x is None else 2 * x % 1001",
         "0 of 4 points. A check failed in a hidden test.\nHint: Try a large number.",
     ),
-    "raises": (RAISING, "0 of 4 points. An exception was raised in this line:\n\n    assert f(1) == 2"),
+    "raises": (RAISING, "0 of 4 points. An exception was raised here:\n\n    assert f(1) == 2"),
     "raises in a hidden test": (
         "def f(x):\n    if x in (0, 1): return 2 * x\n    raise KeyError(f'said-by-the-student {x}')",
         "0 of 4 points. An exception was raised in a hidden test.\n",
     ),
     "raises its own class": (
         "def f(x):\n    raise type(f'said-by-the-student{x}', (Exception,), {})(x)",
-        "0 of 4 points. An exception was raised in this line",
+        "0 of 4 points. An exception was raised here",
     ),
     "pretends that a check failed": (
         "def f(x):\n    raise AssertionError(f'Try a large number. said-by-the-student {x}')",
-        "0 of 4 points. A check failed in this line",
+        "0 of 4 points. A check failed here",
     ),
     "hangs": (
         "def f(x):\n    while True: pass",
-        "0 of 4 points. It took too long and was stopped after 1 s in this line:\n\n    assert f(1) == 2",
+        "0 of 4 points. It took too long and was stopped after 1 s here:\n\n    assert f(1) == 2",
     ),
     "eats memory": (
         "def f(x):\n    return bytearray(1 << 40)",
-        "0 of 4 points. It needed more memory than it may have in this line",
+        "0 of 4 points. It needed more memory than it may have here",
     ),
     "hangs in a hidden test": (
         "def f(x):\n    while x not in (0, 1, None): pass\n    return 2 * x",
@@ -141,13 +141,13 @@ ENDS = {
     ),
     "ends its process": (
         "import os\ndef f(x):\n    os._exit(1)",
-        "0 of 4 points. Your code ended its own process, as by exit() or a crash in this line",
+        "0 of 4 points. Your code ended its own process, as by exit() or a crash here",
     ),
     "gives what cannot be judged": (
         "class Any:\n    def __eq__(self, other): return True\ndef f(x):\n    return Any()",
         "0 of 4 points. Your code gave what the test cannot judge",
     ),
-    "is not there": ("", "0 of 4 points. An exception was raised in this line"),
+    "is not there": ("", "0 of 4 points. An exception was raised here"),
 }
 
 
@@ -158,6 +158,19 @@ def test_each_way_to_end_is_told_in_words_without_what_was_hidden(engine, answer
     assert words in told(document)
     page = everything(document)
     assert not [text for text in HIDDEN_TEXTS if text in page]
+
+
+def test_a_statement_of_several_lines_is_shown_whole_if_it_can_be_seen():
+    """Its first line alone often says nothing; a part of it that is hidden stays hidden."""
+    source = (
+        "for x in y:\n    check(\n        f(x),\n        x,\n    )\ng(\n### BEGIN HIDDEN TESTS\n987654,\n"
+    )
+    source += "### END HIDDEN TESTS\n)\nwith z:\n    pass"
+    told = {line: message(cell_of(source), verdict(Outcome.ERROR, line=line)) for line in (1, 3, 6, 11)}
+    assert told[3].endswith("here:\n\n    check(\n        f(x),\n        x,\n    )\n")
+    assert told[1].endswith("here:\n\n    for x in y:\n")
+    assert told[6].endswith("here:\n\n    g(\n")
+    assert told[11].endswith("here:\n\n    with z:\n")
 
 
 def test_a_cell_above_that_ended_everything_is_named_as_the_cause(engine):
@@ -257,7 +270,7 @@ def test_a_test_that_the_gradebook_knows_no_more_shows_nothing_that_was_said_in_
     document = graded(engine, answer=RAISING)
     for cell in document["cells"]:
         cell["metadata"].get("nbgrader", {}).update(grade=False, solution=False, score=None)
-    assert told(document).startswith("Not graded. An exception was raised in this line")
+    assert told(document).startswith("Not graded. An exception was raised here")
     assert not [text for text in HIDDEN_TEXTS if text in everything(document)]
 
 
