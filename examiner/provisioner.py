@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -118,6 +118,15 @@ def _view_of_python(python: Path, names: tuple[str, ...]) -> View:
     return View(shown, hidden)
 
 
+def _absolute(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return paths that can be shown: a relative one would mean another folder to the helper."""
+    found = tuple(paths)
+    for path in found:
+        if not Path(path).is_absolute():
+            raise NoKernel(path, "a box has no folder that this is relative to", "write the whole path")
+    return found
+
+
 def _text(file: str | None) -> str:
     return Path(file or "").read_text("utf-8")
 
@@ -148,7 +157,7 @@ class BoxedProvisioner(KernelProvisionerBase):
     walls = Instance(Walls, allow_none=True, help="Exactly these, instead of all there are.")
 
     _helper: "subprocess.Popen[bytes] | None" = None
-    _descriptors: tuple[int, ...] = ()  # pidfds of the box and of the kernel
+    _pidfds: tuple[int, ...] = ()  # pidfds of the box and of the kernel
     _link: socket.socket | None = None
     _folder: Path | None = None
     _errors = -1
@@ -170,9 +179,9 @@ class BoxedProvisioner(KernelProvisionerBase):
 
     async def send_signal(self, signum: int) -> None:
         """Send a signal to the kernel, and to nothing that it has started; SIGKILL ends all of it."""
-        if not self._descriptors:
+        if not self._pidfds:
             return
-        box, kernel = self._descriptors
+        box, kernel = self._pidfds
         if signum == signal.SIGKILL:
             reaper.end(box, 0)
             return
@@ -256,14 +265,14 @@ class BoxedProvisioner(KernelProvisionerBase):
             command.append(f"--IPKernelApp.exec_lines={[_PIPES]!r}")
         seen = view_of(command, self.kernel_spec.language, tuple(self.absent))
         files = intake.read(Path(folder), PlatformFault) if folder else {}
-        key = self.connection_info["key"]
+        key, resources = self.connection_info["key"], filter(None, [self.kernel_spec.resource_dir])
         return Order(
             command=tuple(command),
             placeholder=os.path.realpath(self.parent.connection_file),
             connection=self.connection_info | {"key": key.decode() if isinstance(key, bytes) else key},
             environment=self._environment(Path(program), environment),
-            shown=(*map(str, seen.shown), *self.shown, self.kernel_spec.resource_dir),
-            hidden=(*map(str, seen.hidden), *self.hidden),
+            shown=(*map(str, seen.shown), *_absolute(self.shown), *_absolute(resources)),
+            hidden=(*map(str, seen.hidden), *_absolute(self.hidden)),
             bounds=Limits(**{**vars(LIMITS), **self.limits}),
             files={n: text for n, text in files.items() if not n.endswith(".ipynb")} | self.files,
             fonts=self._fonts(),
@@ -291,7 +300,7 @@ class BoxedProvisioner(KernelProvisionerBase):
             if verb == b"refused":
                 raise TooFewWalls("the box", "too few walls stand on this machine", reason)
             raise NoKernel("the boxed kernel", f"it did not start ({reason})", "run `examiner doctor`")
-        self._descriptors = tuple(descriptors)
+        self._pidfds = tuple(descriptors)
         place = json.loads(rest)
         root = f"/proc/{usage.number(descriptors[0])}/root" if place["has_own_root"] else ""
         link = Path(str(self._folder), "box")
@@ -315,9 +324,9 @@ class BoxedProvisioner(KernelProvisionerBase):
                 status = helper.wait()
         if status not in {0, KILLED}:
             self.log.error("the boxed kernel ended with %s: %s", status, self._last_words())
-        for descriptor in self._descriptors:
+        for descriptor in self._pidfds:
             os.close(descriptor)
         if self._errors >= 0:
             os.close(self._errors)
-        self._link, self._descriptors, self._errors = None, (), -1
+        self._link, self._pidfds, self._errors = None, (), -1
         return status

@@ -258,6 +258,27 @@ def test_what_a_program_may_read_is_its_prefix_or_itself_alone(tmp_path, monkeyp
     assert all(ECHO in seen for seen in places.values())
 
 
+def test_what_is_shown_in_addition_can_be_read_and_what_is_hidden_cannot(config, tmp_path):
+    """A kernel of another language may need more than its prefix."""
+    for name in ("shown", "shown/hidden"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("here")
+    more = {"shown": [str(tmp_path / "shown")], "hidden": [str(tmp_path / "shown" / "hidden")]}
+    cells = (f"open('{tmp_path}/{name}/file').read()" for name in ("shown", "shown/hidden"))
+    shown, hidden = execute(*cells, config=config | more)
+    assert shown == "'here'"
+    assert hidden in {"FileNotFoundError", "PermissionError"}
+    with pytest.raises(NoKernel, match="write the whole path"):
+        execute("1", config={"shown": ["."]})
+
+
+def test_a_specification_without_a_folder_shows_none():
+    """A path that says nothing would mean the whole machine."""
+    specs = OneKernel(LAUNCH, {})
+    specs.spec.resource_dir = ""
+    assert execute("open('/etc/passwd')", specs=specs) == ["FileNotFoundError"]
+
+
 def test_a_kernel_whose_program_is_missing_says_so():
     """At once, and not after a minute in which nobody answers."""
     with pytest.raises(NoKernel, match="there is no such program"):

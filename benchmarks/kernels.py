@@ -1,0 +1,83 @@
+"""What the walls cost a Jupyter kernel: started plain and boxed, in turn, many times over.
+
+    .venv/bin/python -m benchmarks.kernels [rounds]
+
+Medians of the milliseconds until its command runs, until it answers, and that its end takes.
+"""
+
+import logging
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from examiner.box.walls import Walls, available
+from examiner.provisioner import ENTRY_POINT
+
+ROUNDS = 15
+PYTHON = Path(__file__).parents[1] / ".venv-student" / "bin" / "python"
+COMMAND = [str(PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+STEPS = ("started", "answers", "ended")
+
+
+class Specification(KernelSpecManager):
+    """Knows one kernel, which is started in one way."""
+
+    def __init__(self, provisioner: str, settings: dict[str, Any]) -> None:
+        super().__init__()
+        metadata = {"kernel_provisioner": {"provisioner_name": provisioner, "config": settings}}
+        self._spec = KernelSpec(argv=COMMAND, language="python", metadata=metadata)
+
+    def get_kernel_spec(self, _kernel_name: str) -> KernelSpec:
+        """Return it, whatever it is called."""
+        return self._spec
+
+
+def ways() -> Iterator[tuple[str, Specification]]:
+    """Yield what is compared."""
+    yield "plain, over TCP", Specification("local-provisioner", {})
+    here = available()
+    reaper = Walls(namespaces=False, landlock=here.landlock, seccomp=True)
+    yield "boxed: Landlock, a reaper", Specification(ENTRY_POINT, {"walls": reaper})
+    if here.namespaces:
+        yield "boxed: all walls", Specification(ENTRY_POINT, {"walls": here})
+
+
+def measured(specification: Specification) -> list[float]:
+    """Return the milliseconds of each step of one kernel's life."""
+    manager = KernelManager(kernel_spec_manager=specification)
+    moments = [time.perf_counter()]
+    manager.start_kernel()
+    moments.append(time.perf_counter())
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(60)
+    moments.append(time.perf_counter())
+    client.stop_channels()
+    before_end = time.perf_counter()
+    manager.shutdown_kernel(now=True)
+    started, answers = moments[1] - moments[0], moments[2] - moments[0]
+    return [each * 1000 for each in (started, answers, time.perf_counter() - before_end)]
+
+
+def main() -> None:
+    """Print the table."""
+    logging.disable(logging.CRITICAL)
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    compared = dict(ways())
+    found: dict[str, list[list[float]]] = {name: [measured(each)][:0] for name, each in compared.items()}
+    for _ in range(rounds):
+        for name, each in compared.items():
+            found[name].append(measured(each))
+    print(f"{'milliseconds, median of ' + str(rounds):34}", *(f"{step:>10}" for step in STEPS))
+    for name, rows in found.items():
+        print(f"{name:34}", *(f"{statistics.median(column):10.0f}" for column in zip(*rows, strict=True)))
+
+
+if __name__ == "__main__":
+    main()
