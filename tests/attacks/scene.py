@@ -22,6 +22,7 @@ SHARED: Final = tuple(Path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm"
 ENVIRONMENTS: Final = tuple(REPOSITORY / name for name in (".venv", ".venv-student"))
 WRITTEN: Final = (
     "gradebook.db",
+    "sheets",
     "autograded",
     "feedback",
     "release",
