@@ -18,6 +18,9 @@ Output = dict[str, Any]
 Outputs = Mapping[int, Sequence[Output]]
 
 IDS_SINCE: Final = 5  # the minor version of the format in which cells got ids
+PICTURES: Final = ("image/png", "image/jpeg")
+SHOWN: Final = frozenset({"text/plain", "text/html", "text/markdown", "text/latex", *PICTURES})
+LARGEST_PICTURE: Final = 10_000  # pixels across
 MOST_OUTPUTS: Final = 2000  # of one cell
 MOST_TEXT: Final = 24 << 20  # characters of a notebook: browsers open that, if slowly
 MOST_REPAIRS: Final = 40  # that are shown at the top
@@ -30,7 +33,10 @@ MENDED: Final = "**Mended before grading.** These cells were not as they had bee
 
 
 def checked_outputs(claims: Any) -> list[Output]:
-    """Return those of the claimed outputs of a cell that are valid, with their known entries alone."""
+    """Return those of the claimed outputs of a cell that are valid, with their known entries alone.
+
+    Of an output's representations those stay that pages can show and that run nothing there.
+    """
     if not isinstance(claims, list):
         return []
     found = (_checked(claim) for claim in claims[:MOST_OUTPUTS] if isinstance(claim, dict))
@@ -45,16 +51,30 @@ def _checked(claim: dict[str, Any]) -> Output | None:
             traceback = [line for line in lines if isinstance(line, str)]
             return {"output_type": "error", "ename": name, "evalue": value, "traceback": traceback}
         case {"output_type": "display_data", "data": dict(data), "metadata": dict(metadata)}:
-            return {"output_type": "display_data", "data": _bundle(data), "metadata": metadata}
+            return {"output_type": "display_data", "data": _bundle(data), "metadata": _sizes(metadata)}
         case {"output_type": "execute_result", "data": dict(data), "metadata": dict(metadata)}:
             count = claim.get("execution_count")
-            result = {"output_type": "execute_result", "data": _bundle(data), "metadata": metadata}
+            result = {"output_type": "execute_result", "data": _bundle(data), "metadata": _sizes(metadata)}
             return result | {"execution_count": count if type(count) is int else None}
     return None
 
 
 def _bundle(data: dict[str, Any]) -> dict[str, Any]:
-    return {kind: value for kind, value in data.items() if "json" in kind or isinstance(value, str)}
+    return {kind: value for kind, value in data.items() if kind in SHOWN and isinstance(value, str)}
+
+
+def _sizes(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the sizes of pictures: nbconvert writes metadata into tags, without quotes around it."""
+    of_pictures = {kind: metadata[kind] for kind in PICTURES if isinstance(metadata.get(kind), dict)}
+    sizes = {
+        kind: {name: each[name] for name in ("width", "height") if _is_size(each.get(name))}
+        for kind, each in of_pictures.items()
+    }
+    return {kind: size for kind, size in sizes.items() if size}
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) in {int, float} and 0 < value <= LARGEST_PICTURE
 
 
 def verdict_outputs(verdict: Verdict) -> list[Output]:

@@ -27,7 +27,7 @@ STREAM = {"output_type": "stream", "name": "stdout", "text": "hi"}
 DISPLAY = {"output_type": "display_data", "data": {"text/plain": "x", "image/png": "aGk="}, "metadata": {}}
 RESULT = {
     "output_type": "execute_result",
-    "data": {"text/plain": "2", "application/json": {"a": [1, None]}},
+    "data": {"text/plain": "2", "text/latex": "$2$", "image/png": "aGk="},
     "metadata": {"image/png": {"width": 3}},
     "execution_count": 4,
 }
@@ -67,6 +67,42 @@ def test_unknown_entries_and_wrong_representations_are_left_out():
     assert stream == STREAM
     assert display["data"] == {"text/plain": "x"}
     assert error["traceback"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/javascript",
+        "application/vnd.jupyter.widget-view+json",
+        "application/json",
+        "image/svg+xml",
+        'text/html"><script>',
+    ],
+)
+@pytest.mark.parametrize("value", ["x", {"model_id": 1}, ["x"]])
+def test_what_no_page_shows_or_what_runs_there_is_left_out(kind, value):
+    """A view of a widget that is none ends nbconvert, and formgrader's page with it."""
+    [display] = checked_outputs([DISPLAY | {"data": {kind: value, "text/plain": "x"}}])
+    assert display["data"] == {"text/plain": "x"}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"image/png": {"width": "1 onerror=alert(1)", "height": [3]}},
+        {"image/png": {"alt": "x", "unconfined": True}, "image/jpeg": 3},
+        {"filenames": {"image/png": "https://example.org/x.png"}},
+        {"filenames": 1, "width": "1 onerror=alert(1)"},
+        {"image/png": {"width": float("inf"), "height": float("nan")}},
+        {"image/png": {"width": True, "height": -1}},
+    ],
+)
+def test_metadata_of_an_output_holds_sizes_alone(metadata):
+    """nbconvert writes them into a tag without quotes: a text there could be an event handler."""
+    [display] = checked_outputs([DISPLAY | {"metadata": metadata}])
+    assert display["metadata"] == {}
+    [display] = checked_outputs([DISPLAY | {"metadata": metadata | {"image/png": {"width": 640}}}])
+    assert display["metadata"] == {"image/png": {"width": 640}}
 
 
 def verdict(outcome, points, **known):
