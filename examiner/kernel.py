@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
+from uuid import uuid4
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -30,7 +31,7 @@ from examiner.executed import Output, checked_outputs, executed
 from examiner.model import Limits
 from examiner.notebook import parse
 from examiner.passage import ENDED, priced
-from examiner.provisioner import ENTRY_POINT, INSTRUCTORS, LIMITS, BoxedProvisioner, NoKernel
+from examiner.provisioner import INSTRUCTORS, LIMITS, BoxedProvisioner, NoKernel
 from examiner.repair import Piece, repair, unanswered
 from examiner.verdict import GradeSheet, Mode, Outcome, Verdict
 
@@ -98,30 +99,25 @@ class KernelEngine:
             self._surroundings,
             replace(self._bounds, cpu_seconds=job.limits.notebook_seconds),
         )
-        settings = {
-            "absent": sorted({*INSTRUCTORS, *surroundings.hidden}),
-            "files": dict(job.files),
-            "fonts": str(surroundings.caches or ""),
-            "limits": asdict(bounds),
-            "variables": {"EXAMINER_SEED": seed, "NBGRADER_EXECUTION": "autograde"},
-            "walls": surroundings.walls,
-        }
         listener = f"{Listener.__module__}.{Listener.__name__}"
-        specs = _Boxed(settings)
-        return AsyncKernelManager(kernel_name=self._kernel, kernel_spec_manager=specs, client_class=listener)
-
-
-class _Boxed(KernelSpecManager):
-    """Knows the kernels that are installed, and has each of them start behind the walls."""
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._settings = settings
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        spec = super().get_kernel_spec(kernel_name)
-        spec.metadata["kernel_provisioner"] = {"provisioner_name": ENTRY_POINT, "config": self._settings}
-        return spec
+        manager = AsyncKernelManager(kernel_name=self._kernel, client_class=listener)
+        try:
+            specification = manager.kernel_spec
+        except NoSuchKernel as error:
+            fact, fix = "Jupyter does not know this kernel", "install it, and see `jupyter kernelspec list`"
+            raise MissingEnvironment(f"kernel {error.name}", fact, fix) from error
+        manager.provisioner = BoxedProvisioner(
+            parent=manager,
+            kernel_id=str(uuid4()),
+            kernel_spec=specification,
+            absent=sorted({*INSTRUCTORS, *surroundings.hidden}),
+            files=dict(job.files),
+            fonts=str(surroundings.caches or ""),
+            limits=asdict(bounds),
+            variables={"EXAMINER_SEED": seed, "NBGRADER_EXECUTION": "autograde"},
+            walls=surroundings.walls,
+        )
+        return manager
 
 
 class Listener(AsyncKernelClient):
@@ -246,10 +242,6 @@ def _execute(manager: AsyncKernelManager, cells: Sequence[Any], limits: Limits) 
                     record.loss = _lost(client, record.passed, min(limits.cell_seconds, left))
                 if record.loss:
                     break
-    except NoSuchKernel as error:
-        raise MissingEnvironment(
-            f"kernel {error.name}", "Jupyter does not know this kernel", "install it"
-        ) from error
     except RuntimeError as error:  # so says Jupyter of a kernel that does not come up
         raise NoKernel(
             f"kernel {manager.kernel_name}", str(error), "run its command by hand, and see"

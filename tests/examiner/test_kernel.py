@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -13,10 +14,12 @@ from examiner.engine import Job
 from examiner.errors import MissingEnvironment
 from examiner.kernel import KernelEngine
 from examiner.model import Key, Limits
+from examiner.provisioner import LIMITS
 from examiner.verdict import Identity, Mode, Outcome
 
 PYTHON = Path(__file__).parents[2] / ".venv-student" / "bin" / "python"
 ECHO = Path(__file__).parent / "fixtures" / "echo_kernel.py"
+BOUNDS = replace(LIMITS, together_mb=1000)
 CANARY = "canary-kernel"
 SOURCES = {
     "f": "def f(x):\n    return x + 1",
@@ -69,7 +72,7 @@ def run(instructor=None, kernel="students", files=None, limit=60, **changed):
     key = Key(hashlib.sha256(submitted).hexdigest(), "assignment", "environment")
     identity = Identity("course", "student", "ps1", "1", key)
     limits = Limits(cell_seconds=3, notebook_seconds=limit)
-    with KernelEngine(kernel, Surroundings(PYTHON), b"secret") as engine:
+    with KernelEngine(kernel, Surroundings(PYTHON), b"secret", BOUNDS) as engine:
         return engine.run(Job(identity, instructor or notebook(), submitted, files or {}, limits))
 
 
