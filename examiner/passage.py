@@ -29,6 +29,7 @@ RAISED: Final = {
     **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
     **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
 }
+_EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class Passage:
@@ -160,7 +161,7 @@ class Passage:
 
 def _event(kind: int, payload: bytes) -> dict[str, Any]:
     """Return what a report says; ValueError if it says nothing."""
-    event = json.loads(payload, parse_constant=lambda _: None) if kind == EVENT else None
+    event = _EVENTS.decode(payload.decode()) if kind == EVENT else None
     if not isinstance(event, dict):
         raise ValueError("a report that makes no sense")  # noqa: TRY004 - its content, not a caller's mistake
     return event

@@ -175,11 +175,12 @@ class _Writer:
     ) -> None:
         self.out = bytearray()
         self.to_handle, self.block, self.limits = to_handle, block, limits
-        self.items = 0
+        self.items_left = limits.items
 
     def value(self, v: Any, depth: int = 0) -> None:
-        self.items += 1
-        if depth > self.limits.depth or self.items > self.limits.items or len(self.out) > self.limits.frame:
+        self.items_left -= 1
+        limits = self.limits
+        if depth > limits.depth or self.items_left < 0 or len(self.out) > limits.frame:
             raise WireError("too deep, too many or too large values for one message")
         write = _WRITERS.get(type(v))
         if write is None:

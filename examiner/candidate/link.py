@@ -7,7 +7,8 @@ import select
 import socket
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -199,9 +200,7 @@ class Server:
         try:
             _write(handed, work.to_bytes())
             descriptors = [handed, theirs.fileno(), *(each for _, ends in pairs for each in ends)]
-            widened = asdict(bounds) | {"open_files": bounds.open_files + OWN_FILES + len(descriptors)}
-            widened["processes"] = bounds.processes + 2 + len(lines)
-            self._send(b"start " + json.dumps(widened).encode(), descriptors)
+            self._send(b"start " + _widened(bounds, len(lines)), descriptors)
             _, [pidfd] = self._receive(b"started", time.monotonic() + ANSWER_SECONDS)
         except BaseException:
             ours.close()
@@ -257,6 +256,14 @@ class Server:
         errors = os.pread(self._errors, MESSAGE, 0).decode("utf-8", "replace").strip().rpartition("\n")[2]
         fact = f"the server of the student environment failed ({why}{errors and ': ' + errors})"
         return BrokenServer(self._python, fact, "try again; if it stays, reinstall it")
+
+
+@cache
+def _widened(bounds: Limits, lines: int) -> bytes:
+    """Return what to start a candidate with, so that a student's code can use what the bounds say."""
+    files = bounds.open_files + OWN_FILES + 2 + 3 * lines
+    widened = replace(bounds, open_files=files, processes=bounds.processes + 2 + lines)
+    return json.dumps(asdict(widened)).encode()
 
 
 def _write(descriptor: int, data: bytes) -> None:
