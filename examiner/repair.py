@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from examiner.errors import UnreadableNotebook
@@ -22,6 +23,8 @@ _KINDS: Final = {
     "html": "markdown",
 }
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+
+MOST_CELLS: Final = 2000  # of a submission
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,12 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
     Raises
     ------
     UnreadableNotebook
-        If the student's JSON holds no cells at all.
+        If the student's JSON holds no cells at all, or more than anybody writes.
     """
-    theirs = list(_cells(submitted, notebook))
+    theirs = list(islice(_cells(submitted, notebook), MOST_CELLS + 1))
+    if len(theirs) > MOST_CELLS:
+        fix = "hand in the cells of the assignment, and few besides"
+        raise UnreadableNotebook(notebook.path.name, f"the notebook has more than {MOST_CELLS} cells", fix)
     repairs: list[str] = []
     found = _match(notebook, theirs, repairs)
     own = _own_cells(theirs, found)
