@@ -1,0 +1,98 @@
+"""Where the time of a submission goes: wall time in named places of a worker, and CPU time everywhere."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from benchmarks.trivial import GRADE_CELLS, STUDENT, job
+from examiner import engine as engine_module
+from examiner import examine, passage
+from examiner.candidate.link import Candidate, Server, Surroundings
+from examiner.engine import Engine
+from examiner.sheets import Filing, Part
+
+
+class Clock:
+    """Adds up the wall time spent in named places, what is nested in another place left out of that."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._nested = [0.0]
+
+    @contextmanager
+    def running(self, place: str) -> Iterator[None]:
+        """Count the time in this block."""
+        started = time.perf_counter()
+        self._nested.append(0.0)
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.seconds[place] = self.seconds.get(place, 0.0) + spent - self._nested.pop()
+            self._nested[-1] += spent
+
+    def watch(self, owner: Any, name: str, place: str) -> None:
+        """Count the time in a function, from now on."""
+        function: Callable[..., Any] = getattr(owner, name)
+
+        @wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            with self.running(place):
+                return function(*args, **kwargs)
+
+        setattr(owner, name, watched)
+
+
+clock = Clock()
+
+
+def grade(engine: Engine, number: int, folder: Path) -> None:
+    """Grade one submission, and write down what came of it."""
+    graded = engine.run(job(number))
+    assert graded.sheet.points == 2 * GRADE_CELLS, graded.sheet
+    with clock.running("sheet and notebook written"):
+        (folder / f"s{number}.json").write_text(Filing((Part("p", graded.sheet),)).text)
+        (folder / f"s{number}.ipynb").write_bytes(graded.notebook)
+
+
+def places(jobs: int, folder: Path) -> dict[str, float]:
+    """Return the milliseconds of a submission in each place, on one worker, and its CPU time everywhere."""
+    before = _cpu()
+    with Engine(Surroundings(STUDENT), b"secret") as engine:
+        grade(engine, -1, folder)
+    start_up = _cpu() - before
+    clock.seconds.clear()
+    for owner, name, place in (
+        (engine_module, "document_of", "submission read"),
+        (engine_module, "repair", "notebook mended"),
+        (Server, "start", "candidate started and walled in"),
+        (passage.Passage, "_follow", "waiting for the student's cells and the snapshot"),
+        (examine, "examine_cell", "grade cells, here"),
+        (passage.Channel, "receive", "grade cells, waiting for the snapshot"),
+        (engine_module, "executed", "executed notebook"),
+        (Candidate, "__exit__", "candidate ended"),
+    ):
+        clock.watch(owner, name, place)
+    with Engine(Surroundings(STUDENT), b"secret") as engine:
+        grade(engine, -1, folder)
+        clock.seconds.clear()
+        started, ours = time.perf_counter(), time.process_time()
+        for number in range(jobs):
+            grade(engine, number, folder)
+        wall, ours = time.perf_counter() - started, time.process_time() - ours
+    spent = dict(sorted(clock.seconds.items(), key=lambda item: -item[1]))
+    spent["all else"] = wall - sum(spent.values())
+    spent["= wall"] = wall
+    spent["CPU, the worker's"] = ours
+    spent["CPU, the candidate's and its server's"] = _cpu() - before - 2 * start_up
+    return {place: 1e3 * seconds / jobs for place, seconds in spent.items()}
+
+
+def _cpu() -> float:
+    """Return the seconds of CPU time that all ended descendants have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
