@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 2.0  # in which what was told to end may still end
+GRACE_SECONDS = 15.0  # in which what was told to end may end: on a busy machine, Python tidies up for seconds
 
 
 def children(process: int) -> list[int]:

@@ -31,6 +31,8 @@ WRITTEN: Final = (
     "grades.csv",
     ".nbgrader.log",
 )
+EXAMINER: Final = ("examiner", "grade")
+NBGRADER: Final = ("nbgrader", "autograde", ASSIGNMENT)  # the same, without pages of feedback
 CANARY: Final = "canary-"
 KEY: Final = " 424242 "  # of shared memory, semaphores and message queues that attacks make
 
@@ -68,13 +70,20 @@ class Outcome:
 
 
 class Scene:
-    """A copy of the course, beside it a home with secrets, and a folder for temporary files."""
+    """A copy of the course, beside it a home with secrets, and a folder for temporary files.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    cell_seconds
+        What a cell may take: most of the time of a class of attackers goes by in cells that never end.
+    """
+
+    def __init__(self, folder: Path, cell_seconds: float = 3) -> None:
         self.folder, self.root = folder, folder / "course"
         shutil.copytree(HERE / "course", self.root)
-        settings = self.root / "course.toml"
-        settings.write_text(settings.read_text().replace("REPOSITORY", str(REPOSITORY)))
+        path = self.root / "course.toml"
+        settings = path.read_text().replace("REPOSITORY", str(REPOSITORY))
+        path.write_text(settings.replace("CELL_SECONDS", str(cell_seconds)))
         for name in (
             "home/.ssh/id_ed25519",
             "home/.ipython/profile_default/startup/secret.txt",
@@ -93,12 +102,12 @@ class Scene:
             self.students.append(submission)
         return self
 
-    def grade(self, seconds: float = 600) -> Outcome:
-        """Grade by the public command line; look at everything around before and after."""
+    def grade(self, *command: str, seconds: float = 600) -> Outcome:
+        """Grade by a command, or by `examiner grade`; look at everything around before and after."""
         before = self._traces()
         report = self.folder / "report.json"
-        command = [BIN / "examiner", "grade"]
-        keeper = [sys.executable, HERE / "keeper.py", report, str(seconds), *command]
+        program, *arguments = command or EXAMINER
+        keeper = [sys.executable, HERE / "keeper.py", report, str(seconds), BIN / program, *arguments]
         run = subprocess.run(
             keeper, cwd=self.root, env=self._environment(), capture_output=True, text=True, check=False
         )

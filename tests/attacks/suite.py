@@ -8,7 +8,7 @@
     tools     files of tools/ whose code stands in front, in a cell of its own
     builder   a function of builders.py that makes the files odd, after all else
     unseen    a text that must never appear in feedback
-    says      a text that its own output must hold, or the attack never took place
+    says      a text that its outputs must hold, or the attack never took place: its own, or a verdict's name
     [cells]   sources of solution cells, by grade_id
     [extra]   sources of cells of their own, each behind the cell of that name
     [files]   other files that lie beside the notebook

@@ -1,0 +1,21 @@
+"""Honest students lose nothing, however unusual their way of working."""
+
+import pytest
+
+from .claims import changed_nothing, have_full_marks
+from .suite import honest
+
+pytestmark = pytest.mark.course
+
+
+@pytest.mark.parametrize("submission", honest(), ids=lambda each: each.student)
+def test_an_honest_student_gets_full_marks(submission, honest_class):
+    """Right code is right, whatever it prints, warns, imports or leaves out of the tests."""
+    have_full_marks(honest_class[1], [submission])
+
+
+def test_honest_students_change_nothing(honest_class):
+    """Nor does grading them."""
+    _, outcome = honest_class
+    assert outcome.code == 0, outcome.said
+    changed_nothing(outcome)
