@@ -7,7 +7,7 @@ BENCH_PYTHON ?= .venv-bench/bin/python
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test lint check lab bench lock clean
+.PHONY: help grade release class setup test lint check seeds lab bench lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -29,6 +29,9 @@ lab: setup  ## JupyterLab with the course open; options for it go into OPTIONS
 
 check: setup  ## Hold every assignment against its gate
 	@$(BIN)/examiner check
+
+seeds: setup  ## The solutions of all assignments with 300 seeds each
+	@$(BIN)/examiner check --only-solution --repeat 300
 
 test: lint setup  ## Everything that has to hold
 	$(BIN)/python -m pytest

@@ -5,8 +5,7 @@ broadcast passes some of them; a good one fails them all.
 """
 
 import ast
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 # What a mutant returns, and the statement that does it. "zeros" has to call the function to know the shape.
@@ -25,7 +24,7 @@ ARITHMETIC = {
 } | {"__neg__", "__pos__", "__abs__", "__getitem__", "__array__", "__call__", "__len__"}
 
 RUNTIME = "examiner_automatic"  # the module of `candidate/automatic.py`, as it lies beside a mutated notebook
-OBSERVE = f"import {RUNTIME}\n{RUNTIME}.report()"
+TELL = f"\nimport {RUNTIME}\nprint()\nprint({RUNTIME}.seen())"  # what has been watched, as the last line
 
 
 @dataclass(frozen=True)
@@ -82,24 +81,30 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
 
 
 def observed(cell: str, source: str) -> str:
-    """Return the cell with every public function watched; `OBSERVE`, run last, tells what was seen."""
+    """Return the cell with every public function watched; the runtime's `seen()` tells what it returned."""
     tree = ast.parse(source)
     for name, node in _definitions(tree):
         _decorate(node, f"{RUNTIME}.observed({_function(cell, name, node).key!r})")
     return _with_runtime(tree)
 
 
-def read_observations(text: str) -> dict[str, frozenset[str]]:
-    """Return what `OBSERVE` printed: for each function that was called, the stubs it never differed from."""
-    return {key: frozenset(STUBS) - set(differs) for key, differs in json.loads(text).items()}
+def returning_none(mutant: AutomaticMutant, source: str) -> str:
+    """Return the cell with the mutant's function doing nothing: the least that any of its mutants changes."""
+    return _mutated(source, mutant.function, "None")
 
 
-def excuse(mutant: AutomaticMutant, never_differed: Mapping[str, frozenset[str]]) -> str | None:
-    """Return why a mutant that lost nothing is no mutant at all, or None if it should have lost points."""
-    same = never_differed.get(mutant.function.key)
-    if same is None:
+def excuse(mutant: AutomaticMutant, differed: Mapping[str, Collection[str]]) -> str | None:
+    """Return why a mutant that lost nothing is no mutant at all, or None if it should have lost points.
+
+    Parameters
+    ----------
+    differed : mapping from str to collection of str
+        For each function that was called, by its key, the stubs that it differed from.
+    """
+    seen = differed.get(mutant.function.key)
+    if seen is None:
         return "it is never called"
-    if mutant.returns not in same:
+    if mutant.returns in seen:
         return None
     return (
         "zeros of what it returns are that itself" if mutant.returns == "zeros" else "it always returns that"

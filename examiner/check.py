@@ -1,31 +1,29 @@
 """The gate: right solutions get everything, wrong ones lose what they should, and nothing is given away.
 
-Every version of a notebook (the instructor's, the release, each mutant) is a trial. All trials of all
-assignments run side by side in the student environment; then the results are held against each plan.
+Every version of a notebook (the instructor's, the release, each mutant) is a trial, judged examined and in
+the kernel. What both say decides where each grade cell is judged; then the results are held against each
+plan.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from examiner import automatic
-from examiner.candidate.runner import CellRun, Run, Servers
+from examiner import automatic, evidence
 from examiner.errors import ExaminerError
-from examiner.model import Assignment, Course, Limits
+from examiner.evidence import NO_REFERENCE, Evidence
+from examiner.model import Assignment, Course
 from examiner.mutants import Mutant
-from examiner.plan import Plan, make_plan, trials
-from examiner.points import points_of
-from examiner.trials import TOLERANCE, Breach, Kind, Report, Result, Trial, Tried, same, shown
+from examiner.plan import Plan, make_plan, solution_trials
+from examiner.rehearsal import Progress, Results, rehearse, run
+from examiner.trials import LAST, TOLERANCE, Breach, Kind, Report, Result, Tried, same, shown
+from examiner.verdict import Mode
 
-AUTOMATIC_SECONDS = 60  # for a whole notebook: automatic mutants like to loop, and need not do so for long
-LAST = "last"  # the cell that a trial adds, among the troubles
-
-Progress = Callable[[int, int], None]
-Results = Mapping[tuple[Kind, str], Result]
+MOST_SELF_REPORTED = 0.1  # of an assignment's points
 
 
 def check(
-    course: Course, assignments: Sequence[Assignment], repeat: int, servers: Servers, progress: Progress
+    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: Progress
 ) -> list[Report]:
-    """Try everything on these assignments; `progress` hears how many trials are done, and of how many."""
+    """Try everything on these assignments, and keep the evidence; `progress` hears how far it is."""
     plans: dict[str, Plan] = {}
     reports: dict[str, Report] = {}
     for assignment in assignments:
@@ -34,123 +32,129 @@ def check(
         except ExaminerError as error:
             breach = Breach(error.place, error.fact, error.fix)
             reports[assignment.name] = Report(assignment.name, breaches=(breach,))
-    todo = [trial for plan in plans.values() for trial in trials(plan, repeat)]
-    results: dict[str, dict[tuple[Kind, str], Result]] = {name: {} for name in plans}
-    runs = ((trial, _run(plans[trial.assignment], trial)) for trial in todo)
-    for done, (trial, cells) in enumerate(servers.run_all(runs)):
-        progress(done, len(todo))
-        results[trial.assignment][trial.kind, trial.name] = _result(plans[trial.assignment], trial, cells)
-    progress(len(todo), len(todo))
-    reports |= {name: judge(plan, results[name]) for name, plan in plans.items()}
+    results = rehearse(course, list(plans.values()), repeat, workers, progress)
+    for name, plan in plans.items():
+        found = evidence.weigh(course, plan.assignment, [plan], results)
+        evidence.write(course, found)
+        reports[name] = judge(plan, found, results[plan.name])
     return [reports[assignment.name] for assignment in assignments]
 
 
-def _run(plan: Plan, trial: Trial) -> Run:
-    sources = [trial.sources.get(cell.grade_id, cell.source) for cell in plan.notebook.cells if cell.is_code]
-    limits = plan.course.limits
-    if trial.kind is Kind.AUTOMATIC:
-        limits = Limits(limits.cell_seconds, min(limits.notebook_seconds, AUTOMATIC_SECONDS))
-    return Run(
-        cells=tuple([*sources, trial.last] if trial.last else sources),
-        files=plan.files,
-        environment={"EXAMINER_SEED": trial.seed},
-        limits=limits,
-        tracebacks="Minimal",
-    )
+def try_seeds(
+    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: Progress
+) -> list[Report]:
+    """Try the instructor's solutions alone, in the mode that each cell gets, with as many seeds."""
+    plans = [make_plan(course, assignment) for assignment in assignments]
+    known = {plan.name: _known(plan) for plan in plans}
+    trials = (each for plan in plans for each in solution_trials(plan, repeat, known[plan.name].modes))
+    results: dict[str, list[Result]] = {plan.name: [] for plan in plans}
+    for result in run(course, plans, trials, repeat * len(plans), workers, progress):
+        results[result.trial.plan].append(result)
+    return [
+        Report(
+            assignment=plan.assignment.name,
+            points=sum(plan.points.values()),
+            grade_cells=len(plan.points),
+            perfect_runs=sum(not any(_failures(plan, known[plan.name], each)) for each in results[plan.name]),
+            runs=repeat,
+            breaches=tuple(_instructor(plan, known[plan.name], results[plan.name])),
+        )
+        for plan in plans
+    ]
 
 
-def _result(plan: Plan, trial: Trial, cells: Sequence[CellRun]) -> Result:
-    """Reduce what was seen to points and the first trouble of each cell."""
-    lost, troubles = {}, {}
-    code_cells = [cell for cell in plan.notebook.cells if cell.is_code]
-    for cell, run in zip(code_cells, cells, strict=False):
-        name = cell.grade_id or cell.id
-        if trouble := _trouble(run):
-            troubles[name] = trouble
-        if cell.is_autograded:
-            try:
-                missing = cell.points - points_of(run.outputs, cell.points)
-            except (ValueError, KeyError) as error:  # nbgrader would refuse to grade the submission
-                troubles[name] = f"nbgrader cannot grade it: {error}"
-                missing = cell.points
-            if missing > TOLERANCE:
-                lost[name] = missing
-    printed = ""
-    if trial.last:
-        printed = "".join(each["text"] for each in cells[-1].outputs if each.get("name") == "stdout")
-        if trouble := _trouble(cells[-1]):
-            troubles[LAST] = trouble
-    return Result(trial, lost, troubles, printed, sum(run.seconds for run in cells))
+def _known(plan: Plan) -> Evidence:
+    """Return the evidence about an assignment, or that nothing speaks against examining it."""
+    found = evidence.read(plan.course, plan.assignment)
+    return found or Evidence(plan.assignment.name, "", dict.fromkeys(plan.points, Mode.EXAMINED))
 
 
-def _trouble(run: CellRun) -> str:
-    for each in run.outputs:
-        if each["output_type"] == "error":
-            return f"{each['ename']}: {each['evalue']}".partition("\n")[0]
-        if each.get("name") == "stderr":
-            return f"stderr: {each['text']}".partition("\n")[0]
-    return ""
-
-
-def judge(plan: Plan, results: Results) -> Report:
-    """Hold the results of an assignment's trials against its plan."""
+def judge(plan: Plan, found: Evidence, results: Results) -> Report:
+    """Hold the results of an assignment's trials against its plan, in the mode that each cell gets."""
     instructor = [result for (kind, _), result in results.items() if kind is Kind.INSTRUCTOR]
-    release = results[Kind.RELEASE, Kind.RELEASE]
-    mutants = tuple(_mutant(plan, mutant, results[Kind.MUTANT, mutant.name]) for mutant in plan.mutants)
-    automatic_mutants = tuple(_automatic(plan, results))
+    lost = {key: result.lost(plan.points, found.modes) for key, result in results.items()}
+    release = lost[Kind.RELEASE, Kind.RELEASE]
+    mutants = tuple(_mutant(plan, mutant, lost[Kind.MUTANT, mutant.name]) for mutant in plan.mutants)
+    automatic_mutants = tuple(_automatic(plan, results, lost))
+    self_reported = sum(plan.points[cell] for cell, mode in found.modes.items() if mode.is_self_reported)
     breaches = (
         *plan.breaches,
-        *_instructor(plan, instructor),
+        *_instructor(plan, found, instructor),
         *_release(plan, release),
         *(tried.breach for tried in (*mutants, *automatic_mutants) if tried.breach),
         *_equivalents(plan, results),
         *_unseen(plan, results),
         *_vacuous(plan, automatic_mutants),
+        *_self_reported(plan, self_reported),
     )
     return Report(
         assignment=plan.assignment.name,
         points=sum(plan.points.values()),
         grade_cells=len(plan.points),
-        perfect_runs=sum(not result.lost for result in instructor),
+        perfect_runs=sum(not any(_failures(plan, found, result)) for result in instructor),
         runs=len(instructor),
-        release_points=sum(plan.points.values()) - sum(release.lost.values()),
+        release_points=sum(plan.points.values()) - sum(release.values()),
         mutants=mutants,
         automatic=automatic_mutants,
+        self_reported=self_reported,
+        reasons={plan.place(cell): reason for cell, reason in found.reasons.items()},
         breaches=breaches,
-        seconds=sum(result.seconds for result in results.values()),
     )
 
 
-def _instructor(plan: Plan, results: Sequence[Result]) -> Iterator[Breach]:
+def _instructor(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:
     """Yield one breach for every cell in which the instructor's solution is not perfect."""
-    cells = dict.fromkeys(cell for result in results for cell in (*result.lost, *result.troubles))
-    for cell in cells:
-        bad = [result for result in results if cell in result.lost or cell in result.troubles]
-        first = bad[0]
-        said = first.troubles.get(cell, f"loses {first.lost.get(cell, 0):g} points")
+    failures = [dict(_failures(plan, found, result)) for result in results]
+    for cell in dict.fromkeys(cell for each in failures for cell in each):
+        bad = [each[cell] for each in failures if cell in each]
+        said, seed = bad[0]
         fact = f"the instructor's solution fails it in {len(bad)} of {len(results)} runs ({said})"
-        yield Breach(plan.place(cell), fact, f"run it with EXAMINER_SEED={first.trial.seed} and mend it")
+        yield Breach(plan.place(cell), fact, f"run it with EXAMINER_SEED={seed} and mend it")
 
 
-def _release(plan: Plan, result: Result) -> Iterator[Breach]:
+def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each cell that fails in a run of the solution, with what it said and its seed.
+
+    Students see a grade cell in a kernel, so it has to be right there, too, but for `reference`.
+    """
+    yield from ((cell, (said, "practice")) for cell, said in result.troubles.items())
     for cell, points in plan.points.items():
-        given = points - result.lost.get(cell, 0.0)
+        for mode in dict.fromkeys((found.modes[cell], Mode.KERNEL)):
+            account = result.account(cell, mode)
+            if account and points - account.points > TOLERANCE and account.said != NO_REFERENCE:
+                said = account.said or f"loses {points - account.points:g} points"
+                yield cell, (said, account.seed)
+                break
+
+
+def _release(plan: Plan, lost: Mapping[str, float]) -> Iterator[Breach]:
+    for cell, points in plan.points.items():
+        given = points - lost.get(cell, 0.0)
         if given > TOLERANCE:
             fix = "test something that only a solution can do"
             yield Breach(plan.place(cell), f"the release gets {given:g} points for no work at all", fix)
 
 
-def _mutant(plan: Plan, mutant: Mutant, result: Result) -> Tried:
+def _self_reported(plan: Plan, points: float) -> Iterator[Breach]:
+    total = sum(cell.points for cell in plan.notebook.grade_cells)
+    if points > MOST_SELF_REPORTED * total:
+        fact = (
+            f"{points:g} of its {total:g} points are self-reported, at most {MOST_SELF_REPORTED:.0%} may be"
+        )
+        yield Breach(plan.place(), fact, "rewrite the cells that run in the kernel, as the warnings say")
+
+
+def _mutant(plan: Plan, mutant: Mutant, lost: Mapping[str, float]) -> Tried:
     """Return what a mutant lost, which must be exactly what it names."""
     points, breach = plan.points, None
-    named = {cell: points[cell] if lost is None else lost for cell, lost in mutant.loses.items()}
-    if not same(result.lost, named):
-        fact = f"it loses {shown(result.lost)} instead of {shown(named)}"
+    named = {cell: points[cell] if each is None else each for cell, each in mutant.loses.items()}
+    if not same(lost, named):
+        fact = f"it loses {shown(lost)} instead of {shown(named)}"
         fix = "sharpen or narrow the grade cells, or correct 'loses'"
         if mutant.equivalent:
             fix = "it is not equivalent: name what it loses instead of proving it"
         breach = Breach(_path(plan, mutant), fact, fix)
-    return Tried(mutant.name, mutant.mistake, result.lost, breach, mutant.equivalent)
+    return Tried(mutant.name, mutant.mistake, lost, breach, mutant.equivalent)
 
 
 def _path(plan: Plan, mutant: Mutant) -> str:
@@ -171,14 +175,17 @@ def _equivalents(plan: Plan, results: Results) -> Iterator[Breach]:
             yield Breach(where, fact, "write a test for one of them")
 
 
-def _automatic(plan: Plan, results: Results) -> Iterator[Tried]:
+def _automatic(
+    plan: Plan, results: Results, losses: Mapping[tuple[Kind, str], Mapping[str, float]]
+) -> Iterator[Tried]:
     """Yield every automatic mutant, with what it lost or why it could not lose anything."""
-    if not plan.automatic:
-        return
-    seen = automatic.read_observations(results[Kind.OBSERVED, Kind.OBSERVED].printed or "{}")
+    differed: dict[str, frozenset[str]] = {}
+    for _, seen in results[Kind.OBSERVED, Kind.OBSERVED].seen:
+        for name, stubs in (seen.differed if seen else {}).items():
+            differed[name] = differed.get(name, frozenset()) | stubs
     for mutant in plan.automatic:
-        lost = results[Kind.AUTOMATIC, mutant.key].lost
-        excuse = "" if lost else automatic.excuse(mutant, seen) or ""
+        lost = losses[Kind.AUTOMATIC, mutant.key]
+        excuse = "" if lost else automatic.excuse(mutant, differed) or ""
         breach = None
         if not lost and not excuse:
             where = plan.place(mutant.function.cell)
@@ -187,11 +194,15 @@ def _automatic(plan: Plan, results: Results) -> Iterator[Tried]:
 
 
 def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:
-    """Yield a breach if the run that watches what functions return did not reach its end."""
-    observed = results.get((Kind.OBSERVED, Kind.OBSERVED))
-    if observed is not None and (trouble := observed.troubles.get(LAST)):
-        fact = f"the solution does not run with its functions watched ({trouble})"
-        yield Breach(plan.place(), fact, "look for what depends on the functions' own objects")
+    """Yield a breach if the run that watches what functions return could not tell it."""
+    observed = results[Kind.OBSERVED, Kind.OBSERVED]
+    told = {cell for cell, seen in observed.seen if seen}
+    for cell in dict.fromkeys(cell for cell, _ in observed.seen if cell not in told):
+        account = observed.account(cell, Mode.KERNEL)
+        said = account.said if account else observed.troubles.get(LAST, "")
+        fact = f"the solution does not run with its functions watched ({said})"
+        yield Breach(plan.place(cell), fact, "look for what depends on the functions' own objects")
+        return
 
 
 def _vacuous(plan: Plan, tried: Sequence[Tried]) -> Iterator[Breach]:

@@ -46,6 +46,8 @@ CHECK_EPILOG = """
 
   examiner check --repeat 3 --json gate.json      as in continuous integration
 
+  examiner check --only-solution --repeat 300     whether a draw of numbers can cost points
+
 [bold]Exit codes[/bold]  0 no breach; 2 some; 1 a fault of the platform; 130 interrupted
 """
 
@@ -114,6 +116,9 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
     repeat: Annotated[
         int, typer.Option(min=1, help="Runs of the instructor's solution, each with its seed.")
     ] = 10,
+    only_solution: Annotated[
+        bool, typer.Option("--only-solution", help="Run nothing but the solution, as students are graded.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what each mutant lost.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
@@ -124,7 +129,16 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
     """Hold assignments against their gate: solution 100 %, release 0, each mutant loses what it should."""
     from examiner.commands import gate  # noqa: PLC0415
 
-    raise typer.Exit(gate.check(course, assignment or [], repeat, workers, json_file, verbose=verbose))
+    code = gate.check(
+        course,
+        assignment or [],
+        repeat,
+        workers,
+        json_file,
+        verbose=verbose,
+        only_solution=only_solution,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

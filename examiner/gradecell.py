@@ -117,8 +117,8 @@ def _grade_cell(cell: Cell, mode: Mode, before: "_Before") -> GradeCell:
 def _compiled(cell: Cell, before: "_Before") -> GradeCell:
     hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
     _check_reference(tree, hidden)
-    needed = list(before.needed(_free(tree)))
-    prelude, wanted = ast.Module(needed, []), _free(ast.Module([*needed, *tree.body], []))
+    needed = list(before.needed(free(tree)))
+    prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     for module in (prelude, tree):
         _Rewriting(refs).visit(module)
@@ -255,7 +255,7 @@ def _literal_hints(tree: ast.Module) -> Iterator[str]:
             yield node.msg.value
 
 
-def _free(tree: ast.Module) -> set[str]:
+def free(tree: ast.Module) -> set[str]:
     """Return the names of the notebook that a cell uses before it has bound them itself."""
     return _unbound(tree.body, set()) & set(_of_the_notebook(symtable(ast.unparse(tree), "<cell>", "exec")))
 
@@ -311,7 +311,7 @@ class _Before:
     def add(self, cell: Cell, *, keeps_definitions: bool) -> None:
         """Take in one cell: imports of our modules from any, definitions from those that are kept."""
         try:
-            tree = ast.parse(_without_magics(cell.source))
+            tree = ast.parse(without_magics(cell.source))
         except SyntaxError:  # it fails for the student as well, and says so there
             return
         for statement in tree.body:
@@ -383,6 +383,6 @@ def _bound(statement: ast.stmt) -> set[str]:
     return _stored(statement)
 
 
-def _without_magics(source: str) -> str:
+def without_magics(source: str) -> str:
     """Return a cell's source with IPython's lines left empty."""
     return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))

@@ -1,20 +1,25 @@
 """What the gate is going to try on an assignment, read before anything runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 
-from examiner import automatic, parts
+from examiner import automatic, parts, reach
 from examiner.automatic import AutomaticMutant
 from examiner.errors import BadSource
 from examiner.lint import canaries, lint
 from examiner.model import Assignment, Course
 from examiner.mutants import BadMutant, Mutant, apply, read_mutant
-from examiner.notebook import Notebook, blank, check_source, read
+from examiner.notebook import Notebook, blank, check_source, load, parse, read
 from examiner.trials import Breach, Kind, Trial, place
+from examiner.verdict import Mode
 
 MUTANTS = Path("tests", "mutants")
+FIRST: Final = (Kind.REACH, Kind.OBSERVED, Kind.RELEASE)
+MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
 AUTOMATIC_RUNTIME = Path(__file__).parent / "candidate" / "automatic.py"
 
 
@@ -25,6 +30,7 @@ class Plan:
     course: Course
     assignment: Assignment
     notebook: Notebook
+    document: Mapping[str, Any]
     files: Mapping[str, bytes]
     mutants: tuple[Mutant, ...]
     automatic: tuple[AutomaticMutant, ...]
@@ -35,9 +41,31 @@ class Plan:
         return place(self.notebook.path, self.course.root, cell)
 
     @property
+    def name(self) -> str:
+        """What its trials are filed under: the assignment and the notebook."""
+        return f"{self.assignment.name}/{self.notebook.path.stem}"
+
+    @property
     def points(self) -> dict[str, float]:
         """The points of each grade cell that is graded by running it."""
         return {cell.grade_id: cell.points for cell in self.notebook.cells if cell.is_autograded}
+
+    @cached_property
+    def demonstrations(self) -> frozenset[int]:
+        """The cells that only show something."""
+        return frozenset(reach.demonstrations(self.notebook.cells))
+
+    @property
+    def patience(self) -> int:
+        """The seconds that a cell of a mutant gets: many of them never end."""
+        return min(self.course.limits.cell_seconds, MUTANT_SECONDS)
+
+    def reached(
+        self, sources: Mapping[str, str], called: Mapping[str, frozenset[str]]
+    ) -> frozenset[str] | None:
+        """Return the grade cells that new sources can reach, None for all; what was not watched counts."""
+        found = reach.reached(solutions_of(self.notebook), sources, called)
+        return None if found is None else found | (self.points.keys() - called.keys())
 
 
 def make_plan(course: Course, assignment: Assignment) -> Plan:
@@ -48,7 +76,13 @@ def make_plan(course: Course, assignment: Assignment) -> Plan:
     BadSource
         If there is not exactly one notebook, it cannot be read, or nbgrader could not release it.
     """
-    notebook = read(only_notebook(course.source(assignment)))
+    return plan_notebook(course, assignment, only_notebook(course.source(assignment)))
+
+
+def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
+    """Read one notebook of an assignment, as `make_plan` does."""
+    document = load(path, BadSource)
+    notebook = parse(document, path)
     check_source(notebook)
     breaches = list(
         lint(
@@ -58,9 +92,9 @@ def make_plan(course: Course, assignment: Assignment) -> Plan:
         )
     )
     mutants = []
-    for path in sorted((course.root / MUTANTS / assignment.name).glob("*.toml")):
+    for file in sorted((course.root / MUTANTS / assignment.name).glob("*.toml")):
         try:
-            mutant = read_mutant(path, notebook)
+            mutant = read_mutant(file, notebook)
             apply(mutant, notebook)
         except BadMutant as error:
             breaches.append(Breach(error.place, error.fact, error.fix))
@@ -70,7 +104,8 @@ def make_plan(course: Course, assignment: Assignment) -> Plan:
         course=course,
         assignment=assignment,
         notebook=notebook,
-        files=beside(course, assignment),
+        document=document,
+        files=beside(course, assignment) | {f"{automatic.RUNTIME}.py": AUTOMATIC_RUNTIME.read_bytes()},
         mutants=tuple(mutants),
         automatic=tuple(_automatic(notebook)),
         breaches=tuple(breaches),
@@ -116,37 +151,80 @@ def beside(course: Course, assignment: Assignment) -> dict[str, bytes]:
         )
         if path.is_file() and is_own and path.suffix != ".ipynb":
             files[inside.as_posix()] = path.read_bytes()
-    files[f"{automatic.RUNTIME}.py"] = AUTOMATIC_RUNTIME.read_bytes()
     return files
 
 
-def _solutions(notebook: Notebook) -> dict[str, str]:
+def solutions_of(notebook: Notebook) -> dict[str, str]:
+    """Return the sources of the solution cells that are run, by grade_id."""
     return {cell.grade_id: cell.source for cell in notebook.cells if cell.is_solution and cell.is_code}
 
 
 def _automatic(notebook: Notebook) -> Iterator[AutomaticMutant]:
-    for cell, source in _solutions(notebook).items():
+    for cell, source in solutions_of(notebook).items():
         try:
             yield from automatic.mutants(cell, source)
         except SyntaxError:
             continue  # a breach already: lint has said that the cell is not plain Python
 
 
-def trials(plan: Plan, repeat: int) -> Iterator[Trial]:
-    """Yield every version of the notebook that is to be run."""
-    name, solutions = plan.assignment.name, _solutions(plan.notebook)
-    for number in range(repeat):
-        yield Trial(name, Kind.INSTRUCTOR, f"run {number + 1}", seed=f"{name}-{number}")
+def count(plan: Plan, repeat: int) -> int:
+    """Return how many trials there are."""
+    proofs = sum(bool(mutant.equivalent) for mutant in plan.mutants)
+    return len(FIRST) + repeat + len(plan.mutants) + proofs + len(plan.automatic)
+
+
+def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
+    """Yield what is to be known before mutants are tried, then the right and the empty solution."""
+    name, solutions = plan.name, solutions_of(plan.notebook)
+    watched = {cell: _watched(cell, source) for cell, source in solutions.items()}
+    yield Trial(name, Kind.REACH, Kind.REACH, seed=name, sources=watched, is_bare=True)
+    yield Trial(name, Kind.OBSERVED, Kind.OBSERVED, seed=name, sources=watched, last=automatic.TELL)
     blanks = {cell: blank(source) for cell, source in solutions.items()}
     yield Trial(name, Kind.RELEASE, Kind.RELEASE, seed=name, sources=blanks)
+    yield from solution_trials(plan, repeat)
+
+
+def solution_trials(plan: Plan, repeat: int, modes: Mapping[str, Mode] | None = None) -> Iterator[Trial]:
+    """Yield runs of the instructor's solution, each with its own seed; with modes, without demonstrations."""
+    for number in range(repeat):
+        name, seed = f"run {number + 1}", f"{plan.name}-{number}"
+        yield Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=modes is not None, modes=modes)
+
+
+def _watched(cell: str, source: str) -> str:
+    try:
+        return reach.watched(cell, automatic.observed(cell, source))
+    except SyntaxError:
+        return source  # a breach already, as above
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the first trials have shown, for the mutants.
+
+    Parameters
+    ----------
+    called : mapping from str to frozenset of str
+        For each grade cell that was watched, what had been called when it ended.
+    is_bare : bool
+        Whether cells that only show something can be left out.
+    """
+
+    called: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_bare: bool = False
+
+
+def mutant_trials(plan: Plan, known: Callable[[], Known]) -> Iterator[Trial]:
+    """Yield every wrong version, with the grade cells that it reaches by what is known by then."""
+    name, solutions, seconds = plan.name, solutions_of(plan.notebook), plan.patience
     for mutant in plan.mutants:
-        sources = apply(mutant, plan.notebook)
-        yield Trial(name, Kind.MUTANT, mutant.name, seed=f"{name}-{mutant.name}", sources=sources)
+        sources, seed, now = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()
+        cells = plan.reached(sources, now.called)
+        yield Trial(name, Kind.MUTANT, mutant.name, seed, sources, "", cells, now.is_bare, seconds)
         if mutant.equivalent:
-            yield Trial(name, Kind.PROOF, mutant.name, seed=name, sources=sources, last=mutant.proof)
+            yield Trial(name, Kind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
     for each in plan.automatic:
-        yield Trial(name, Kind.AUTOMATIC, each.key, seed=name, sources={each.function.cell: each.source})
-    if plan.automatic:
-        cells = {mutant.function.cell for mutant in plan.automatic}
-        watched = {cell: automatic.observed(cell, solutions[cell]) for cell in cells}
-        yield Trial(name, Kind.OBSERVED, Kind.OBSERVED, seed=name, sources=watched, last=automatic.OBSERVE)
+        cell, now = each.function.cell, known()
+        cells = plan.reached({cell: automatic.returning_none(each, solutions[cell])}, now.called)
+        sources = {cell: each.source}
+        yield Trial(name, Kind.AUTOMATIC, each.key, name, sources, "", cells, now.is_bare, seconds)

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from examiner.verdict import Mode, Outcome
+
 TOLERANCE = 1e-9  # points
+LAST = "last"  # the cell that a trial adds
 
 
 class Kind(StrEnum):
@@ -13,30 +16,82 @@ class Kind(StrEnum):
 
     INSTRUCTOR = "instructor"
     RELEASE = "release"
+    OBSERVED = "observed"  # the solution, with what its functions return watched
+    REACH = "reach"  # the same without demonstrations: what each grade cell calls
     MUTANT = "mutant"
-    AUTOMATIC = "automatic"
     PROOF = "proof"
-    OBSERVED = "observed"
+    AUTOMATIC = "automatic"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One version of an assignment's notebook.
+    """One version of a notebook.
 
     Parameters
     ----------
+    plan : str
+        The name of the plan that it belongs to.
     sources : mapping from str to str
         New sources of solution cells, by grade_id; the others stay as the instructor wrote them.
     last : str
         A cell that runs after all others.
+    cells : frozenset of str, optional
+        The only grade cells that are run.
+    is_bare : bool
+        Whether cells that only show something are left out.
+    seconds : int, optional
+        For each cell, instead of the course's.
+    modes : mapping from str to Mode, optional
+        How each grade cell is judged, if not in both ways.
     """
 
-    assignment: str
+    plan: str
     kind: Kind
     name: str
     seed: str
     sources: Mapping[str, str] = field(default_factory=dict)
     last: str = ""
+    cells: frozenset[str] | None = None
+    is_bare: bool = False
+    seconds: int | None = None
+    modes: Mapping[str, Mode] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.plan}, {self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one grade cell gave a trial in one mode.
+
+    Parameters
+    ----------
+    said : str
+        The first line of the error or of stderr, if there was any.
+    seed : str
+        What `rng` drew from.
+    """
+
+    points: float
+    outcome: Outcome
+    said: str = ""
+    seed: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was noted up to the end of a cell.
+
+    Parameters
+    ----------
+    called : frozenset of str
+        The functions that were called, by the keys of `reach`.
+    differed : mapping from str to frozenset of str
+        For each public function that was called, the worthless values that it once did not return.
+    """
+
+    called: frozenset[str]
+    differed: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -45,19 +100,32 @@ class Result:
 
     Parameters
     ----------
-    lost : mapping from str to float
-        Points lost, by grade cell; cells that lost none are not in it.
+    examined, kernel : mapping from str to Account
+        By grade cell, for those that were run.
     troubles : mapping from str to str
-        The first error or message on stderr of every cell that had one, by the cell's id.
-    printed : str
-        What the trial's last cell printed.
+        The first error or message on stderr of every other cell that had one, by the cell's id.
+    seen : tuple of (str, Seen or None)
+        By cell, in both modes; None where a cell did not come to telling it.
     """
 
     trial: Trial
-    lost: Mapping[str, float]
-    troubles: Mapping[str, str]
-    printed: str
-    seconds: float
+    examined: Mapping[str, Account]
+    kernel: Mapping[str, Account]
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    seen: tuple[tuple[str, Seen | None], ...] = ()
+
+    def account(self, cell: str, mode: Mode) -> Account | None:
+        """Return what a grade cell gave in a mode, or None if it was not run."""
+        return (self.kernel if mode is Mode.KERNEL else self.examined).get(cell)
+
+    def lost(self, points: Mapping[str, float], modes: Mapping[str, Mode]) -> dict[str, float]:
+        """Return the points lost, by grade cell, in the mode that each is judged in.
+
+        A cell that was not run is one that the trial's change does not reach: it loses nothing.
+        """
+        accounts = {cell: self.account(cell, modes.get(cell, Mode.EXAMINED)) for cell in points}
+        missing = {cell: points[cell] - each.points for cell, each in accounts.items() if each}
+        return {cell: lost for cell, lost in missing.items() if lost > TOLERANCE}
 
 
 @dataclass(frozen=True)
@@ -90,7 +158,15 @@ class Tried:
 
 @dataclass(frozen=True)
 class Report:
-    """The gate's findings on one assignment."""
+    """The gate's findings on one assignment.
+
+    Parameters
+    ----------
+    self_reported : float
+        The points of grade cells that run in the kernel.
+    reasons : mapping from str to str
+        Why each of those is not examined, by place.
+    """
 
     assignment: str
     points: float = 0.0
@@ -100,8 +176,9 @@ class Report:
     release_points: float = 0.0
     mutants: tuple[Tried, ...] = ()
     automatic: tuple[Tried, ...] = ()
+    self_reported: float = 0.0
+    reasons: Mapping[str, str] = field(default_factory=dict)
     breaches: tuple[Breach, ...] = ()
-    seconds: float = 0.0
 
 
 def place(path: Path, root: Path, cell: str = "") -> str:

@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 Function = Callable[..., Any]
 
 _differs: dict[str, set[str]] = {}
+_called: set[str] = set()
 
 SCALARS = (bool, int, float, complex, str, bytes, np.generic)
 
@@ -89,6 +89,22 @@ SAME: dict[str, Callable[[Any, tuple[Any, ...]], bool]] = {
 }
 
 
-def report() -> None:
-    """Print the stubs that each function differed from, as JSON."""
-    json.dump({name: sorted(differs) for name, differs in _differs.items()}, sys.stdout)
+def calling(key: str) -> Callable[[Function], Function]:
+    """Note that the function is called."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            _called.add(key)
+            return function(*args, **kwargs)
+
+        return noting
+
+    return decorate
+
+
+def seen() -> str:
+    """Return, as JSON, what has been called so far, and the stubs that each public function differed from."""
+    return json.dumps(
+        {"called": sorted(_called), "differed": {name: sorted(stubs) for name, stubs in _differs.items()}}
+    )

@@ -29,6 +29,7 @@ from examiner.wire import Channel, SharedBlock, decode
 
 EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
+LATE: Final = "the cell was not done in the time that a cell may take"
 
 # The interpreter's own, without the names of signals around it, which a page of memory each are spent on.
 ALARM: Final = int(signal.SIGALRM)
@@ -103,6 +104,7 @@ class Life:
         """Run one cell within its time, and report its outputs and what it changed in those before."""
         recorder, shell = self.shell.recorder, self.shell
         recorder.open(number)
+        started = time.monotonic()
         try:
             _signal.signal(ALARM, _interrupt)
             signal.setitimer(signal.ITIMER_REAL, self.work.seconds, AGAIN_SECONDS)
@@ -115,11 +117,14 @@ class Life:
             recorder.add(error_output("CellTimeout", str(late)))
         for stream in self.streams:
             stream.collect()
+        timed_out = any(each.get("ename") == "CellTimeout" for each in recorder.cells[number])
+        if not timed_out and time.monotonic() - started > self.work.seconds:  # and the cell has swallowed it
+            recorder.add(error_output("CellTimeout", LATE))
+            timed_out = True
         outputs = recorder.take_changed()
         if not any(outputs.values()):
             _report_silence(channel, nonce, number, outputs)
             return
-        timed_out = any(each.get("ename") == "CellTimeout" for each in recorder.cells[number])
         _report(channel, nonce, {"cell": number, "timed_out": timed_out, "outputs": outputs})
 
     def _leave_snapshot(self, number: int, role: Role) -> None:
@@ -181,7 +186,7 @@ def _hang_up(channel: Channel) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise CellTimeout("the cell was not done in the time that a cell may take")
+    raise CellTimeout(LATE)
 
 
 def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ Belongs to the student environment: it imports the standard library, IPython and
 import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -174,6 +176,20 @@ class RecordingShell(InteractiveShell):
         if _PERHAPS_NO_PYTHON.search(raw_cell) or self.input_transformers_post:
             return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
         return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
+
+    def system(self, cmd: str) -> None:
+        """Run a `!command`, its output all in one, as a kernel does; but no box has a terminal."""
+        command = self.var_expand(cmd, depth=1)  # type: ignore[no-untyped-call]
+        done = subprocess.run(  # noqa: S602 - the student's command, within the student's walls
+            command,
+            shell=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        sys.stdout.write(done.stdout.decode("utf-8", "replace"))
+        self.user_ns["_exit_code"] = done.returncode
 
     def should_run_async(self, raw_cell: str, **known: Any) -> bool:
         """Return whether the cell awaits something; a cell without the words is not compiled to find out."""

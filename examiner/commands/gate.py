@@ -1,19 +1,28 @@
 """`examiner check`: the gate, and its findings."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from examiner import environment
-from examiner.candidate.runner import Servers
 from examiner.check import check as hold_against_gate
+from examiner.check import try_seeds
 from examiner.commands import complain, err, out
 from examiner.course import choose, load_course
 from examiner.errors import DONE, INTERRUPTED, AuthorFault
 from examiner.report import gate
+from examiner.trials import Report
 
 
 def check(  # noqa: PLR0913  (a command has the options it has)
-    root: Path, names: list[str], repeat: int, workers: int, json_file: Path | None, *, verbose: bool
+    root: Path,
+    names: list[str],
+    repeat: int,
+    workers: int,
+    json_file: Path | None,
+    *,
+    verbose: bool,
+    only_solution: bool,
 ) -> int:
     """Hold assignments against their gate, and print the findings."""
     course = load_course(root)
@@ -21,19 +30,29 @@ def check(  # noqa: PLR0913  (a command has the options it has)
     known = {assignment.name: assignment for assignment in course.assignments}
     chosen = [known[choose("assignment", name, known)] for name in names or known]
     try:
-        home = course.state / "home"
-        with Servers(course.student.python, home, workers) as servers, gate.progress(err) as watch:
-            reports = hold_against_gate(course, chosen, repeat, servers, watch)
+        with gate.progress(err) as watch:
+            tried = try_seeds if only_solution else hold_against_gate
+            reports = tried(course, chosen, repeat, workers, watch)
     except KeyboardInterrupt:
         return INTERRUPTED
     if json_file is not None:
         json_file.write_text(json.dumps(gate.data(reports), indent=1))
     for report in reports if verbose else ():
         out.print(gate.mutants_table(report))
-    out.print(gate.table(reports))
-    for sentence in gate.voids(reports):
-        out.print(sentence, style="dim", markup=False)
+    _show(reports, only_solution=only_solution)
     breaches = list(gate.breaches(reports))
     for sentence in breaches:
         complain("", sentence)
     return AuthorFault.exit_code if breaches else DONE
+
+
+def _show(reports: Sequence[Report], *, only_solution: bool) -> None:
+    if only_solution:
+        for sentence in gate.solutions(reports):
+            out.print(sentence)
+        return
+    out.print(gate.table(reports))
+    for sentence in gate.voids(reports):
+        out.print(sentence, style="dim", markup=False)
+    for sentence in gate.warnings(reports):
+        out.print(sentence, style="yellow", markup=False)

@@ -38,12 +38,23 @@ def table(reports: Sequence[Report]) -> Table:
     """Return one line for each assignment: right solutions, points for no work, wrong solutions caught."""
     found = Table(title="examiner check", box=box.SIMPLE)
     found.add_column("assignment")
-    for column in ("grade cells", "solution", "release", "mutants", "automatic", "void", "breaches"):
+    columns = (
+        "grade cells",
+        "self-reported",
+        "solution",
+        "release",
+        "mutants",
+        "automatic",
+        "void",
+        "breaches",
+    )
+    for column in columns:
         found.add_column(column, justify="right")
     for report in reports:
         found.add_row(
             report.assignment,
             f"{report.grade_cells}",
+            f"{report.self_reported:g}",
             _marked(f"{report.perfect_runs}/{report.runs}", report.perfect_runs == report.runs > 0),
             _marked(f"{report.release_points:g}/{report.points:g}", report.release_points == 0),
             _caught(report.mutants),
@@ -87,6 +98,20 @@ def breaches(reports: Sequence[Report]) -> Iterator[str]:
     """Yield a sentence for each breach."""
     for report in reports:
         yield from map(str, report.breaches)
+
+
+def solutions(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield a sentence for each assignment whose solution was tried alone."""
+    for report in reports:
+        perfect = f"{report.perfect_runs} of {report.runs} runs"
+        yield f"{report.assignment}: all {report.points:g} points in {perfect}"
+
+
+def warnings(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield a sentence for each grade cell that is not examined."""
+    for report in reports:
+        for place, reason in report.reasons.items():
+            yield f"{place}: it runs in the kernel, self-reported, since {reason}."
 
 
 def voids(reports: Sequence[Report]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the recording shell does with the text of a cell; what it records is tested with the runner."""
+"""What the recording shell does with the text of a cell; what it records is tested with the candidate."""
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager

@@ -1,18 +1,18 @@
 """The gate: what it lets through, and the sentence for each thing that it does not."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
-from examiner.candidate.runner import Servers
 from examiner.check import check
 from examiner.cli import app
 from examiner.errors import UnknownName
 from examiner.model import Assignment, Limits
 
-from .conftest import REPOSITORY
+WORKERS = 2
 
 THRICE = """
 mistake = "three times as large"
@@ -44,23 +44,16 @@ new = "np.array(x)"
 """
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    python = REPOSITORY / ".venv-student" / "bin" / "python"
-    with Servers(python, tmp_path_factory.mktemp("home"), 2) as servers:
-        yield servers
-
-
 def ignore(done, total):
     """Take no notice of progress."""
 
 
 @pytest.fixture
-def report(tiny, servers):
+def report(tiny):
     """Return a function that runs the gate on the course as it is then."""
 
     def run(repeat=2):
-        [report] = check(tiny.course, [tiny.assignment], repeat, servers, ignore)
+        [report] = check(tiny.course, [tiny.assignment], repeat, WORKERS, ignore)
         return report
 
     return run
@@ -84,10 +77,10 @@ def test_a_good_assignment_has_no_breach(tiny, report):
     assert len(found.automatic) == 6 + 6 + 6 + 1
 
 
-def test_progress_counts_every_run(tiny, servers):
+def test_progress_counts_every_run(tiny):
     """The last call says that all are done."""
     seen = []
-    check(tiny.course, [tiny.assignment], 1, servers, lambda done, total: seen.append((done, total)))
+    check(tiny.course, [tiny.assignment], 1, WORKERS, lambda done, total: seen.append((done, total)))
     assert seen == [(n, seen[0][1]) for n in range(seen[0][1] + 1)]
 
 
@@ -97,7 +90,7 @@ def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(tiny, r
     [sentence] = said(report(12))
     assert sentence.startswith(f"{tiny.place('numeric_double')}: the instructor's solution fails it in ")
     assert "of 12 runs (stderr:" in sentence
-    assert "run it with EXAMINER_SEED=01_tiny-" in sentence
+    assert re.search("run it with EXAMINER_SEED=[0-9a-f]{64} and mend it", sentence)
 
 
 def test_a_cell_without_points_must_run_too(tiny, report):
@@ -112,7 +105,7 @@ def test_a_cell_without_points_must_run_too(tiny, report):
 def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
     """It would abort the grading of every right submission."""
     tiny.edit("interface_start", "### END HIDDEN TESTS", "21\n### END HIDDEN TESTS")
-    assert "(nbgrader cannot grade it: the cell's value is 21 of 20 points)" in said(report())[0]
+    assert "(the cell ends in 21 of 20 points)" in said(report())[0]
 
 
 def test_points_for_no_work_are_a_breach(tiny, report):
@@ -204,10 +197,10 @@ def test_what_never_runs_is_void_and_shown_as_such(tiny, report):
     assert excuses == {"it is never called"}
 
 
-def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(tiny, servers):
+def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(tiny):
     """One unfinished assignment must not hide the state of the others."""
     missing = Assignment("02_later")
-    first, second = check(tiny.course, [missing, tiny.assignment], 1, servers, ignore)
+    first, second = check(tiny.course, [missing, tiny.assignment], 1, WORKERS, ignore)
     assert "one notebook is expected, there is none" in said(first)[0]
     assert said(second) == []
     assert second.runs == 1
@@ -226,8 +219,12 @@ def test_a_notebook_that_cannot_be_released_is_not_run(tiny, report):
 
 def test_a_solution_that_cannot_be_watched_is_a_breach(tiny, report):
     """Otherwise every automatic mutant that survives would pass for one that is never called."""
-    tiny.edit("setup", "import numpy as np", "import numpy as np\nimport json\njson.dump = None")
-    assert "the solution does not run with its functions watched (TypeError" in said(report())[0]
+    tiny.edit(
+        "setup",
+        "import numpy as np",
+        "import numpy as np\nimport sys\nsys.modules['examiner_automatic'] = None",
+    )
+    assert "the solution does not run with its functions watched (" in said(report())[0]
 
 
 def test_what_is_beside_the_notebook_is_there(tiny, report):

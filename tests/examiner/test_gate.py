@@ -20,8 +20,9 @@ REPORT = Report(
         Tried("f returns []", "f", {"a": 4.0, "b": 0.5}),
         Tried("g returns []", "f", {}, excuse="it is void"),
     ),
+    self_reported=4.0,
+    reasons={"one.ipynb, cell a": "it gets more"},
     breaches=(BREACH,),
-    seconds=12.3,
 )
 
 
@@ -36,7 +37,7 @@ def shown(renderable):
 def test_each_assignment_is_a_line_with_its_counts():
     """Mutants that are none are counted apart: they were not killed."""
     [line] = [line for line in shown(gate.table([REPORT])).splitlines() if "01" in line]
-    assert line.split() == ["01", "3", "10/10", "0/90", "1/2", "1/1", "1", "1"]
+    assert line.split() == ["01", "3", "4", "10/10", "0/90", "1/2", "1/1", "1", "1"]
 
 
 def test_each_mutant_is_a_line_with_what_it_lost():
@@ -50,6 +51,17 @@ def test_each_mutant_is_a_line_with_what_it_lost():
 def test_voids_are_named_once_for_each_reason():
     """Nothing is silently passed."""
     assert list(gate.voids([REPORT])) == ["01: void, since it is void: g returns []."]
+
+
+def test_each_cell_that_runs_in_the_kernel_is_named_with_the_reason():
+    """An author can rewrite it, or decide that its points may be self-reported."""
+    [sentence] = gate.warnings([REPORT])
+    assert sentence == "one.ipynb, cell a: it runs in the kernel, self-reported, since it gets more."
+
+
+def test_runs_of_the_solution_alone_are_a_sentence():
+    """There is nothing else to say of them."""
+    assert list(gate.solutions([REPORT])) == ["01: all 90 points in 10 of 10 runs"]
 
 
 def test_the_data_is_json():

@@ -8,7 +8,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
 from examiner.errors import BadSource
 from examiner.model import Assignment
-from examiner.plan import beside, make_plan, only_notebook, trials
+from examiner.plan import Known, beside, first_trials, make_plan, mutant_trials, only_notebook
 from examiner.trials import Kind
 
 from .conftest import REPOSITORY
@@ -21,7 +21,8 @@ def plan(tiny):
 
 def of_kind(plan, kind, repeat=1):
     """Return the trials of one kind."""
-    return [trial for trial in trials(plan, repeat) if trial.kind is kind]
+    trials = *first_trials(plan, repeat), *mutant_trials(plan, Known)
+    return [trial for trial in trials if trial.kind is kind]
 
 
 def test_the_release_that_is_tried_is_the_one_that_nbgrader_makes(tiny, plan):
@@ -68,7 +69,7 @@ def test_the_allowed_parts_lie_beside_the_notebook_and_what_is_generated_does_no
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     files = set(beside(course, Assignment("01_tiny", parts=("tensor",))))
-    assert files == {"tinytorch/__init__.py", "tinytorch/tensor.py", "data/own.txt", "examiner_automatic.py"}
+    assert files == {"tinytorch/__init__.py", "tinytorch/tensor.py", "data/own.txt"}
 
 
 @pytest.mark.parametrize(
