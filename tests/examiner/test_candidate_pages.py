@@ -1,4 +1,4 @@
-"""A server's memory lies in one piece while it is made ready, and as ever when students' code runs in forks."""
+"""A server's memory lies in one piece while it is made ready, and as ever when students' code runs."""
 
 import json
 import subprocess
