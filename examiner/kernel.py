@@ -5,10 +5,12 @@ the verdicts, and they are labelled self-reported. But there are points only for
 """
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -42,6 +44,13 @@ PASSED_BY: Final = "the kernel was not asked to run it: it is empty, or tagged s
 LATE: Final = "CellTimeoutError"
 # What a client of Jupyter's stumbles with over messages that make no sense.
 SENSELESS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+
+
+QUIET: Final = logging.getLogger(
+    "examiner.kernel"
+)  # what students do to their kernels stands on their sheets
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
 
 
 class KernelEngine:
@@ -87,26 +96,28 @@ class KernelEngine:
         repaired = repair(parse(document, Path("the instructor's notebook")), document_of(job))
         pieces = [piece for piece in repaired.pieces if piece.is_code]
         seed = cell_seed(self._secret, job.identity, "")  # a kernel's environment is set once
-        record = _execute(self._manager(job, seed), _cells(document, pieces), job.limits)
+        provisioner = self._provisioner(job, seed)
+        record = _execute(provisioner, _cells(document, pieces), job.limits)
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
+        ours = metadata.version("tinytorch-examiner")
+        versions = {"examiner": ours, "kernel": self._kernel, "walls": str(provisioner.standing)}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, graded_at=now)
-        notebook = executed(document, repaired.pieces, record.shown(), sheet)
+        sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, now)
+        notebook = executed(document, repaired.pieces, record.shown(pieces), sheet)
         return Graded(sheet, notebook, unanswered(repaired.pieces))
 
-    def _manager(self, job: Job, seed: str) -> AsyncKernelManager:
-        surroundings, bounds = (
-            self._surroundings,
-            replace(self._bounds, cpu_seconds=job.limits.notebook_seconds),
-        )
+    def _provisioner(self, job: Job, seed: str) -> BoxedProvisioner:
+        """Return what will start the kernel; its parent is the manager that will ask for that."""
+        surroundings = self._surroundings
+        bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
         listener = f"{Listener.__module__}.{Listener.__name__}"
-        manager = AsyncKernelManager(kernel_name=self._kernel, client_class=listener)
+        manager = AsyncKernelManager(kernel_name=self._kernel, client_class=listener, log=QUIET)
         try:
             specification = manager.kernel_spec
         except NoSuchKernel as error:
             fact, fix = "Jupyter does not know this kernel", "install it, and see `jupyter kernelspec list`"
             raise MissingEnvironment(f"kernel {error.name}", fact, fix) from error
-        manager.provisioner = BoxedProvisioner(
+        provisioner = manager.provisioner = BoxedProvisioner(
             parent=manager,
             kernel_id=str(uuid4()),
             kernel_spec=specification,
@@ -117,7 +128,7 @@ class KernelEngine:
             variables={"EXAMINER_SEED": seed, "NBGRADER_EXECUTION": "autograde"},
             walls=surroundings.walls,
         )
-        return manager
+        return provisioner
 
 
 class Listener(AsyncKernelClient):
@@ -141,9 +152,9 @@ class _Record:
     passed: int = 0
     loss: tuple[Outcome, str] | None = None
 
-    def shown(self) -> dict[int, list[Output]]:
-        """Return the outputs, with the loss at the cell that it is to be seen at."""
-        if self.loss is None:
+    def shown(self, pieces: Sequence[Piece]) -> dict[int, list[Output]]:
+        """Return the outputs, with the loss at the cell where it is to be seen, if no verdict says it."""
+        if self.loss is None or pieces[self.passed].is_autograded:
             return self.outputs
         outcome, fact = self.loss
         error = {"output_type": "error", "ename": str(outcome), "evalue": fact}
@@ -153,11 +164,12 @@ class _Record:
 class _Client(NotebookClient):
     """Runs cells as nbgrader does, and keeps what was answered within bounds."""
 
-    def __init__(self, cells: Sequence[Any], manager: AsyncKernelManager, record: _Record) -> None:
+    def __init__(self, cells: Sequence[Any], provisioner: BoxedProvisioner, record: _Record) -> None:
         late = {"ename": LATE, "evalue": "", "traceback": [f"{LATE}: No reply from kernel before timeout"]}
         super().__init__(
             new_notebook(cells=cells),
-            km=manager,
+            km=provisioner.parent,
+            log=QUIET,
             allow_errors=True,
             interrupt_on_timeout=True,
             raise_on_iopub_timeout=True,
@@ -178,11 +190,6 @@ class _Client(NotebookClient):
         started = time.monotonic()
         self.execute_cell(self.nb.cells[number], number)
         self._record.seconds[number] = time.monotonic() - started
-
-    def was_too_large(self) -> bool:
-        """Whether a process of the kernel was killed for its memory."""
-        provisioner = self.km.provisioner if self.km else None
-        return isinstance(provisioner, BoxedProvisioner) and provisioner.was_too_large()
 
     def _time_of_a_cell(self, _cell: Any) -> float:
         return self._seconds
@@ -220,17 +227,17 @@ class _Client(NotebookClient):
 
 def _cells(document: Mapping[str, Any], pieces: Sequence[Piece]) -> list[Any]:
     """Return the cells that are run, with the instructor's tags and nothing else of their metadata."""
-    metadata = [document["cells"][p.original.index]["metadata"] if p.original else {} for p in pieces]
-    tags = [each.get("tags", []) for each in metadata]
+    marks = [document["cells"][p.original.index]["metadata"] if p.original else {} for p in pieces]
+    tags = [each.get("tags", []) for each in marks]
     return [
         new_code_cell(piece.source, metadata={"tags": own}) for piece, own in zip(pieces, tags, strict=True)
     ]
 
 
-def _execute(manager: AsyncKernelManager, cells: Sequence[Any], limits: Limits) -> _Record:
+def _execute(provisioner: BoxedProvisioner, cells: Sequence[Any], limits: Limits) -> _Record:
     """Run cells in a fresh kernel, until all are done or it is lost."""
     record = _Record({}, set(), {})
-    client = _Client(cells, manager, record)
+    client = _Client(cells, provisioner, record)
     try:
         with client.setup_kernel():
             end = time.monotonic() + limits.notebook_seconds
@@ -239,23 +246,25 @@ def _execute(manager: AsyncKernelManager, cells: Sequence[Any], limits: Limits) 
                 if left <= 0:
                     record.loss = Outcome.TIMEOUT, "the time of the whole notebook was over"
                 else:
-                    record.loss = _lost(client, record.passed, min(limits.cell_seconds, left))
+                    record.loss = _lost(client, provisioner, record.passed, min(limits.cell_seconds, left))
                 if record.loss:
                     break
     except RuntimeError as error:  # so says Jupyter of a kernel that does not come up
-        raise NoKernel(
-            f"kernel {manager.kernel_name}", str(error), "run its command by hand, and see"
-        ) from error
+        place, said = provisioner.kernel_spec.display_name, provisioner.last_words
+        fix = "run its command by hand, and see"
+        raise NoKernel(f"kernel {place}", f"{error}{said and ': ' + said}", fix) from error
     return record
 
 
-def _lost(client: _Client, number: int, seconds: float) -> tuple[Outcome, str] | None:
+def _lost(
+    client: _Client, provisioner: BoxedProvisioner, number: int, seconds: float
+) -> tuple[Outcome, str] | None:
     """Run a cell; return how the kernel was lost by that, if it was."""
     place = f"code cell {number + 1}"
     try:
         client.run(number, seconds)
     except DeadKernelError:
-        outcome = Outcome.OUT_OF_MEMORY if client.was_too_large() else Outcome.CRASHED
+        outcome = Outcome.OUT_OF_MEMORY if provisioner.was_too_large() else Outcome.CRASHED
         return outcome, f"{place} {ENDED[outcome]}"
     except CellTimeoutError:
         return Outcome.TIMEOUT, f"{place} did not end, and could not be interrupted"

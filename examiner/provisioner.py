@@ -156,6 +156,8 @@ class BoxedProvisioner(KernelProvisionerBase):
     )
     walls = Instance(Walls, allow_none=True, help="Exactly these, instead of all there are.")
 
+    standing: Walls | None = None  # around the kernel that was started last
+    last_words = ""  # of it, if it ended by itself and not well
     _helper: "subprocess.Popen[bytes] | None" = None
     _pidfds: tuple[int, ...] = ()  # pidfds of the box and of the kernel
     _link: socket.socket | None = None
@@ -302,7 +304,8 @@ class BoxedProvisioner(KernelProvisionerBase):
             raise NoKernel("the boxed kernel", f"it did not start ({reason})", "run `examiner doctor`")
         self._pidfds = tuple(descriptors)
         place = json.loads(rest)
-        root = f"/proc/{usage.number(descriptors[0])}/root" if place["has_own_root"] else ""
+        self.standing = Walls(**place["walls"])
+        root = f"/proc/{usage.number(descriptors[0])}/root" if self.standing.namespaces else ""
         link = Path(str(self._folder), "box")
         link.unlink(missing_ok=True)
         link.symlink_to(f"{root}{place['home']}/{RUNTIME}")
@@ -323,7 +326,8 @@ class BoxedProvisioner(KernelProvisionerBase):
                 helper.kill()
                 status = helper.wait()
         if status not in {0, KILLED}:
-            self.log.error("the boxed kernel ended with %s: %s", status, self._last_words())
+            self.last_words = self._last_words()
+            self.log.error("the boxed kernel ended with %s: %s", status, self.last_words)
         for descriptor in self._pidfds:
             os.close(descriptor)
         if self._errors >= 0:

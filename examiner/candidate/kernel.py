@@ -110,7 +110,7 @@ def main() -> None:
     theirs.close()
     said, descriptors, _, _ = socket.recv_fds(ours, MESSAGE, 1)
     if descriptors:
-        place = {"home": str(boxed.home), "has_own_root": box.walls.namespaces}
+        place = {"home": str(boxed.home), "walls": asdict(box.walls)}
         message = b"started " + json.dumps(place).encode()
         socket.send_fds(link, [message], [boxed.pidfd, *descriptors])
         _wait(link, box, boxed)

@@ -14,7 +14,7 @@ from examiner.engine import Job
 from examiner.errors import MissingEnvironment
 from examiner.kernel import KernelEngine
 from examiner.model import Key, Limits
-from examiner.provisioner import LIMITS
+from examiner.provisioner import LIMITS, NoKernel
 from examiner.verdict import Identity, Mode, Outcome
 
 PYTHON = Path(__file__).parents[2] / ".venv-student" / "bin" / "python"
@@ -54,6 +54,7 @@ def kernels(tmp_path_factory):
     root = tmp_path_factory.mktemp("jupyter")
     commands = {
         "students": ("python", [str(PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]),
+        "broken": ("echo", [str(PYTHON), "-c", "raise SystemExit('no kernel today')"]),
         "echo": ("echo", [str(PYTHON), str(ECHO), "{connection_file}"]),
     }
     for name, (language, argv) in commands.items():
@@ -97,6 +98,8 @@ def test_a_right_solution_gets_everything_and_is_labelled():
     graded = run()
     assert outcomes(graded) == PASSED
     assert {verdict.mode for verdict in graded.sheet.verdicts} == {Mode.KERNEL}
+    assert graded.sheet.versions["kernel"] == "students"
+    assert "seccomp" in graded.sheet.versions["walls"]
     assert all(verdict.mode.is_self_reported and verdict.seed for verdict in graded.sheet.verdicts)
 
 
@@ -124,12 +127,19 @@ def test_a_test_that_was_not_run_is_never_full_marks():
     assert graded.sheet.needs_person
 
 
+def test_a_cell_that_ends_the_kernel_says_so():
+    """In the executed notebook, where the student's own cell stands."""
+    graded = run(g="import os\nos._exit(0)")
+    assert outcomes(graded) == PASSED | {"test_g": Outcome.CRASHED, "test_both": Outcome.CRASHED}
+    assert [output["ename"] for output in said(graded, "g")] == ["crashed"]
+
+
 def test_a_function_that_ends_the_kernel_costs_all_that_comes_after():
     """There is no other process to go on in; what was answered before stays."""
     graded = run(g="import os\ndef g(x):\n    os._exit(0)")
     crashed = {"test_g": Outcome.CRASHED, "test_both": Outcome.CRASHED}
     assert outcomes(graded) == PASSED | crashed
-    assert "ended the process" in said(graded, "test_g")[0]["evalue"]
+    assert "ended the process" in graded.sheet.verdicts[1].message
 
 
 def test_a_kernel_that_grows_too_large_is_ended_and_the_sheet_says_so():
@@ -207,6 +217,12 @@ def test_a_kernel_of_another_language_is_priced_by_its_outputs():
     """This one says each cell as its value: no number, so nbgrader gives all points."""
     graded = run(notebook(test_f="0.5"), kernel="echo")
     assert points(graded) == {"test_f": 0.5, "test_g": 2, "test_both": 2}
+
+
+def test_a_kernel_that_does_not_come_up_is_our_fault():
+    """With what it said last, since nobody else has heard it."""
+    with pytest.raises(NoKernel, match="no kernel today"):
+        run(kernel="broken")
 
 
 def test_a_kernel_that_jupyter_does_not_know_is_missing():
