@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import examiner_checks
 from examiner.errors import PlatformFault
 from examiner.examine import Conditions, cell_seed, examine, examine_cell
 from examiner.gradecell import prepare
@@ -326,6 +327,13 @@ print(rng("a").random(), rng("b").random(), random.random(), np.random.rand())""
     first, second = judge(source), judge(source)
     assert first.output == second.output
     assert len(set(first.output.split())) == 4
+
+
+def test_an_author_draws_the_same_numbers_from_the_same_seed(judge, monkeypatch):
+    """The gate names the seed with which a solution fails."""
+    verdict = judge("from examiner_checks import rng\nprint(rng('a').random())")
+    monkeypatch.setenv("EXAMINER_SEED", verdict.seed)
+    assert float(verdict.output) == examiner_checks.rng("a").random()
 
 
 def test_seeds_follow_from_secret_submission_and_cell():
