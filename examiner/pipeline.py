@@ -11,12 +11,13 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from examiner import environment, grading, intake, pool, rebuild, records, sheets
+from examiner import environment, evidence, grading, intake, pool, rebuild, records, sheets
 from examiner.box.walls import available
 from examiner.candidate.link import Surroundings
 from examiner.cases import Faults, look_at
 from examiner.course import choose
 from examiner.errors import BadSource, ExaminerError, NoSubmissions
+from examiner.evidence import Evidence
 from examiner.export.csv import write_csv
 from examiner.grades import read_grades
 from examiner.grading import STEP_SECONDS, Watch
@@ -51,7 +52,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it."""
+    """What came of it.
+
+    Parameters
+    ----------
+    graded : mapping from Submission to Filing
+        The gradings that count from now on of what was graded now.
+    gathered : tuple of Evidence
+        What had to be found out first about where grade cells are judged.
+    """
 
     course: Course
     wish: Wish
@@ -60,6 +69,7 @@ class Run:
     faults: Faults
     stale: tuple[Submission, ...]
     graded: Mapping[Submission, Filing]
+    gathered: tuple[Evidence, ...]
 
 
 def grade(course: Course, wish: Wish, watch: Watch) -> Run:
@@ -90,8 +100,10 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     made_in = _hash(*astuple(environment.require(course)))
     assignments = _assignments(course, wish)
     submissions = _submissions(course, wish, assignments)
+    handed = {each.assignment for each in submissions}
     _release(course, assignments, wish, watch)
     _refuse_nothing(course, submissions, assignments)
+    gathered = _gather(course, [each for each in assignments if each.name in handed], wish, watch)
     desk = _desk(course, assignments, wish)
     cases, faults = look_at(course, desk.papers, submissions, made_in)
     faults |= {case.submission: case.fault for case in cases if case.fault}
@@ -100,7 +112,8 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     rebuild.keep_edits(course)
     failed |= _penalize(course, submissions, wish, watch)
     stale = tuple(case.submission for case in cases if case.is_stale and case not in todo)
-    return Run(course, wish, read_grades(course), tuple(submissions), faults | failed, stale, graded)
+    faults |= failed
+    return Run(course, wish, read_grades(course), tuple(submissions), faults, stale, graded, gathered)
 
 
 def release(course: Course, wish: Wish, watch: Watch) -> None:
@@ -182,6 +195,21 @@ def _questions(course: Course, assignment: str) -> set[Question]:
     }
 
 
+def _gather(
+    course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch
+) -> tuple[Evidence, ...]:
+    """Find out where the grade cells of assignments are judged, of which that is not known yet."""
+    unknown = [each for each in assignments if course.mode is None and evidence.read(course, each) is None]
+    gathered: list[Evidence] = []
+    if unknown:
+        watch.phase("evidence", len(unknown))
+    for assignment in unknown:
+        watch.start(assignment.name)
+        gathered += evidence.gather(course, [assignment], wish.workers, lambda *_: None)
+        watch.end(assignment.name, None)
+    return tuple(gathered)
+
+
 def _desk(course: Course, assignments: Sequence[Assignment], wish: Wish) -> Desk:
     walls = available() if wish.unsafe else None
     python, caches = course.student.python, environment.caches(course)
@@ -195,7 +223,9 @@ def _paper(course: Course, assignment: Assignment) -> Paper:
     files = intake.read(course.source(assignment), BadSource)
     is_notebook = {name: name.endswith(".ipynb") for name in files}
     notebooks = {Path(name).stem: files[name] for name in files if is_notebook[name] and "/" not in name}
-    return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]})
+    found = evidence.read(course, assignment) if course.mode is None else None
+    modes = {cell: mode for cell, mode in found.modes.items() if mode is Mode.KERNEL} if found else {}
+    return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]}, modes)
 
 
 def _penalize(course: Course, submissions: Iterable[Submission], wish: Wish, watch: Watch) -> Faults:

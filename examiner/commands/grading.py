@@ -62,6 +62,12 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
             out.print(question_key(run.grades, assignment), style="dim")
     for fault in run.faults.values():
         complain(type(fault).__name__, str(fault))
+    for found in run.gathered:
+        for cell, reason in found.reasons.items():
+            said = (
+                f"{found.assignment}, cell {cell}: judged in the student's process, self-reported: {reason}"
+            )
+            out.print(said, style="yellow", markup=False)
     for submission, repairs in outcome.repairs(run).items():
         out.print(f"{submission} was mended: {'; '.join(repairs)}", style="dim", markup=False)
     count = len(run.graded)
