@@ -205,9 +205,13 @@ class BoxedProvisioner(KernelProvisionerBase):
         if self._helper:
             await self.kill()
             await self.wait()
-        if self._folder and not restart:
-            shutil.rmtree(self._folder)
-            self._folder = None
+        if not restart:
+            self._drop_folder()
+
+    def _drop_folder(self) -> None:
+        folder, self._folder = self._folder, None
+        if folder:
+            shutil.rmtree(folder)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Return what `launch_kernel` is to be called with; the kernel's sockets get their names."""
@@ -228,7 +232,14 @@ class BoxedProvisioner(KernelProvisionerBase):
         NoKernel, TooFewWalls
             If it cannot be started, or not behind enough walls.
         """
-        order = self._order(cmd, kwargs.get("cwd"), kwargs["env"])
+        try:
+            await self._launch(self._order(cmd, kwargs.get("cwd"), kwargs["env"]))
+        except BaseException:
+            self._drop_folder()  # nobody cleans up what did not start
+            raise
+        return self.connection_info
+
+    async def _launch(self, order: Order) -> None:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = os.memfd_create("errors")
         with tempfile.TemporaryFile() as handed, theirs:
@@ -250,7 +261,6 @@ class BoxedProvisioner(KernelProvisionerBase):
         except TimeoutError:
             said, descriptors = b"", []
         self._take_in(said, descriptors)
-        return self.connection_info
 
     def was_too_large(self) -> bool:
         """Whether one of the kernel's processes was killed for the memory of all of them."""

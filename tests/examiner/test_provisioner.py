@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,7 @@ def test_a_kernel_ends_with_the_process_that_asked_for_it(tmp_path):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"HERE": str(Path(__file__).parent)},
+        env=os.environ | {"HERE": str(Path(__file__).parent), "TMPDIR": str(tmp_path)},
     )
     with asking:
         assert asking.stdout.readline() == "ready\n"
@@ -279,10 +280,12 @@ def test_a_specification_without_a_folder_shows_none():
     assert execute("open('/etc/passwd')", specs=specs) == ["FileNotFoundError"]
 
 
-def test_a_kernel_whose_program_is_missing_says_so():
-    """At once, and not after a minute in which nobody answers."""
+def test_a_kernel_whose_program_is_missing_says_so(tmp_path, monkeypatch):
+    """At once, and not after a minute in which nobody answers; and nothing is left of the attempt."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(NoKernel, match="there is no such program"):
         execute("1", argv=["no-such-program"])
+    assert list(tmp_path.glob("kernel-*")) == []
 
 
 def test_the_last_words_of_a_kernel_that_did_not_come_up_are_logged(caplog):
