@@ -157,13 +157,13 @@ class Life:
             os.waitpid(child, 0)
 
     def _be_snapshot(self, number: int, role: Role, channel: Channel) -> None:
+        for other in (self.control, *self.lines):  # nonsense said there would cost other cells,
+            other.close()  # and while they are open, nobody sees the student's process end
         if role is Role.EXAMINED:
             os.dup2(0, 1)
             os.dup2(0, 2)
             Snapshot(channel, self.shell.user_ns).serve()
             return
-        for other in (self.control, *self.lines):  # else nobody would see the student's process end meanwhile
-            _hang_up(other)
         self.streams.clear()
         self._open_streams()
         frame = channel.receive(time.monotonic() + FOREVER)

@@ -99,6 +99,17 @@ def test_a_function_that_kills_its_process_costs_the_cells_that_call_it(engine):
     assert outcomes(graded) == PASSED | crashed
 
 
+def test_a_function_that_talks_nonsense_costs_the_cells_that_call_it(engine):
+    """It can reach no other line than that of the cell by which it is called."""
+    writes = "for n in range(3, 64):\n        try: os.write(n, bytes(64))\n        except OSError: pass"
+    f = f"import os\ndef f(x):\n    {writes}\n    return x"
+    assert outcomes(engine.run(job(f=f))) == {
+        "test_f": Outcome.TAMPERED,
+        "test_g": Outcome.PASSED,
+        "test_both": Outcome.TAMPERED,
+    }
+
+
 def test_a_function_that_hangs_costs_the_cells_that_call_it(engine):
     """The time is the worker's, whatever the function does to its own alarms."""
     hang = "import signal\ndef f(x):\n    signal.alarm(0)\n    while True:\n        pass"
