@@ -132,7 +132,8 @@ def weigh(
             if reason := next(_differences(cell, points, known), None):
                 reasons.setdefault(cell, reason)
     modes = {cell: Mode.KERNEL if cell in reasons else Mode.EXAMINED for cell in cells}
-    return Evidence(assignment.name, version(course, assignment), modes, reasons, tried)
+    counts = {str(kind): tried[kind] for kind in COMPARED if tried[kind]}
+    return Evidence(assignment.name, version(course, assignment), modes, reasons, counts)
 
 
 REPEAT: Final = 3  # runs of the solution where there is no gate to ask for more

@@ -38,17 +38,9 @@ def table(reports: Sequence[Report]) -> Table:
     """Return one line for each assignment: right solutions, points for no work, wrong solutions caught."""
     found = Table(title="examiner check", box=box.SIMPLE)
     found.add_column("assignment")
-    columns = (
-        "grade cells",
-        "self-reported",
-        "solution",
-        "release",
-        "mutants",
-        "automatic",
-        "void",
-        "breaches",
-    )
-    for column in columns:
+    found.add_column("grade\ncells", justify="right")
+    found.add_column("self-\nreported", justify="right")
+    for column in ("solution", "release", "mutants", "automatic", "void", "breaches"):
         found.add_column(column, justify="right")
     for report in reports:
         found.add_row(

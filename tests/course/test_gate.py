@@ -6,12 +6,36 @@ from pathlib import Path
 
 import pytest
 
+from examiner import evidence
+from examiner.course import load_course
+from examiner.verdict import Mode
+
 REPOSITORY = Path(__file__).parents[2]
+COURSE = load_course(REPOSITORY)
+
+
+def check(*options):
+    """Run `examiner check` on the course, and fail with what it says."""
+    command = [Path(sys.executable).with_name("examiner"), "check", *options, "--course", REPOSITORY]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("assignment", COURSE.assignments, ids=lambda assignment: assignment.name)
+def test_the_evidence_in_git_is_about_the_assignment_as_it_is(assignment):
+    """Otherwise the first `examiner grade` in a clone gathers it, for minutes."""
+    found = evidence.read(COURSE, assignment)
+    assert found is not None, "run `examiner check` and commit evidence/"
+    assert set(found.modes.values()) == {Mode.EXAMINED}
 
 
 @pytest.mark.course
 def test_no_assignment_breaches_its_gate():
     """Solution 100 % three times, release 0, every known mistake costs what it should."""
-    command = [Path(sys.executable).with_name("examiner"), "check", "--repeat", "3", "--course", REPOSITORY]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
+    check("--repeat", "3")
+
+
+@pytest.mark.course
+def test_solutions_get_all_points_whatever_numbers_are_drawn():
+    """Ten times here; `make seeds` does it three hundred times."""
+    check("--only-solution", "--repeat", "10")
