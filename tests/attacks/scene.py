@@ -23,6 +23,7 @@ ENVIRONMENTS: Final = tuple(REPOSITORY / name for name in (".venv", ".venv-stude
 WRITTEN: Final = (
     "gradebook.db",
     "sheets",
+    "evidence",
     "autograded",
     "feedback",
     "release",
