@@ -37,10 +37,10 @@ def _line(console: Console, done: int, total: int) -> None:
 def table(reports: Sequence[Report]) -> Table:
     """Return one line for each assignment: right solutions, points for no work, wrong solutions caught."""
     found = Table(title="examiner check", box=box.SIMPLE, collapse_padding=True, pad_edge=False)
-    found.add_column("assignment")
+    found.add_column("assignment", min_width=11)
     found.add_column("grade\ncells", justify="right")
     found.add_column("self-\nreported", justify="right")
-    for column in ("solution", "release", "mutants", "automatic", "void", "breaches"):
+    for column in ("solution", "release", "mutants", "auto-\nmatic", "void", "breaches"):
         found.add_column(column, justify="right")
     for report in reports:
         found.add_row(
