@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.parser import ParserError, parse
 
@@ -55,11 +56,26 @@ def handed_in(submission: Submission, files: Files) -> datetime | None:
     if not text:
         return None
     try:
-        moment: datetime = parse(text)
+        moment = _moment(text)
     except (ParserError, OverflowError) as error:
         place, fix = submission.folder / TIMESTAMP, "write one such as 2026-09-21 22:00:00 UTC, or remove it"
         raise StudentFault(place, f"this is no time ({text[:40]!r})", fix) from error
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def _moment(text: str) -> datetime:
+    """Return a moment in words that nbgrader reads too: the name of a zone may stand behind it."""
+    head, _, name = text.rpartition(" ")
+    zone = _zone(name)
+    moment: datetime = parse(head if zone else text)
+    return moment.replace(tzinfo=zone) if zone else moment
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if "/" in name else None
+    except (ZoneInfoNotFoundError, ValueError):  # students write it, and a path is no zone
+        return None
 
 
 def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:

@@ -111,6 +111,26 @@ def test_the_examiner_gives_the_points_that_nbgrader_gives(stock):
         assert points(root, engine, {PATCHES: Mode.KERNEL}) == of_tests(stocks)
 
 
+@pytest.mark.parametrize("mode", ["examined", "kernel"])
+def test_the_command_line_gives_the_points_that_nbgrader_gives(stock, tmp_path, mode):
+    """The course is graded as it is; what is left to a person is left to a person."""
+    root, stocks = stock
+    shutil.copytree(root / "source", tmp_path / "source")
+    shutil.copytree(root / "submitted", tmp_path / "submitted")
+    settings = (root / "nbgrader_config.py").read_text()
+    (tmp_path / "nbgrader_config.py").write_text(f"{settings}\nc.Examiner.mode = {mode!r}\n")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "examiner", "grade"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert scores(tmp_path) == stocks
+
+
 def test_plain_nbgrader_gives_the_same_points_in_boxed_kernels(stock):
     """All it takes is the name of the provisioner."""
     root, stocks = stock

@@ -103,6 +103,7 @@ def test_too_much_is_refused(tmp_path, monkeypatch, name, value, words):
         ("2026-09-01 12:00:00.5 UTC", "2026-09-01T12:00:00.500000+00:00"),
         ("2026-09-01 12:00:00", "2026-09-01T12:00:00+00:00"),
         ("2026-09-01 14:00:00 +02:00\n", "2026-09-01T12:00:00+00:00"),
+        ("2015-02-02 14:58:23.5 America/Los_Angeles", "2015-02-02T22:58:23.500000+00:00"),
     ],
 )
 def test_a_time_stamp_is_read_as_the_exchange_writes_it(small, text, moment):
@@ -110,6 +111,15 @@ def test_a_time_stamp_is_read_as_the_exchange_writes_it(small, text, moment):
     small.hand_in("anna", when=text)
     [submission] = submissions(small.course)
     assert handed_in(submission, read(submission.folder)).isoformat() == moment
+
+
+@pytest.mark.parametrize("zone", ["/etc/passwd", "../../../../etc/localtime", "No/Where"])
+def test_the_name_of_a_time_zone_is_no_path(small, zone):
+    """Students write it."""
+    small.hand_in("anna", when=f"2026-09-01 12:00:00 {zone}")
+    [submission] = submissions(small.course)
+    with pytest.raises(StudentFault, match="this is no time"):
+        handed_in(submission, read(submission.folder))
 
 
 def test_without_a_time_stamp_there_is_no_time(small):
