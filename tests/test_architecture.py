@@ -44,7 +44,21 @@ EXAMINER = [
     {"commands"},
     {"cli", "web", "plugin"},
 ]
-TINYTORCH = ["tensor", "autograd", "nn.module", "nn.conv", "nn.pooling", "data", "optim"]
+TINYTORCH = [
+    "tensor",
+    "autograd",
+    "nn.module",
+    "nn.conv",
+    "nn.pooling",
+    "data",
+    "optim",
+    "accelerate",
+    "quantize",
+    "prune",
+    "nn.norm",
+    "nn.embedding",
+    "attention",
+]
 MAY_IMPORT_NBGRADER = {"examiner.gradebook", "examiner.pages", "examiner.plugin"}
 
 

@@ -1,8 +1,12 @@
 """TinyTorch: tensors, gradients and neural networks on NumPy, in layers that follow the course."""
 # ruff: noqa: F401  one import for each layer: those after a layer are left out of what its students get
 
+import tinytorch.accelerate
+import tinytorch.attention
 import tinytorch.data
 import tinytorch.optim
+import tinytorch.prune
+import tinytorch.quantize
 from tinytorch.autograd import Variable, check_grads, no_grad
 from tinytorch.nn.module import Parameter, load, save
 from tinytorch.tensor import Tensor, apply, rule

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from tinytorch import Parameter, Tensor, Variable, apply, nn, no_grad, optim, rule
+from tinytorch.attention import SelfAttention
+from tinytorch.prune import SparseLinear
+from tinytorch.quantize import Grid, QuantizedConv2d, QuantizedLinear
 from tinytorch.tensor import rules
 
 CLASSES = pytest.mark.parametrize("cls", [Tensor, Variable, Parameter])
@@ -847,6 +850,7 @@ def test_24_optimizer_state_belongs_to_the_parameter():
 
 # 25
 
+GRID = Grid(8, np.float32(0.1), np.int32(3))
 LAYERS = {
     "linear": (lambda: nn.Linear(3, 2), (4, 3)),
     "relu": (nn.ReLU, (4, 3)),
@@ -856,6 +860,13 @@ LAYERS = {
     "conv2d": (lambda: nn.Conv2d(2, 3, 3, padding=1), (4, 2, 5, 6)),
     "max_pool2d": (lambda: nn.MaxPool2d(2), (4, 2, 5, 6)),
     "flatten": (nn.Flatten, (4, 2, 3)),
+    "softmax": (nn.Softmax, (4, 3)),
+    "layer_norm": (lambda: nn.LayerNorm(3), (4, 3)),
+    "attention": (lambda: SelfAttention(6, 2), (4, 3, 6)),
+    "quantized_linear": (lambda: QuantizedLinear(nn.Linear(3, 2)), (4, 3)),
+    "integer_linear": (lambda: QuantizedLinear(nn.Linear(3, 2), inputs=GRID), (4, 3)),
+    "quantized_conv2d": (lambda: QuantizedConv2d(nn.Conv2d(2, 3, 3)), (4, 2, 5, 6)),
+    "sparse_linear": (lambda: SparseLinear(nn.Linear(3, 2)), (4, 3)),
     "sequential": (lambda: nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)), (4, 3)),
 }
 
@@ -945,6 +956,12 @@ USES = {
     "conv2d": lambda x: nn.conv2d(x.reshape(1, 1, 2, 3), np.ones((1, 1, 2, 2))),
     "max_pool2d": lambda x: nn.max_pool2d(x.reshape(1, 1, 2, 3), 2),
     "flatten": nn.flatten,
+    "softmax": nn.softmax,
+    "layer_norm": lambda x: nn.layer_norm(x, np.ones(3), np.ones(3)),
+    "embedding": lambda x: nn.embedding([1, 0, 1], x),
+    "quantized_linear": QuantizedLinear(nn.Linear(3, 2)),
+    "integer_linear": QuantizedLinear(nn.Linear(3, 2), inputs=GRID),
+    "sparse_linear": SparseLinear(nn.Linear(3, 2)),
 }
 
 

@@ -51,6 +51,32 @@ LAYERS = {
         optim.SGD([p], lr=1.0).step()
         assert p.item() == 0
     """,
+    "accelerate": """
+        import numpy as np
+        from tinytorch import accelerate
+        assert accelerate.matmul_lists(np.eye(2), np.eye(2)).tolist() == np.eye(2).tolist()
+    """,
+    "quantize": """
+        from tinytorch import Tensor, nn, quantize
+        assert quantize.QuantizedLinear(nn.Linear(2, 3))(Tensor([[1.0, 2.0]])).shape == (1, 3)
+    """,
+    "prune": """
+        from tinytorch import nn, prune
+        assert prune.Masks(nn.Linear(4, 5), 0.5).sparsity == 0.5
+    """,
+    "nn.norm": """
+        from tinytorch import Tensor, nn
+        assert nn.LayerNorm(2)(nn.Softmax()(Tensor([[3.0, 3.0]]))).numpy().tolist() == [[0.0, 0.0]]
+    """,
+    "nn.embedding": """
+        from tinytorch import nn
+        assert nn.Embedding(3, 2)([0, 2]).shape == (2, 2)
+    """,
+    "attention": """
+        from tinytorch import attention
+        decoder = attention.Decoder(5, 8, 4, 2, 1)
+        assert attention.generate(decoder, [[1, 2]], 3).shape == (1, 5)
+    """,
 }
 PREFIXES = [tuple(LAYERS)[:n] for n in range(1, len(LAYERS) + 1)]
 
@@ -94,6 +120,7 @@ def test_every_layer_is_in_the_list():
 def test_the_whole_package_is_there_after_one_import():
     """`tinytorch.optim.SGD` needs no import of its own."""
     code = (
-        "import tinytorch as t; t.optim.SGD, t.data, t.nn.Linear, t.nn.Conv2d, t.nn.Flatten, t.Tensor, t.save"
+        "import tinytorch as t; t.optim.SGD, t.data, t.nn.Linear, t.nn.Conv2d, t.nn.Flatten, t.Tensor, "
+        "t.save, t.nn.Softmax, t.nn.LayerNorm, t.nn.Embedding, t.accelerate, t.quantize, t.prune, t.attention"
     )
     assert run(PACKAGE.parent, code).stderr == ""

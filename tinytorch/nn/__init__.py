@@ -2,6 +2,7 @@
 # ruff: noqa: F401  one import for each layer, as in the package above
 
 from tinytorch.nn.conv import Conv2d, conv2d
+from tinytorch.nn.embedding import Embedding, embedding
 from tinytorch.nn.module import (
     CrossEntropyLoss,
     Linear,
@@ -20,4 +21,5 @@ from tinytorch.nn.module import (
     sigmoid,
     tanh,
 )
+from tinytorch.nn.norm import LayerNorm, Softmax, layer_norm, softmax
 from tinytorch.nn.pooling import Flatten, MaxPool2d, flatten, max_pool2d
