@@ -5,12 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from examiner.course import load_course
+from examiner.evidence import FOLDER, gather
 from examiner.notebook import mark, visible
+from examiner.parts import generate
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"
@@ -78,11 +82,32 @@ class SmallCourse:
 
 
 def small_course(root):
-    """Make a fresh copy of the fixture."""
+    """Make a fresh copy of the fixture, in which it is known where each grade cell is judged."""
+    small = bare_course(root)
+    for name, content in known_evidence().items():
+        path = root / FOLDER / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    return small
+
+
+def bare_course(root):
+    """Make a copy of the fixture as it is."""
     shutil.copytree(FIXTURE, root)
     config = root / "course.toml"
     config.write_text(config.read_text().replace("REPOSITORY", str(REPOSITORY)))
     return SmallCourse(root)
+
+
+@cache
+def known_evidence():
+    """Return the files of evidence about the fixture, gathered once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        course = bare_course(Path(folder) / "course").course
+        for assignment in course.assignments:
+            generate(course, assignment)
+        gather(course, course.assignments, os.cpu_count(), lambda *_: None)
+        return {path.name: path.read_bytes() for path in (course.root / FOLDER).iterdir()}
 
 
 @pytest.fixture(scope="session")

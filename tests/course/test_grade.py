@@ -104,7 +104,7 @@ def test_no_hidden_test_can_be_read_in_feedback_or_release(graded_once):
         ("ben/01_double/double", "Hint: Try larger numbers."),
         ("ben/01_double/double", "not yet: arrays (Use an operator of numpy&#39;s.)"),
         ("carl/01_double/double", "An exception was raised here:"),
-        ("fred/01_double/double", "It took too long and was stopped after 3 s."),
+        ("fred/01_double/double", "It took too long and was stopped after 3 s"),
     ],
 )
 def test_feedback_says_in_words_how_it_ended(graded_once, page, told):
@@ -253,3 +253,12 @@ def test_a_late_penalty_is_nbgraders(graded):
     grade = read_grades(graded.course).of("ben", "01_double")
     assert (grade.raw_score, grade.penalty, grade.score) == (7, 7, 0)
     assert "late 1/" not in graded.examiner("grade", "-s", "ben").stdout
+
+
+def test_evidence_is_gathered_where_there_is_none(graded):
+    """A course that somebody wrote this morning is graded this evening."""
+    shutil.rmtree(graded.root / "evidence")
+    run = graded.examiner("grade", "-a", "02_triple")
+    assert "evidence 1/1 02_triple" in run.stdout
+    assert "0 graded" in run.stdout
+    assert "evidence 1/" not in graded.examiner("grade", "-a", "02_triple").stdout
