@@ -91,7 +91,7 @@ def _settings(root: Path) -> Mapping[str, Any]:
     """Return what nbgrader_config.py sets; it is the instructor's own program, and is run."""
     path = root / SETTINGS
     if root in _being_read:
-        fix = "write `from examiner.plugin import install; install(get_config())` there, or make a course.toml"
+        fix = "write `from examiner.plugin import install; install(get_config())`, or make a course.toml"
         raise BadCourse(path, "it asks for the settings of course.toml, which is not there", fix)
     _being_read.add(root)
     try:
