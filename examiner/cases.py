@@ -85,6 +85,7 @@ def _case(
     versions: Mapping[str, str],
     environment: str,
 ) -> Case:
+    intake.check_folder(submission)
     files = intake.read(submission.folder)
     intake.check(course, assignment, submission, files)
     handed_in = intake.handed_in(submission, files)

@@ -25,14 +25,23 @@ Files = Mapping[str, bytes]
 
 
 def submissions(course: Course) -> list[Submission]:
-    """Return what has been handed in for the assignments of the course, by student and assignment."""
+    """Return what has been handed in for the assignments of the course, by student and assignment.
+
+    What is no folder is among them, so that somebody is told: see `check_folder`.
+    """
     known = {assignment.name for assignment in course.assignments}
     return sorted(
-        Submission(student.name, folder.name, folder)
+        Submission(student.name, entry.name, Path(entry.path))
         for student in _folders(course.root / "submitted")
-        for folder in _folders(student)
-        if folder.name in known
+        for entry in os.scandir(student)
+        if entry.name in known
     )
+
+
+def check_folder(submission: Submission) -> None:
+    """Raise a StudentFault if the submission is a link, or no folder."""
+    if submission.folder.is_symlink() or not submission.folder.is_dir():
+        raise StudentFault(submission.folder, "this is not a folder", "replace it by what it stands for")
 
 
 def check(course: Course, assignment: Assignment, submission: Submission, files: Files) -> None:

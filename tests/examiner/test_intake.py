@@ -7,7 +7,7 @@ import pytest
 
 from examiner import intake
 from examiner.errors import BadSource, StudentFault
-from examiner.intake import check, digest, handed_in, read, submissions, work_of
+from examiner.intake import check, check_folder, digest, handed_in, read, submissions, work_of
 
 
 def test_submissions_are_folders_of_known_assignments(small):
@@ -19,6 +19,22 @@ def test_submissions_are_folders_of_known_assignments(small):
     (small.root / "submitted" / ".hidden" / "01_double").mkdir(parents=True)
     (small.root / "submitted" / "link").symlink_to(small.root / "submitted" / "ben")
     assert [str(each) for each in submissions(small.course)] == ["anna/02_triple", "ben/01_double"]
+
+
+def test_a_submission_that_is_a_link_or_a_file_is_found_and_refused(small):
+    """nbgrader would grade whatever it leads to; and to pass it over says nothing to anybody."""
+    small.hand_in("anna")
+    for name in ("ben", "carl"):
+        (small.root / "submitted" / name).mkdir()
+    (small.root / "submitted" / "ben" / "01_double").symlink_to(
+        small.root / "submitted" / "anna" / "01_double"
+    )
+    (small.root / "submitted" / "carl" / "01_double").write_text("")
+    anna, ben, carl = submissions(small.course)
+    check_folder(anna)
+    for each in (ben, carl):
+        with pytest.raises(StudentFault, match="not a folder"):
+            check_folder(each)
 
 
 def test_a_course_without_submissions_has_none(small):
