@@ -1,5 +1,7 @@
 """A class of honest students, graded first: it also shows whether there is a box at all."""
 
+import shutil
+
 import pytest
 
 from .scene import NBGRADER, Scene
@@ -17,5 +19,19 @@ def honest_class(tmp_path_factory):
     scene = Scene(tmp_path_factory.mktemp("honest")).hand_in([*honest(), probe])
     outcome = scene.grade(*NBGRADER)
     if outcome.changed:
-        pytest.exit("submissions run without a box here: the attacks would reach this machine", returncode=1)
+        reason = f"no box holds here, the attacks would reach this machine: {outcome.changed} changed"
+        pytest.exit(reason, returncode=1)
     return scene, outcome
+
+
+@pytest.fixture(scope="session")
+def new_scene(honest_class):
+    """Makes scenes; what was tried of the course's grade cells need not be tried again."""
+    known = honest_class[0].root / "evidence"
+
+    def make(folder, **limits):
+        scene = Scene(folder, **limits)
+        shutil.copytree(known, scene.root / known.name)
+        return scene
+
+    return make

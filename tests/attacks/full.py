@@ -13,27 +13,27 @@ from .claims import (
     have_full_marks,
     shows_nothing_it_should_not,
 )
-from .scene import Scene, active
+from .scene import active
 from .suite import ASSIGNMENT, REFUSED, attacks, honest
 
-pytestmark = [pytest.mark.course, pytest.mark.usefixtures("honest_class")]  # that one goes first
+pytestmark = pytest.mark.course
 
 REFUSED_SOME = 3  # the exit code
 
 
 @pytest.mark.parametrize("submission", attacks(), ids=lambda each: each.student)
-def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path):
+def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path, new_scene):
     """Between two honest students, so that there is somebody to harm before it and behind it."""
-    scene = Scene(tmp_path).hand_in([*BYSTANDERS, submission])
+    scene = new_scene(tmp_path).hand_in([*BYSTANDERS, submission])
     outcome = scene.grade()
     assert outcome.code == (REFUSED_SOME if submission.earned == REFUSED else 0), outcome.said
     harms_nobody(scene, outcome, submission)
 
 
 @pytest.fixture(scope="module")
-def one_class(tmp_path_factory):
+def one_class(tmp_path_factory, new_scene):
     """All attacks and all honest students, graded and explained in one run."""
-    scene = Scene(tmp_path_factory.mktemp("class")).hand_in([*attacks(), *honest()])
+    scene = new_scene(tmp_path_factory.mktemp("class")).hand_in([*attacks(), *honest()])
     return scene, scene.grade(seconds=1800)
 
 

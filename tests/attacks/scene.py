@@ -89,6 +89,7 @@ class Scene:
             "home/.ssh/id_ed25519",
             "home/.ipython/profile_default/startup/secret.txt",
             "beside/secret.txt",
+            "home/.jupyter/migrated",  # else Jupyter's own commands leave this mark
         ):
             (folder / name).parent.mkdir(parents=True)
             (folder / name).write_text(f"{CANARY}{Path(name).name}")

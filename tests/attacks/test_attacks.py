@@ -15,10 +15,10 @@ from .claims import (
     have_full_marks,
     shows_nothing_it_should_not,
 )
-from .scene import NBGRADER, Scene
+from .scene import NBGRADER
 from .suite import ASSIGNMENT, attacks, honest
 
-pytestmark = [pytest.mark.course, pytest.mark.usefixtures("honest_class")]  # that one goes first
+pytestmark = pytest.mark.course
 
 CELL_SECONDS = 2
 ALONE = {"death_and_denial.kills_its_parent", "white_box.forged_reports"}
@@ -35,17 +35,18 @@ def by_name(submissions):
 
 
 @by_name([each for each in attacks() if each.student in ALONE])
-def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path):
+def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path, new_scene):
     """Between two honest students, so that there is somebody to harm before it and behind it."""
-    scene = Scene(tmp_path, CELL_SECONDS).hand_in([*BYSTANDERS, submission])
+    scene = new_scene(tmp_path, cell_seconds=CELL_SECONDS).hand_in([*BYSTANDERS, submission])
     outcome = scene.grade(*NBGRADER)
     harms_nobody(scene, outcome, submission)
 
 
 @pytest.fixture(scope="module")
-def one_class(tmp_path_factory):
+def one_class(tmp_path_factory, new_scene):
     """All attacks and all honest students, graded in one run."""
-    scene = Scene(tmp_path_factory.mktemp("class"), CELL_SECONDS).hand_in([*attacks(), *honest()])
+    scene = new_scene(tmp_path_factory.mktemp("class"), cell_seconds=CELL_SECONDS)
+    scene.hand_in([*attacks(), *honest()])
     return scene, scene.grade(*NBGRADER, seconds=900)
 
 
