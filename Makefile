@@ -7,7 +7,7 @@ BENCH_PYTHON ?= .venv-bench/bin/python
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test lint check seeds lab bench lock clean
+.PHONY: help grade release class setup test lint check seeds attacks fuzz lab bench lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -35,6 +35,13 @@ seeds: setup  ## The solutions of all assignments with 300 seeds each
 
 test: lint setup  ## Everything that has to hold
 	$(BIN)/python -m pytest
+
+attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
+	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'
+	$(BIN)/python -m tests.attacks.table
+
+fuzz: .venv/dev.stamp  ## Ten minutes of bytes for the decoder, led by which of its lines they reach
+	$(BIN)/python -m tests.fuzz.wire --seconds 600
 
 lint: .venv/dev.stamp  ## Style and types
 	$(BIN)/ruff check

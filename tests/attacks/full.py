@@ -1,6 +1,6 @@
 """The attacks at length: each alone between two honest students, and all as a class with every page.
 
-Half an hour; `make attacks` runs it. pytest finds it by its name alone.
+An hour on a busy machine; `make attacks` runs it. pytest finds it only when told its name.
 """
 
 import pytest
