@@ -14,7 +14,16 @@ from examiner.grades import read_grades
 from .sample_class import HERE, make_class
 
 REPOSITORY = HERE.parents[1]
-COPIED = ("source", "release", "submitted", "tinytorch", "course.toml", "roster.csv", "nbgrader_config.py")
+COPIED = (
+    "source",
+    "release",
+    "submitted",
+    "evidence",
+    "tinytorch",
+    "course.toml",
+    "roster.csv",
+    "nbgrader_config.py",
+)
 EXPECTED = tomllib.loads((HERE / "expected_scores.toml").read_text())
 
 
@@ -54,31 +63,14 @@ def grades(tmp_path_factory):
     return read_grades(load_course(root))
 
 
-def today(expected):
-    """Return today's score, also where it is going to be another."""
-    return expected["today"] if isinstance(expected, dict) else expected
-
-
 @pytest.mark.course
-def test_everybody_gets_the_points_that_are_expected_today(grades):
-    """Where today's are not what the code earned, expected_scores.toml says what they will be, and why."""
+def test_everybody_gets_the_points_that_their_code_earned(grades):
+    """Warnings, slow imports and deleted tests cost nothing; loops that never end cost their cell."""
     found = {
         student: {name: grade.raw_score for name in EXPECTED[student] if (grade := grades.of(student, name))}
         for student in EXPECTED
     }
-    assert found == {
-        student: {name: today(score) for name, score in scores.items()}
-        for student, scores in EXPECTED.items()
-    }
-
-
-def test_what_is_not_earned_today_is_explained():
-    """A wrong score is recorded, never taken for granted."""
-    for scores in EXPECTED.values():
-        for score in scores.values():
-            if isinstance(score, dict):
-                assert score.keys() == {"today", "earned", "because"}
-                assert score["today"] < score["earned"]
+    assert found == EXPECTED
 
 
 @pytest.mark.course
