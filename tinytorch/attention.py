@@ -75,7 +75,7 @@ class KVCache:
 
     def __init__(self, batch: int, heads: int, capacity: int, features: int) -> None:
         self.keys, self.values = np.zeros((2, batch, heads, capacity, features), np.float32)
-        self._scores = np.empty((batch, heads, 1, capacity), np.float32)
+        self._scores = np.empty(batch * heads * capacity, np.float32)
         self.length = 0
 
     @property
@@ -112,10 +112,11 @@ class KVCache:
     def attend(self, q: Array) -> Array:
         """Return `attention` of one query in each head, (batch, heads, 1, features), to all tokens so far.
 
-        The scores have memory of their own: nothing is allocated that grows with the number of tokens.
+        The scores have memory of their own: nothing is allocated that grows with the number of tokens,
+        but for NumPy's buffer of at most 8192 numbers.
         """
         keys, values = self.keys[:, :, : self.length], self.values[:, :, : self.length]
-        scores = self._scores[..., : self.length]
+        scores = self._scores[: keys[..., 0].size].reshape(*keys.shape[:2], 1, -1)
         np.matmul(q * q.shape[-1] ** -0.5, keys.swapaxes(-1, -2), out=scores)
         np.subtract(scores, scores.max(axis=-1, keepdims=True), out=scores)
         np.exp(scores, out=scores)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray
 
-ROWS = 64  # of a tile of `PaddedRows`
-COLUMNS = 32  # samples that are gathered for at a time: about 64 rows · 60 weights · 32 · 4 bytes, half a MB
+ROWS = 128  # of a tile of `PaddedRows`
+COLUMNS = 32  # samples that are gathered for at a time: about 128 rows · 60 weights · 32 · 4 bytes, a MB
 
 
 def magnitude_mask(weight: Array, sparsity: float) -> Array:
@@ -217,10 +217,12 @@ class PaddedRows:
     """Rows of about equal length together in tiles, and padded to equal length there: the form for speed.
 
     A tile is a dense matrix again, of weights and of the columns that they meet. What they meet is gathered
-    into the cache, and BLAS multiplies it. More bytes than `Rows`: the columns are of NumPy's index type.
+    into the cache (unchecked, as "clip" is quicker), and BLAS multiplies it. More bytes than `Rows`: the
+    columns are of NumPy's index type.
     """
 
-    tiles: tuple[tuple[Array, Array, Array], ...]  # rows (r,), columns (r, n) and weights (r, 1, n) of each
+    tiles: tuple[tuple[Array, Array], ...]  # columns (r, n) and weights (r, 1, n) of each
+    places: Array  # (O,), where each row stands among those of the tiles
     shape: tuple[int, int]
 
     @classmethod
@@ -229,41 +231,37 @@ class PaddedRows:
         counts = np.count_nonzero(weight, axis=1)
         order = np.argsort(counts, kind="stable")
         parts = (order[start : start + ROWS] for start in range(0, len(order), ROWS))
-        return cls(tuple(_padded(weight, rows, counts[rows[-1]]) for rows in parts), weight.shape)
+        tiles = tuple(_padded(weight[rows], counts[rows[-1]]) for rows in parts)
+        return cls(tiles, np.argsort(order), weight.shape)
 
     @property
     def nbytes(self) -> int:
         """Bytes of weights, columns and row numbers, the padding included."""
-        return sum(array.nbytes for tile in self.tiles for array in tile)
+        return self.places.nbytes + sum(array.nbytes for tile in self.tiles for array in tile)
 
     def dense(self) -> Array:
         """Return the matrix."""
-        out = np.zeros(self.shape, np.result_type(*(weights for *_, weights in self.tiles)))
-        for rows, columns, weights in self.tiles:
-            np.add.at(out, (rows[:, None], columns), weights[:, 0])  # padding adds 0 to column 0
-        return out
+        return self.times(np.eye(self.shape[1], dtype=self.tiles[0][1].dtype)).T
 
     def times(self, x: Array) -> Array:
         """Return x (N, I) @ matrix.T."""
-        out = np.empty((self.shape[0], len(x)), np.result_type(x, self.tiles[0][2]))
+        out = np.empty((self.shape[0], len(x)), np.result_type(x, self.tiles[0][1]))
         for start in range(0, len(x), COLUMNS):
-            some = np.ascontiguousarray(x[start : start + COLUMNS].T)
-            for rows, columns, weights in self.tiles:
+            some, first = np.ascontiguousarray(x[start : start + COLUMNS].T), 0
+            for columns, weights in self.tiles:
+                part = out[first : first + len(columns), start : start + COLUMNS]
                 if some.shape[1] == 1:
-                    out[rows, start] = np.vecdot(some[:, 0].take(columns), weights[:, 0])
+                    np.vecdot(some[:, 0].take(columns, mode="clip"), weights[:, 0], out=part[:, 0])
                 else:
-                    met = some.take(columns, axis=0)  # (r, n, samples)
-                    out[rows, start : start + COLUMNS] = (weights @ met)[:, 0]
-        return np.ascontiguousarray(out.T)
+                    np.matmul(weights, some.take(columns, axis=0, mode="clip"), out=part[:, None])
+                first += len(columns)
+        return out.T[:, self.places]
 
 
-def _padded(weight: Array, rows: Array, length: int) -> tuple[Array, Array, Array]:
-    """Return rows, their columns and their weights, each row filled up with zeros to a length."""
-    some = weight[rows]
-    columns = np.argsort(some == 0, axis=1, kind="stable")[:, :length]  # where there is a weight comes first
-    weights = np.take_along_axis(some, columns, axis=1)
-    columns[weights == 0] = 0
-    return rows, columns, weights[:, None]
+def _padded(rows: Array, length: int) -> tuple[Array, Array]:
+    """Return the columns and the weights of some rows, each row filled up with zeros to a length."""
+    columns = np.argsort(rows == 0, axis=1, kind="stable")[:, :length]  # where there is a weight comes first
+    return columns, np.take_along_axis(rows, columns, axis=1)[:, None]
 
 
 class SparseLinear(Module):

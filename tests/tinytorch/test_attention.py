@@ -133,18 +133,33 @@ def test_attending_with_a_cache_is_attention():
 
 def test_a_token_allocates_no_more_late_than_early():
     """Joining arrays at each step would copy all that is there: a quadratic number of bytes."""
-    model = Decoder(11, 600, 32, 2, 2, np.random.default_rng(0))
+    model = Decoder(11, 6000, 32, 2, 2, np.random.default_rng(0))
     caches, peaks = model.new_caches(1), []
     with no_grad():
-        for prefix in (10, 500):
-            model(tokens(1, prefix), caches)
+        for length in (10, 5900):
+            for cache in caches:
+                cache.length = length
             model(tokens(1, 1), caches)
             tracemalloc.start()
             model(tokens(1, 1), caches)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] <= peaks[0] + 500
-    assert sum(cache.nbytes for cache in caches) == 2 * (2 * 600 * 32 + 2 * 600) * 4
+    assert sum(cache.nbytes for cache in caches) == 2 * (2 * 6000 * 32 + 2 * 6000) * 4
+
+
+def test_attending_allocates_nothing_for_each_token():
+    """Scores with gaps between the heads would be copied; at 5900 tokens NumPy buffers nothing any more."""
+    cache, peaks = KVCache(1, 4, 6000, 8), []
+    q = np.ones((1, 4, 1, 8), np.float32)
+    for length in (10, 5900):
+        cache.length = length
+        cache.attend(q)
+        tracemalloc.start()
+        cache.attend(q)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] <= peaks[0] + 500
 
 
 def test_heads_that_do_not_divide_the_features_are_refused():
