@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from examiner.candidate.link import BrokenServer, Surroundings
+from examiner.candidate.link import Surroundings
 from examiner.engine import Engine, Graded, Job
 from examiner.errors import PlatformFault, UnreadableNotebook
 from examiner.intake import EXCHANGE_FILES, Files
@@ -177,7 +177,7 @@ def _beside(paper: Paper, handed: Handed) -> Files:
 def _tried(engine: "Engine | KernelEngine", job: Job) -> Graded:
     """Grade a notebook, and again if something of ours failed."""
     for _ in range(TRIES - 1):
-        with suppress(BrokenServer):
+        with suppress(PlatformFault):
             graded = engine.run(job)
             if all(verdict.outcome is not Outcome.INFRASTRUCTURE for verdict in graded.sheet.verdicts):
                 return graded
