@@ -53,6 +53,11 @@ def stock_course(root: Path, students: int) -> None:
     source.parent.mkdir(parents=True)
     source.write_text(json.dumps(INSTRUCTOR))
     for number in range(students):
-        path = root / "submitted" / f"s{number}" / "ps1" / "p.ipynb"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(notebook(number)))
+        hand_in(root, f"s{number}", number)
+
+
+def hand_in(root: Path, student: str, number: int) -> None:
+    """Let a student hand in the notebook of a number."""
+    path = root / "submitted" / student / "ps1" / "p.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook(number)))
