@@ -48,8 +48,8 @@ lint: .venv/dev.stamp  ## Style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(BENCH_PYTHON)  ## The core's speed beside PyTorch's
-	@for name in core autograd; do $(BENCH_PYTHON) -m benchmarks.$$name || exit; done
+bench: $(BENCH_PYTHON)  ## The speed beside PyTorch's, and the headline figures
+	@for name in core autograd headline; do $(BENCH_PYTHON) -m benchmarks.$$name || exit; done
 
 lock:  ## Pin the requirements anew, with hashes for every platform (needs uv)
 	for name in instructor dev student; do \

@@ -157,13 +157,14 @@ class SelfAttention(Module):
         """
         n, length, features = np.shape(as_array(x))
         parts = self.into(x).reshape(n, length, 3, self.heads, features // self.heads)
+        if cache is not None and length == 1:
+            q, k, v = parts.numpy().transpose(2, 0, 3, 1, 4)  # arrays: no part of it is ever differentiated
+            cache.append(k, v)
+            return self.out(cache.attend(q).reshape(n, 1, features))
         q, k, v = parts.transpose(2, 0, 3, 1, 4)
         if cache is not None:
             k, v = cache.append(k.numpy(), v.numpy())
-        if cache is not None and length == 1:
-            mixed = Tensor.from_numpy(cache.attend(q.numpy()))
-        else:
-            mixed = attention(q, k, v)
+        mixed = attention(q, k, v)
         return self.out(mixed.transpose(0, 2, 1, 3).reshape(n, length, features))
 
 

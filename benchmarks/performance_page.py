@@ -1,0 +1,176 @@
+"""Put what `benchmarks.headline` measured into docs/performance.md, as tables, and draw its plots.
+
+    .venv-student/bin/python -m benchmarks.performance_page
+
+The same figures give the same bytes: no dates, no random names, text as text.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+mpl.rcParams |= {
+    "svg.hashsalt": "tinytorch",
+    "svg.fonttype": "none",
+    "figure.figsize": (5.6, 3.4),
+    "figure.constrained_layout.use": True,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+import matplotlib.pyplot as plt  # noqa: E402 - after what decides how it draws
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "headline.json"
+PAGE = ROOT / "docs" / "performance.md"
+PLOTS = ROOT / "docs" / "plots"
+GROWTH = "growth"
+
+Curves = dict[str, Any]
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows, the first of which names the columns, as a table of Markdown."""
+    head, *others = rows
+    lines = [head, ["---"] * len(head), *others]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def short(number: float) -> str:
+    """Return three figures of a number, or all before the point."""
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits
+
+
+def claims(found: Sequence[dict[str, Any]]) -> str:
+    """Return the claims of a group as a table."""
+    rows = [["claim", "baseline", "figure", "95 %", "goal", "", "quality kept"]]
+    for c in found:
+        spread = "" if c["low"] == c["high"] else f"{short(c['low'])} … {short(c['high'])}"
+        goal = "" if c["goal"] is None else f"{'≤' if c['at_most'] else '≥'} {short(c['goal'])}"
+        figure = f"{short(c['figure'])} {c['unit']}"
+        rows.append([c["name"], c["baseline"], figure, spread, goal, c["verdict"], c["quality"]])
+    return table(rows)
+
+
+def growth(curves: Curves) -> str:
+    """Return what each operation costs at each size, and the exponents."""
+    rows = [["operation", "grows with", "milliseconds at each size", "fitted exponent", "95 %", "theory"]]
+    for row in curves[GROWTH]:
+        costs = ", ".join(f"{n}: {short(ms)}" for n, ms in zip(row["sizes"], row["ms"], strict=True))
+        spread = f"{row['low']:.2f} … {row['high']:.2f}"
+        rows.append(
+            [row["operation"], row["by"], costs, f"{row['exponent']:.2f}", spread, str(row["theory"])]
+        )
+    return table(rows)
+
+
+def filled(page: str, name: str, content: str) -> str:
+    """Return the page with new content between the comments of that name."""
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+    found, count = re.subn(pattern, lambda m: f"{m[1]}{content}\n{m[2]}", page, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"{PAGE} needs one place for {name!r}: <!-- {name} --> … <!-- end -->")
+    return found
+
+
+def speed_against_size(curves: Curves) -> None:
+    """Draw two gains that depend on the size, and where they begin."""
+    for name, by, size, mark in (
+        ("softmax", "fused softmax / in steps", "elements", "o"),
+        ("int8_speed", "int8 / float32 linear 1024²", "batch", "s"),
+    ):
+        sizes, times = ([row[key] for row in curves[name]] for key in (size, "times"))
+        plt.plot(sizes, times, f"{mark}-", label=f"{by}, by {size}")
+    for row, mark in zip(curves["break_even"], "v^<>", strict=True):
+        left = [1024**2 * (1 - sparsity) for sparsity in row["sparsities"]]
+        label = f"sparse / dense 1024², batch {row['batch']}, by weights left"
+        plt.plot(left, row["times"], f"{mark}:", label=label)
+        if row["break_even"]:
+            plt.plot([1024**2 * (1 - row["break_even"])], [1], "k*")
+    plt.axhline(1, color="k", linewidth=1)
+    plt.xscale("log")
+    plt.yscale("log")
+    plt.xlabel("size (stars: break-even of the sparse form)")
+    plt.ylabel("times faster")
+    plt.legend(fontsize=6)
+
+
+def accuracy_against_sparsity(curves: Curves) -> None:
+    """Draw what is left of the accuracy."""
+    rows = curves["sparsity"]
+    for key, label in (
+        ("one_shot", "weights, one-shot"),
+        ("tuned", "weights, fine-tuned"),
+        ("units_one_shot", "units, one-shot"),
+        ("units_tuned", "units, fine-tuned"),
+    ):
+        style = "o-" if "tuned" in key else "o:"
+        plt.plot([100 * row["sparsity"] for row in rows], [row[key] for row in rows], style, label=label)
+    plt.axhline(20, color="k", linewidth=1, label="guessing")
+    plt.xlabel("removed, %")
+    plt.ylabel("accuracy on unseen pictures, %")
+    plt.legend(fontsize=7)
+
+
+def cost_against_length(curves: Curves) -> None:
+    """Draw the time of the next token."""
+    rows = curves["tokens"]
+    for key, label in (("full_ms", "without a cache"), ("cached_ms", "with a cache")):
+        plt.plot([row["length"] for row in rows], [row[key] for row in rows], "o-", label=label)
+    plt.yscale("log")
+    plt.xlabel("tokens so far")
+    plt.ylabel("milliseconds for the next token")
+    plt.legend()
+
+
+def error_against_bits(curves: Curves) -> None:
+    """Draw signal to noise, in the weights and in what comes out."""
+    rows = curves["bits"]
+    for key, label in (
+        ("tensor", "weights, one grid"),
+        ("channel", "weights, a grid for each output"),
+        ("logits", "outputs of the network"),
+    ):
+        plt.plot([row["bits"] for row in rows], [row[key] for row in rows], "o-", label=label)
+    plt.xlabel("bits of a weight")
+    plt.ylabel("signal to noise, dB")
+    agreement = plt.gca().twinx()
+    agreement.plot([r["bits"] for r in rows], [r["agreement"] for r in rows], "k:", label="same predictions")
+    agreement.set_ylabel("same predictions, % (dotted)")
+    agreement.grid(visible=False)
+    plt.gcf().axes[0].legend(fontsize=7, loc="lower right")
+
+
+DRAWN: dict[str, Callable[[Curves], None]] = {
+    "speed-size": speed_against_size,
+    "accuracy-sparsity": accuracy_against_sparsity,
+    "token-length": cost_against_length,
+    "error-bits": error_against_bits,
+}
+
+
+def main() -> None:
+    """Write the page and the plots."""
+    results = json.loads(RESULTS.read_text())
+    page = PAGE.read_text()
+    for group in dict.fromkeys(c["group"] for c in results["claims"]):
+        found = [c for c in results["claims"] if c["group"] == group]
+        content = growth(results["curves"]) if group == GROWTH else claims(found)
+        page = filled(page, group, content)
+    PAGE.write_text(page)
+    PLOTS.mkdir(exist_ok=True)
+    for name, draw in DRAWN.items():
+        plt.figure()
+        draw(results["curves"])
+        plt.savefig(PLOTS / f"{name}.svg", metadata={"Date": None})
+        plt.close()
+
+
+if __name__ == "__main__":
+    main()
