@@ -17,7 +17,8 @@ from traitlets.config import Config
 
 from examiner import pages
 from examiner.course import choose, load_course
-from examiner.errors import ExaminerError
+from examiner.errors import ExaminerError, StudentFault
+from examiner.intake import submissions
 from examiner.parts import generate
 from examiner.pipeline import Wish, autograde
 
@@ -67,14 +68,22 @@ def _autograde(self: Autograde) -> None:
     NbGraderException
         If something could not be graded; all else is.
     """
+    course = load_course(Path(self.coursedir.root))
     pattern = self._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
-    found = [match.groupdict() for folder in self.assignments if (match := re.match(pattern, folder))]
-    faults: list[ExaminerError] = []
-    for assignment in sorted({each["assignment"] for each in found}):
-        students = tuple(sorted(each["student"] for each in found if each["assignment"] == assignment))
+    matches = {folder: match for folder in self.assignments if (match := re.match(pattern, folder))}
+    wanted = {(match["assignment"], match["student"]): folder for folder, match in matches.items()}
+    known = {(each.assignment, each.student) for each in submissions(course)}
+    fix = "replace it by a folder"
+    faults: list[ExaminerError] = [
+        StudentFault(folder, "this is a link, or lies in one", fix)
+        for name, folder in sorted(wanted.items())
+        if name not in known
+    ]
+    for assignment in sorted({name for name, _ in wanted.keys() & known}):
+        students = tuple(sorted(each for name, each in wanted.keys() & known if name == assignment))
         wish = Wish((assignment,), students, workers=os.cpu_count() or 1)
         try:
-            run = autograde(load_course(Path(self.coursedir.root)), wish, Told(self.log))
+            run = autograde(course, wish, Told(self.log))
             faults += run.faults.values()
             for submission in set(run.submissions) - run.graded.keys() - run.faults.keys():
                 self.log.info("%s is graded as it is", submission)

@@ -18,7 +18,7 @@ ME = getpass.getuser()
 WHERE = "import sys\nprint(sys.prefix)"
 
 
-def nbgrader(small, *arguments):
+def nbgrader(small, *arguments, code=0):
     """Run nbgrader in the course, as somebody who has not activated the environment."""
     done = subprocess.run(
         [Path(sys.executable).parent / "nbgrader", *arguments],
@@ -29,7 +29,7 @@ def nbgrader(small, *arguments):
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
 
@@ -143,3 +143,14 @@ def test_examiner_goes_on_from_there(cycle):
     assert run.returncode == 0, run.stderr
     assert read_grades(cycle[0].course).of(ME, "01_double").score == 7
     assert "01_double is graded as it is" in nbgrader(cycle[0], "autograde", "01_double")
+
+
+def test_a_students_folder_that_is_a_link_stops_nobody_else(cycle):
+    """It is told, and everybody else is graded."""
+    small, _ = cycle
+    (small.root / "submitted" / "zoe").symlink_to(small.root / "submitted" / ME)
+    small.hand_in("yan")
+    said = nbgrader(small, "autograde", "01_double", code=1)
+    assert "submitted/zoe/01_double: this is a link, or lies in one" in said
+    assert read_grades(small.course).of("yan", "01_double").score == 7
+    assert read_grades(small.course).of("zoe", "01_double") is None
