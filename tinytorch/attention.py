@@ -116,9 +116,10 @@ class KVCache:
         but for NumPy's buffer of at most 8192 numbers.
         """
         keys, values = self.keys[:, :, : self.length], self.values[:, :, : self.length]
-        scores = self._scores[: keys[..., 0].size].reshape(*keys.shape[:2], 1, -1)
+        batch, heads, length, _ = keys.shape
+        scores = self._scores[: batch * heads * length].reshape(batch, heads, 1, length)
         np.matmul(q * q.shape[-1] ** -0.5, keys.swapaxes(-1, -2), out=scores)
-        np.subtract(scores, scores.max(axis=-1, keepdims=True), out=scores)
+        np.subtract(scores, np.maximum.reduce(scores, axis=-1, keepdims=True), out=scores)
         np.exp(scores, out=scores)
         mixed = scores @ values
         # The mean is divided, and not each of the scores: there are fewer features than tokens.
@@ -156,12 +157,12 @@ class SelfAttention(Module):
         With a cache, x continues what is there and is put behind it; no gradient passes through a cache.
         """
         n, length, features = np.shape(as_array(x))
-        parts = self.into(x).reshape(n, length, 3, self.heads, features // self.heads)
-        if cache is not None and length == 1:
-            q, k, v = parts.numpy().transpose(2, 0, 3, 1, 4)  # arrays: no part of it is ever differentiated
+        parts, shape = self.into(x), (n, length, 3, self.heads, features // self.heads)
+        if cache is not None and length == 1:  # by arrays: nothing of it is ever differentiated
+            q, k, v = parts.numpy().reshape(shape).transpose(2, 0, 3, 1, 4)
             cache.append(k, v)
             return self.out(cache.attend(q).reshape(n, 1, features))
-        q, k, v = parts.transpose(2, 0, 3, 1, 4)
+        q, k, v = parts.reshape(shape).transpose(2, 0, 3, 1, 4)
         if cache is not None:
             k, v = cache.append(k.numpy(), v.numpy())
         mixed = attention(q, k, v)

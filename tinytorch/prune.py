@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray
 
-ROWS = 128  # of a tile of `PaddedRows`
-COLUMNS = 32  # samples that are gathered for at a time: about 128 rows · 60 weights · 32 · 4 bytes, a MB
+ROWS = 96  # of a tile of `PaddedRows`
+COLUMNS = 32  # samples that are gathered for at a time: about 96 rows · 60 weights · 32 · 4 bytes, 700 KB
 
 
 def magnitude_mask(weight: Array, sparsity: float) -> Array:

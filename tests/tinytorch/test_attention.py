@@ -131,6 +131,32 @@ def test_attending_with_a_cache_is_attention():
     np.testing.assert_allclose(cache.attend(q), want, rtol=1e-5, atol=1e-6)
 
 
+def test_scores_stay_what_they_were_when_more_tokens_follow():
+    """The cache has memory of its own to work in, and must not hand it out."""
+    model, caches = decoder(), decoder().new_caches(1)
+    with no_grad():
+        outs = [model(tokens(1, 6)[:, i : i + 1], caches).numpy() for i in range(6)]
+        want = model(tokens(1, 6)).numpy()
+    np.testing.assert_allclose(np.concatenate(outs, axis=1), want, rtol=1e-5, atol=1e-5)
+    q = np.ones((1, 3, 1, 8), np.float32)
+    first = caches[0].attend(q)
+    before = first.copy()
+    caches[0].attend(-q)
+    np.testing.assert_array_equal(first, before)
+
+
+def test_each_head_has_its_own_share_of_the_features():
+    """Its scores are divided by the root of that share, and not of all features."""
+    layer, x = SelfAttention(6, 3, np.random.default_rng(0)), normal(4, 6)
+    q, k, v = np.split(layer.into(x).numpy(), 3, axis=1)
+    heads = []
+    for at in (slice(0, 2), slice(2, 4), slice(4, 6)):
+        scores = np.exp(q[:, at] @ k[:, at].T / np.sqrt(2)) * np.tri(4)
+        heads.append(scores / scores.sum(axis=1, keepdims=True) @ v[:, at])
+    want = layer.out(np.concatenate(heads, axis=1)).numpy()
+    np.testing.assert_allclose(layer(x[None]).numpy()[0], want, rtol=1e-6)
+
+
 def test_a_token_allocates_no_more_late_than_early():
     """Joining arrays at each step would copy all that is there: a quadratic number of bytes."""
     model = Decoder(11, 6000, 32, 2, 2, np.random.default_rng(0))
