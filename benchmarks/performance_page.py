@@ -80,25 +80,29 @@ def filled(page: str, name: str, content: str) -> str:
 
 
 def speed_against_size(curves: Curves) -> None:
-    """Draw two gains that depend on the size, and where they begin."""
-    for name, by, size, mark in (
-        ("softmax", "fused softmax / in steps", "elements", "o"),
-        ("int8_speed", "int8 / float32 linear 1024²", "batch", "s"),
+    """Draw three gains that depend on a size, and where they begin."""
+    plt.gcf().set_size_inches(9, 3.4)
+    softmax, int8, sparse = plt.gcf().subplots(1, 3, sharey=True)
+    for panel, title, rows, size in (
+        (softmax, "fused softmax / in steps", curves["softmax"], "elements"),
+        (int8, "int8 / float32, linear 1024²", curves["int8_speed"], "batch"),
     ):
-        sizes, times = ([row[key] for row in curves[name]] for key in (size, "times"))
-        plt.plot(sizes, times, f"{mark}-", label=f"{by}, by {size}")
-    for row, mark in zip(curves["break_even"], "v^<>", strict=True):
-        left = [1024**2 * (1 - sparsity) for sparsity in row["sparsities"]]
-        label = f"sparse / dense 1024², batch {row['batch']}, by weights left"
-        plt.plot(left, row["times"], f"{mark}:", label=label)
+        panel.plot([row[size] for row in rows], [row["times"] for row in rows], "o-")
+        panel.set_title(title, fontsize=9)
+        panel.set_xlabel(size)
+    for row in curves["break_even"]:
+        left = [100 * (1 - sparsity) for sparsity in row["sparsities"]]
+        sparse.plot(left, row["times"], "o-", label=f"batch {row['batch']}")
         if row["break_even"]:
-            plt.plot([1024**2 * (1 - row["break_even"])], [1], "k*")
-    plt.axhline(1, color="k", linewidth=1)
-    plt.xscale("log")
-    plt.yscale("log")
-    plt.xlabel("size (stars: break-even of the sparse form)")
-    plt.ylabel("times faster")
-    plt.legend(fontsize=6)
+            sparse.plot([100 * (1 - row["break_even"])], [1], "k*", zorder=3)
+    sparse.set_title("padded rows / dense, linear 1024²", fontsize=9)
+    sparse.set_xlabel("weights left, %")
+    sparse.legend(fontsize=7)
+    softmax.set_ylabel("times faster")
+    for panel in (softmax, int8, sparse):
+        panel.axhline(1, color="k", linewidth=1)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
 
 
 def accuracy_against_sparsity(curves: Curves) -> None:
