@@ -108,8 +108,8 @@ def softmax_steps(x: Array) -> Array:
 def softmax(x: Array) -> Array:
     """Return exp(x) / Σ exp(x) over the last axis, all steps on a block of rows before the next block.
 
-    One array is made, the result, and each block of it stays in the cache until it is done: "fused". While
-    x itself fits the cache, that is one block, and the gain is only that nothing has to be allocated.
+    One array is made, the result, and each block of it stays in the cache until it is done: "fused". That
+    saves memory at any size, and time only once x has left the cache: before, there is nothing to gain.
     """
     out = np.empty(x.shape, np.result_type(x, np.float16))  # float16: whole numbers become floats, no more
     rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, x.shape[-1])
