@@ -20,7 +20,7 @@ from .suite import ASSIGNMENT, attacks, honest
 
 pytestmark = pytest.mark.course
 
-CELL_SECONDS = 2
+CELL_SECONDS = 4  # a neighbour that takes all memory at once stalls a busy machine for seconds
 ALONE = {"death_and_denial.kills_its_parent", "white_box.forged_reports"}
 EXPLAINED = (
     "page_attacks",
