@@ -54,8 +54,18 @@ class Case:
         return self.shelf.find(self.identity)[0] is Standing.STALE
 
     def hand_over(self) -> Handed:
-        """Return the submission with its files, as they are now."""
-        return Handed(self.identity, intake.read(self.submission.folder), self.handed_in)
+        """Return the submission with its files.
+
+        Raises
+        ------
+        StudentFault
+            If they are not those any more that the case is about, or cannot be read.
+        """
+        files = intake.read(self.submission.folder)
+        if intake.digest_of(intake.work_of(files)) != self.identity.key.submission:
+            fix = "run the command again"
+            raise StudentFault(self.submission.folder, "it changed after the run had begun", fix)
+        return Handed(self.identity, files, self.handed_in)
 
 
 def look_at(

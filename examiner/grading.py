@@ -11,9 +11,10 @@ from functools import partial
 from threading import Lock
 from typing import Final, Protocol
 
-from examiner import intake, ledger, pool, records, sheets, tables, worker
+from examiner import ledger, pool, records, sheets, tables, worker
 from examiner.cases import Case, Faults
 from examiner.errors import ExaminerError, PlatformFault, StudentFault
+from examiner.intake import Files
 from examiner.model import Course, Submission
 from examiner.sheets import Filing
 from examiner.staging import put_files
@@ -52,32 +53,36 @@ def grade(  # noqa: PLR0913, PLR0917  (what is graded, how, and who watches)
     by_name = {str(case.submission): case for case in todo}
     with ledger.opened(tables.url_of(course.gradebook)) as book, ThreadPoolExecutor(KEEPERS) as threads:
         keeper = _Keeper(course, desk, watch, book, threads)
+        opening, starting = partial(worker.at, desk), lambda job: watch.start(str(job.item))
+        jobs = _jobs(course, desk, todo, watch, keeper.faults)
         try:
-            book.enter(_counting(course, case) for case in cases if case not in todo and case.filing)
-            for name, result in _results(course, desk, todo, workers, watch):
-                keeper.take(by_name[name], result)
+            rest = (case for case in cases if str(case.submission) not in by_name and case.filing)
+            book.enter(_counting(course, case) for case in rest)
+            if todo:
+                watch.phase("submissions", len(todo))
+            for job, result in pool.run(opening, jobs, workers, ["examiner.worker"], starting):
+                keeper.take(by_name[str(job.item)], job.item.files, result)
         finally:  # also what was graded before an interrupt
             keeper.enter()
     return keeper.graded, keeper.faults
 
 
-def _results(
-    course: Course, desk: Desk, todo: Sequence[Case], workers: int, watch: Watch
-) -> Iterator[tuple[str, Done | ExaminerError]]:
-    """Yield what came of each submission, by its name."""
-    if not todo:
-        return
-    watch.phase("submissions", len(todo))
+def _jobs(
+    course: Course, desk: Desk, todo: Sequence[Case], watch: Watch, faults: Faults
+) -> Iterator[pool.Job]:
+    """Yield a job for each submission; one that cannot be read any more stops none of the others.
+
+    That is a fault of this run, and not remembered: nobody has looked at what is there now.
+    """
     logs = course.state / "logs" / "grade"
-    jobs = (
-        pool.Job(case.hand_over(), logs / f"{case.submission}.log", _patience(course, desk, case))
-        for case in todo
-    )
-    opening = partial(worker.at, desk)
-    for job, result in pool.run(
-        opening, jobs, workers, ["examiner.worker"], lambda job: watch.start(str(job.item))
-    ):
-        yield str(job.item), result
+    for case in todo:
+        name = str(case.submission)
+        try:
+            yield pool.Job(case.hand_over(), logs / f"{name}.log", _patience(course, desk, case))
+        except StudentFault as fault:
+            faults[case.submission] = fault
+            watch.start(name)
+            watch.end(name, fault)
 
 
 def _patience(course: Course, desk: Desk, case: Case) -> float:
@@ -108,9 +113,9 @@ class _Keeper:
     _waiting: list[Filing] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def take(self, case: Case, result: Done | ExaminerError) -> None:
-        """Have a result kept."""
-        self._keeping.append(self.threads.submit(self._keep, case, result))
+    def take(self, case: Case, files: Files, result: Done | ExaminerError) -> None:
+        """Have a result kept, with the files that it came from."""
+        self._keeping.append(self.threads.submit(self._keep, case, files, result))
         if len(self._keeping) >= BATCH:
             self.enter()
 
@@ -122,8 +127,8 @@ class _Keeper:
         waiting, self._waiting = self._waiting, []
         self.book.enter(waiting)
 
-    def _keep(self, case: Case, result: Done | ExaminerError) -> None:
-        filing = _keep(self.course, self.desk, case, result)
+    def _keep(self, case: Case, files: Files, result: Done | ExaminerError) -> None:
+        filing = _keep(self.course, self.desk, case, files, result)
         fault = result if isinstance(result, ExaminerError) else None
         with self._lock:
             if fault is not None:
@@ -134,7 +139,9 @@ class _Keeper:
             self.watch.end(str(case.submission), fault)
 
 
-def _keep(course: Course, desk: Desk, case: Case, result: Done | ExaminerError) -> Filing | None:
+def _keep(
+    course: Course, desk: Desk, case: Case, files: Files, result: Done | ExaminerError
+) -> Filing | None:
     """Keep what came of a submission; return the grading that counts from now on, if it is a new one."""
     submission, record = case.submission, case.record
     if isinstance(result, StudentFault):
@@ -143,7 +150,8 @@ def _keep(course: Course, desk: Desk, case: Case, result: Done | ExaminerError) 
         return None
     if isinstance(result, Done):
         place = course.root / "autograded" / str(submission)
-        put_files(course, place, _beside(submission) | dict(result.notebooks))
+        beside = {name: content for name, content in files.items() if not name.endswith(".ipynb")}
+        put_files(course, place, beside | dict(result.notebooks))  # formgrader may show what lies there
         filing = sheets.accept(course, result.filing)
         records.write(course, submission, replace(record, filing=filing.digest, refused=None, fault=None))
         return filing
@@ -152,9 +160,3 @@ def _keep(course: Course, desk: Desk, case: Case, result: Done | ExaminerError) 
     fault = result if isinstance(result, PlatformFault) else PlatformFault(*result.parts)
     paper = desk.papers[submission.assignment]
     return sheets.accept(course, worker.infrastructure(paper, case.identity, case.handed_in, fault))
-
-
-def _beside(submission: Submission) -> dict[str, bytes]:
-    """Return what a student handed in beside the notebooks, which formgrader may show."""
-    files = intake.read(submission.folder)
-    return {name: content for name, content in files.items() if not name.endswith(".ipynb")}

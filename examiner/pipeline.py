@@ -110,9 +110,8 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
     graded, failed = grading.grade(course, desk, cases, todo, wish.workers, watch)
     rebuild.keep_edits(course)
-    failed |= _penalize(course, submissions, wish, watch)
-    stale = tuple(case.submission for case in cases if case.is_stale and case not in todo)
-    faults |= failed
+    stale = () if wish.regrade else tuple(case.submission for case in cases if case.is_stale)
+    faults |= failed | _penalize(course, submissions, wish, watch)
     return Run(course, wish, read_grades(course), tuple(submissions), faults, stale, graded, gathered)
 
 

@@ -51,7 +51,8 @@ _HELPER: Final = (
     "import sys; sys.path.insert(0, sys.argv[2]); from examiner.candidate.kernel import main; main()"
 )
 
-# There are no terminals in a box, and IPython runs `!command` in one; let it do so through pipes.
+# There are no terminals in a box, and IPython runs `!command` in one; let it do so through
+# pipes. The command is the student's, behind the student's walls, and is written for a shell.
 _PIPES: Final = (
     "__import__('ipykernel.zmqshell').zmqshell.system = lambda command: (lambda process: "
     "([print(line, end='') for line in process.stdout], process.wait())[1])"

@@ -115,7 +115,7 @@ class Box:
         _write(ground.proc, "self/oom_score_adj", _FIRST_TO_GO)  # its candidates inherit that
         home = ground.prepare()
         os.environ.update(self._whereabouts(home))
-        os.chdir(home)
+        os.chdir(home)  # of the boxed server alone
 
     def start(
         self,
@@ -226,7 +226,7 @@ class Box:
         if environment is not None:
             os.environ.clear()
             os.environ.update(environment)
-        os.chdir(home)
+        os.chdir(home)  # of the candidate alone: nothing of ours has a working folder
         if self._filter:
             self._filter.install()
 

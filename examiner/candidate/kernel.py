@@ -171,7 +171,7 @@ def _settle(order: Order) -> Path:
     connection = {**order.connection, "transport": "ipc", "ip": str(runtime / SOCKETS)}
     (runtime / CONNECTION_FILE).write_text(json.dumps(connection))
     os.environ["HOME"] = str(home / HOME)
-    os.chdir(WORK)
+    os.chdir(WORK)  # of the boxed kernel alone, which expects its notebook's folder there
     return runtime
 
 

@@ -182,7 +182,7 @@ class RecordingShell(InteractiveShell):
         command = self.var_expand(cmd, depth=1)  # type: ignore[no-untyped-call]
         done = subprocess.run(  # noqa: S602 - the student's command, within the student's walls
             command,
-            shell=True,
+            shell=True,  # `!ls *.txt` is written for one
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

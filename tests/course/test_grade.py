@@ -8,9 +8,11 @@ import sqlite3
 
 import pytest
 
+from examiner.errors import StudentFault
 from examiner.grades import read_grades
 from examiner.intake import digest
 from examiner.notebook import mark
+from examiner.pipeline import Wish, autograde
 
 pytestmark = pytest.mark.course
 
@@ -262,3 +264,42 @@ def test_evidence_is_gathered_where_there_is_none(graded):
     assert "evidence 1/1 02_triple" in run.stdout
     assert "0 graded" in run.stdout
     assert "evidence 1/" not in graded.examiner("grade", "-a", "02_triple").stdout
+
+
+class Meddler:
+    """Watches a run, and does something when the first submission is about to be graded."""
+
+    def __init__(self, meddle):
+        self.meddle = meddle
+
+    def phase(self, name, _total):
+        """Meddle."""
+        if name == "submissions":
+            self.meddle()
+
+    def start(self, _name):
+        """Say nothing."""
+
+    def end(self, _name, _fault):
+        """Say nothing."""
+
+
+def replace_by_link(path):
+    """Put a link to a secret in the place of a file."""
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("meddle", [replace_by_link, lambda path: path.write_text("{}")])
+def test_work_that_changes_during_a_run_stops_nobody_else(small, meddle):
+    """It has no grade under the digest of what it was, and is graded in the next run."""
+    small.hand_in("ben")
+    path = small.hand_in("anna")
+    run = autograde(small.course, Wish(workers=2), Meddler(lambda: meddle(path)))
+    [(submission, fault)] = run.faults.items()
+    assert (str(submission), type(fault)) == ("anna/01_double", StudentFault)
+    assert scores(small) == {("ben", "01_double"): 7}
+    path.unlink()
+    small.hand_in("anna")
+    assert small.examiner("grade").returncode == 0
+    assert scores(small) == {("ben", "01_double"): 7, ("anna", "01_double"): 7}
