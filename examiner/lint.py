@@ -16,7 +16,7 @@ CODE_LINE = re.compile(r"\s*[^\s#]")
 USE_CHECKS = "compare with check_array or check_equal of examiner_checks"
 USE_HANDLES = "judge by behaviour, with array, ref and value of examiner_checks"
 USE_SPIES = "judge by behaviour, or use isinstance with the student's class"
-USE_PAIRS = "compare with a baseline, by faster_than of examiner_checks"
+USE_PAIRS = "compare with a baseline, by speed of examiner_checks"
 
 # Names that mean something else, or nothing, once a student's values are copies from another process.
 FORBIDDEN = (
