@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, Self
 
+from examiner.baselines import Baselines
 from examiner.box.limits import Limits as Bounds
 from examiner.candidate.link import BrokenServer, Server, Surroundings, Warm
 from examiner.candidate.work import Role, Work
@@ -101,11 +102,13 @@ class Engine:
         self._surroundings, self._secret, self._reference = surroundings, secret, reference
         self._bounds = bounds or Bounds()
         self._server: Server | None = Server(surroundings)
+        self._baselines = Baselines(surroundings, reference, self._bounds)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._baselines.close()
         self._drop_server()
 
     def run(self, job: Job) -> Graded:
@@ -120,7 +123,8 @@ class Engine:
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
         repaired = repair(prepared.notebook, document_of(job))
-        conditions = Conditions(self._secret, job.limits.cell_seconds, self._reference)
+        seconds = job.limits.cell_seconds
+        conditions = Conditions(self._secret, seconds, self._reference, self._baselines)
         try:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
             server = self._ready_server()
@@ -136,6 +140,7 @@ class Engine:
                 ]
                 passage.check_server()
         except BrokenServer:
+            self._baselines.close()
             self._drop_server()
             raise
         sheet = replace(sheet, verdicts=(*sheet.verdicts, *own_words), versions=versions)

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, Protocol
 
@@ -28,12 +29,14 @@ from numpy.typing import ArrayLike
 
 import examiner_checks
 from examiner.errors import PlatformFault
-from examiner.gradecell import BY_REF, CHECKS, ID, IS, METHOD, OURS, REFERENCE, TYPE, GradeCell
+from examiner.gradecell import BY_REF, CHECKS, ID, IS, MEASURES, METHOD, OURS, REFERENCE, TYPE, GradeCell
 from examiner.lending import AuthorError
+from examiner.measure import SECONDS, Baselines, BoxedBench, Custody, NoBench
 from examiner.proxy import ArrayHandle, CandidateLost, Proxy, Remote, by_ref, read
 from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
 from examiner.wire import Channel
-from examiner_checks import CheckFailed
+from examiner_checks import CheckFailed, Inconclusive
+from examiner_checks.bench import Bench
 
 MAX_OUTPUT: Final = 64 << 10
 MAX_MESSAGE: Final = 4000
@@ -42,7 +45,7 @@ COPIED: Final = frozenset(
 )
 
 
-class Candidate(Protocol):
+class Candidate(Custody, Protocol):
     """What runs a student's notebook and leaves a snapshot of itself at each grade cell."""
 
     def snapshot(self, grade_id: str) -> AbstractContextManager[Channel]:
@@ -73,12 +76,15 @@ class Conditions:
         For each cell.
     reference : module, optional
         What `reference` means in hidden tests.
+    baselines : Baselines, optional
+        Boxes for what students' functions are measured beside. Without them nothing is measured.
 
     """
 
     secret: bytes
     seconds: float
     reference: ModuleType | None = None
+    baselines: Baselines | None = None
 
 
 def examine(
@@ -92,7 +98,7 @@ def examine(
         seed = cell_seed(conditions.secret, identity, cell.grade_id)
         try:
             with candidate.snapshot(cell.grade_id) as channel:
-                verdict = examine_cell(cell, channel, seed, conditions.seconds, conditions.reference)
+                verdict = examine_cell(cell, channel, seed, conditions, candidate)
         except CandidateLost as lost:
             verdict = _lost(cell, seed, lost)
         except (PlatformFault, OSError) as fault:
@@ -111,7 +117,11 @@ def cell_seed(secret: bytes, identity: Identity, grade_id: str) -> str:
 
 
 def examine_cell(
-    cell: GradeCell, channel: Channel, seed: str, seconds: float, reference: ModuleType | None = None
+    cell: GradeCell,
+    channel: Channel,
+    seed: str,
+    conditions: Conditions,
+    box: Custody | None = None,
 ) -> Verdict:
     """Run one grade cell against one snapshot.
 
@@ -123,41 +133,49 @@ def examine_cell(
         Connected to the snapshot; nobody else reads or writes it meanwhile.
     seed : str
         From `cell_seed`.
-    seconds : float
-        When it takes longer than that, its verdict is `timeout`.
-    reference : module, optional
-        What `reference` means in hidden tests.
+    conditions : Conditions
+        When it takes longer than these say, its verdict is `timeout`; a cell that measures has longer.
+    box : Custody, optional
+        The hands on the snapshot's box. Without it nothing can be measured.
 
     """
     started = time.monotonic()
+    seconds, reference = conditions.seconds + (SECONDS if cell.measures else 0), conditions.reference
     remote = Remote(channel, started + seconds)
+    bench: BoxedBench | NoBench = NoBench()
+    if box and conditions.baselines:
+        bench = BoxedBench(cell, remote, box, conditions.baselines, reference)
     output = _Output()
     if cell.refusal:
         verdict = _verdict(cell, seed, Outcome.ERROR, message=f"AuthorError: {cell.refusal}")
     else:
         try:
             with _stopped_after(seconds, remote), _own_surroundings(seed, output):
-                verdict = _judged(cell, remote, seed, reference)
+                verdict = _judged(cell, remote, Namespace(remote, seed, reference, bench))
         except CandidateLost as lost:  # the time was over just as the cell ended
             verdict = _lost(cell, seed, lost)
     return replace(
         verdict,
         awards=tuple(examiner_checks.awards()),
+        measured=tuple(bench.kept),
         output=output.getvalue(),
         seconds=time.monotonic() - started,
         calls=remote.calls,
     )
 
 
-def _judged(cell: GradeCell, remote: Remote, seed: str, reference: ModuleType | None) -> Verdict:
+def _judged(cell: GradeCell, remote: Remote, namespace: "Namespace") -> Verdict:
+    seed = namespace.seed
     examiner_checks.start_cell()
     try:
         if cell.mode is Mode.PROBE:
             value = remote.ask("probe", cell.source)
         else:
-            value = _run(cell, Namespace(cell, remote, seed, reference).names)
+            value = _run(cell, namespace.names | namespace.candidates(cell.wanted))
     except CandidateLost as lost:
         return _lost(cell, seed, lost)
+    except PlatformFault:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a cell raises is evidence
         if remote.lost:
             return _lost(cell, seed, remote.lost)
@@ -196,7 +214,9 @@ def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) 
 
 def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
     line = _line(cell, error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, Inconclusive):
+        outcome = Outcome.INCONCLUSIVE
+    elif isinstance(error, MemoryError):
         outcome = Outcome.OUT_OF_MEMORY
     else:
         outcome = Outcome.FAILED if isinstance(error, AssertionError) else Outcome.ERROR
@@ -236,13 +256,15 @@ def _verdict(cell: GradeCell, seed: str, outcome: Outcome, **known: Any) -> Verd
 class Namespace:
     """The names that a grade cell sees: its own, ours, and for all others the candidate's."""
 
-    def __init__(self, cell: GradeCell, remote: Remote, seed: str, reference: ModuleType | None) -> None:
+    def __init__(self, remote: Remote, seed: str, reference: ModuleType | None, bench: Bench) -> None:
         self.remote, self.seed = remote, seed
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
         self.checks.array, self.checks.ref, self.checks.value = self.array, self.ref, self.value
         self.checks.rng = self.rng
+        for name in (*MEASURES, "quality"):
+            setattr(self.checks, name, partial(getattr(examiner_checks, name), bench=bench))
         own = {"__import__": self.import_, "isinstance": self.isinstance_, "issubclass": self.issubclass_}
         self.names: dict[str, Any] = {
             "__builtins__": {**vars(builtins), **own, "callable": self.callable_},
@@ -253,7 +275,6 @@ class Namespace:
             TYPE: self.type_,
             ID: self.id_,
             **({} if reference is None else {REFERENCE: reference}),
-            **self.candidates(cell.wanted),
         }
 
     def candidates(self, wanted: tuple[str, ...]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from examiner.verdict import Mode
 
 CHECKS: Final = "examiner_checks"
 REFERENCE: Final = "reference"
+LOCKED: Final = "<locked cells>"  # the name of their code in a traceback
+MEASURES: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
 BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
@@ -56,6 +58,9 @@ class GradeCell:
         The names to be asked of the candidate: used here, not bound here, and no builtin.
     hints
         The literal texts of its `assert` statements: the author's words for the student.
+    definitions
+        What the cell and the locked cells before it define by themselves: the text of its baselines. It is
+        empty for a cell that measures nothing.
     refusal
         What is wrong with the cell; it cannot be run if there is something.
     """
@@ -71,6 +76,8 @@ class GradeCell:
     hints: frozenset[str] = frozenset()
     hidden: tuple[Region, ...] = ()
     refusal: str = ""
+    definitions: str = ""
+    measures: bool = False
 
     @property
     def file(self) -> str:
@@ -119,6 +126,8 @@ def _compiled(cell: Cell, before: "_Before") -> GradeCell:
     _check_reference(tree, hidden)
     needed = list(before.needed(free(tree)))
     prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
+    measures = not MEASURES.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
+    definitions = _definitions([*needed, *tree.body]) if measures else ""
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     for module in (prelude, tree):
         _Rewriting(refs).visit(module)
@@ -132,13 +141,30 @@ def _compiled(cell: Cell, before: "_Before") -> GradeCell:
         points=cell.points,
         mode=Mode.EXAMINED,
         source=cell.source,
-        prelude=compile(prelude, "<locked cells>", "exec") if needed else None,
+        prelude=compile(prelude, LOCKED, "exec") if needed else None,
         body=compile(tree, file, "exec"),
         last=last,
         wanted=tuple(sorted(wanted - vars(builtins).keys() - {REFERENCE})),
         hints=hints,
         hidden=hidden,
+        definitions=definitions,
+        measures=measures,
     )
+
+
+def _imported_checks(tree: ast.Module) -> Iterator[str]:
+    """Yield what a cell imports from the checks."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == CHECKS:
+            yield from (alias.name for alias in node.names)
+
+
+def _definitions(statements: Iterable[ast.stmt]) -> str:
+    """Return the text of the imports of our modules, the functions and the constants among them."""
+    own = _Before()
+    for statement in statements:
+        own.take(statement)
+    return "\n".join(ast.unparse(statement) for statement, _ in own.statements)
 
 
 class _Rewriting(ast.NodeTransformer):
@@ -315,12 +341,17 @@ class _Before:
         except SyntaxError:  # it fails for the student as well, and says so there
             return
         for statement in tree.body:
-            if isinstance(statement, ast.Import | ast.ImportFrom):
-                self._add_import(statement)
-            elif keeps_definitions:
-                self._add_definition(statement)
+            if keeps_definitions or isinstance(statement, ast.Import | ast.ImportFrom):
+                self.take(statement)
             else:
                 self._forget(_bound(statement))
+
+    def take(self, statement: ast.stmt) -> None:
+        """Take in an import of our modules or a definition; anything else takes names away."""
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            self._add_import(statement)
+        else:
+            self._add_definition(statement)
 
     def needed(self, names: set[str]) -> Iterator[ast.stmt]:
         """Yield, in order, the statements that bind these names, and what those use in their turn."""

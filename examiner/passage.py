@@ -82,6 +82,14 @@ class Passage:
         ):  # a candidate that is gone is met when it should report
             self._candidate.control.send(Kind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
 
+    def processes(self) -> list[int]:
+        """Return the numbers of all the candidate's processes, as seen from here."""
+        return self._candidate.processes()
+
+    def forbid_processes(self, process: int) -> None:
+        """Let one of them start no others any more."""
+        self._candidate.forbid_processes(process)
+
     def fate(self, _grade_id: str) -> Outcome | None:
         """Return None: what is seen from outside ends the snapshot that it was seen of."""
         self.check_server()

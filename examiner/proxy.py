@@ -112,6 +112,23 @@ class Remote:
             else:
                 self.lose(Outcome.TAMPERED, "an answer of an unknown kind")
 
+    def process(self) -> int:
+        """Return the number of the snapshot's process, as seen from here, by the kernel's word."""
+        number = nonce()
+        self.channel.name_senders(wanted=True)
+        self._send(Kind.REQUEST, number, ("value", False, (0,), []))
+        try:
+            sender = self.channel.sender(self.deadline)
+        except TimeoutError as error:
+            self.lose(Outcome.TIMEOUT, str(error))
+        except ChannelClosed as error:
+            self.lose(Outcome.CRASHED, str(error))
+        finally:
+            self.channel.name_senders(wanted=False)
+        if self._receive(number) != (Kind.VALUE, 0):
+            self.lose(Outcome.TAMPERED, "an answer that makes no sense")
+        return sender
+
     def lose(self, outcome: Outcome, fact: str) -> NoReturn:
         """End the conversation for good."""
         self.lost = self.lost or CandidateLost(outcome, fact)

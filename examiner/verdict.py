@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from examiner.model import Key
+from examiner_checks.measured import Measured
 
 
 class Outcome(StrEnum):
@@ -72,6 +73,8 @@ class Verdict:
         How long the cell ran.
     calls : int
         How often the candidate was asked for something.
+    measured : tuple of Measured
+        What its checks have measured, with all samples.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class Verdict:
     seed: str = ""
     seconds: float = 0.0
     calls: int = 0
+    measured: tuple[Measured, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):
@@ -103,6 +107,10 @@ class Verdict:
             raise ValueError(f"{self.grade_id}: {self.points} of {self.max_points} points")
         if (self.outcome is Outcome.PASSED) != (self.points == self.max_points) and self.max_points:
             raise ValueError(f"{self.grade_id}: {self.outcome} goes with all points?")
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the verdict as what JSON can hold; nothing in it may be changed."""
+        return vars(self) | {"measured": [each.to_data() for each in self.measured]}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Verdict":
@@ -116,7 +124,8 @@ class Verdict:
         try:
             known = {"outcome": Outcome(data["outcome"]), "mode": Mode(data["mode"])}
             awards = tuple((points, reason) for points, reason in data["awards"])
-            return _exactly(cls, {**data, **known, "awards": awards})
+            measured = tuple(Measured.from_data(each) for each in data.get("measured", ()))
+            return _exactly(cls, {**data, **known, "awards": awards, "measured": measured})
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no verdict ({error!r})") from error
 
@@ -155,7 +164,7 @@ class GradeSheet:
     def to_data(self) -> dict[str, Any]:
         """Return the sheet as what JSON can hold; nothing in it may be changed."""
         identity = vars(self.identity) | {"key": vars(self.identity.key)}
-        return vars(self) | {"identity": identity, "verdicts": [vars(each) for each in self.verdicts]}
+        return vars(self) | {"identity": identity, "verdicts": [each.to_data() for each in self.verdicts]}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "GradeSheet":

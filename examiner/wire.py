@@ -550,6 +550,7 @@ class Frame(NamedTuple):
 
 
 _HEAD = struct.Struct("<IBQ")
+_CREDENTIALS = struct.Struct("3i")  # process, user, group
 _CHUNK: Final = 1 << 14
 _PATIENCE: Final = struct.pack("ll", 0, 50_000)  # a wait this long, then a look at the deadline
 _MOST: Final = 1 << 20  # bytes asked for at once, so that a claimed length alone allocates nothing
@@ -638,6 +639,36 @@ class Channel:
                 raise ChannelClosed("the other end is gone")
             self._rest += piece
             _check(deadline)  # also if it comes byte by byte
+
+    def name_senders(self, *, wanted: bool) -> None:
+        """Have the kernel note of what is said from now on which process says it, or no more."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, int(wanted))
+
+    def sender(self, deadline: float) -> int:
+        """Return the number of the process that says the next thing, which stays to be received.
+
+        Raises
+        ------
+        ChannelClosed
+            If the other end is gone, or the kernel did not note who it is.
+        TimeoutError
+            If nothing is said by `deadline`, in monotonic seconds.
+
+        """
+        while True:
+            try:
+                said, noted, _, _ = self.sock.recvmsg(
+                    1, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_PEEK
+                )
+            except BlockingIOError:
+                _check(deadline)
+                continue
+            except OSError as error:
+                raise ChannelClosed("the other end is gone") from error
+            for level, kind, data in noted:
+                if said and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                    return int(_CREDENTIALS.unpack(data)[0])
+            raise ChannelClosed("the other end is gone")
 
     def close(self) -> None:
         """End the conversation."""

@@ -1,11 +1,17 @@
 """What a check has measured: figures with thresholds, kept as they are and said in a sentence."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from examiner_checks.decision import CONFIDENCE, Estimate, Ladder
 
 Series = tuple[tuple[float, ...], ...]
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,23 @@ class Measured:
     missed: int
     is_settled: bool
     raw: Raw = field(default_factory=Raw)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as what JSON can hold; nothing in it may be changed."""
+        return vars(self) | {"raw": vars(self.raw)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Measured":
+        """Return what `to_data` gave, after its way through JSON.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is something else.
+        """
+        raw = Raw(**{name: _tuples(each) for name, each in data["raw"].items()})
+        rungs = tuple((float(threshold), float(points)) for threshold, points in data["rungs"])
+        return cls(**{**data, "raw": raw, "rungs": rungs, "figures": tuple(data["figures"])})
 
     @property
     def is_graded(self) -> bool:

@@ -3,7 +3,7 @@
 from statistics import median
 
 from examiner_checks.bench import Bench, Function
-from examiner_checks.decision import Ladder
+from examiner_checks.decision import Estimate, Ladder
 from examiner_checks.measured import Raw, Subject
 from examiner_checks.performance import LOCAL, Threshold, concluded
 from examiner_checks.sampling import Check, Inputs, check_plain
@@ -22,11 +22,12 @@ def memory(  # noqa: PLR0913  (what is measured, on what, and how strictly)
     what: str = "its memory",
     hint: str = "",
     bench: Bench = LOCAL,
-) -> float:
+) -> Estimate:
     """Hold the memory that a call takes at its peak against a bound; return it.
 
     It is what is in use at once beyond what was before: temporary arrays, the answer, a copy of the inputs.
-    The median of three calls counts, after one to warm up.
+    The median of three calls counts, after one to warm up. Make the inputs large, some megabytes: systems keep
+    these accounts to a quarter of one.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def memory(  # noqa: PLR0913  (what is measured, on what, and how strictly)
     if theirs_bytes:
         figure, unit = figure / max(1.0, float(median(theirs_bytes[1:]))), "times the reference's peak"
     raw = Raw(candidate=(tuple(map(float, ours_bytes)),), baseline=(tuple(map(float, theirs_bytes)),))
-    return concluded(Subject("memory", what, unit, ladder).exactly(figure, raw), hint, bench).middle
+    return concluded(Subject("memory", what, unit, ladder).exactly(figure, raw), hint, bench)
 
 
 def held(  # noqa: PLR0913  (what is measured, on what, and how strictly)
@@ -78,11 +79,12 @@ def held(  # noqa: PLR0913  (what is measured, on what, and how strictly)
     what: str = "what it keeps",
     hint: str = "",
     bench: Bench = LOCAL,
-) -> float:
+) -> Estimate:
     """Hold the bytes that each object made by `make` keeps in memory against a bound; return them.
 
     Several are made and kept, and it is seen how much more is in use; so nothing that an object says of
-    itself counts. Make them large: what is in use is seen in whole pages of 4 kB.
+    itself counts. Make them large: systems keep these
+    accounts to a quarter of a megabyte.
 
     Parameters
     ----------
@@ -107,4 +109,4 @@ def held(  # noqa: PLR0913  (what is measured, on what, and how strictly)
         side.held([inputs()])
         count = side.held([inputs() for _ in range(objects)])
     subject = Subject("memory", what, "bytes for each object", ladder)
-    return concluded(subject.exactly(count / objects, Raw(candidate=((float(count),),))), hint, bench).middle
+    return concluded(subject.exactly(count / objects, Raw(candidate=((float(count),),))), hint, bench)

@@ -147,7 +147,7 @@ def break_even(  # noqa: PLR0913  (what is compared, over which sizes)
     than: str = "the baseline",
     hint: str = "",
     bench: Bench = LOCAL,
-) -> float:
+) -> Estimate:
     """Hold the size from which on `candidate` is faster than `baseline` against a bound; return that size.
 
     It is the smallest of `sizes` from which on all others are faster as well, measured from the largest down
@@ -166,8 +166,8 @@ def break_even(  # noqa: PLR0913  (what is compared, over which sizes)
 
     Returns
     -------
-    float
-        Infinite if it is not faster at the largest size either.
+    Estimate
+        Of an infinite size, if it is not faster at the largest one either.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def break_even(  # noqa: PLR0913  (what is compared, over which sizes)
             reached = float(size)
     unit = f"is the size from which on it is faster than {than}"
     subject = Subject("break even", what, unit, ladder)
-    return concluded(subject.exactly(reached, _joined(seen), is_settled=is_settled), hint, bench).middle
+    return concluded(subject.exactly(reached, _joined(seen), is_settled=is_settled), hint, bench)
 
 
 def quality(  # noqa: PLR0913  (a figure, its bound and its name)
@@ -200,7 +200,7 @@ def quality(  # noqa: PLR0913  (a figure, its bound and its name)
     unit: str = "",
     hint: str = "",
     bench: Bench = LOCAL,
-) -> float:
+) -> Estimate:
     """Hold an exact figure (an accuracy, an error, a number of bytes) against a bound; return it.
 
     Parameters
@@ -222,7 +222,7 @@ def quality(  # noqa: PLR0913  (a figure, its bound and its name)
     if not math.isfinite(value):
         raise CheckFailed(f"{what} is {value}, expected a finite number", hint)
     subject = Subject("quality", what, unit, Ladder.of(at_most, at_least))
-    return concluded(subject.exactly(float(value)), hint, bench).middle
+    return concluded(subject.exactly(float(value)), hint, bench)
 
 
 def concluded(measured: Measured, hint: str, bench: Bench) -> Estimate:

@@ -71,3 +71,8 @@ def apply(limits: Limits, address_space: int, *, process: int = 0, processes_bef
         _, hard = resource.prlimit(process, kind)
         bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.prlimit(process, kind, (bound, bound))
+
+
+def forbid_processes(process: int) -> None:
+    """Let a process start no process and no thread any more, for good; one must be the same user."""
+    resource.prlimit(process, resource.RLIMIT_NPROC, (0, 0))

@@ -5,6 +5,7 @@ what to read from.
 """
 
 import contextlib
+import itertools
 import os
 import signal
 from collections.abc import Collection, Iterator
@@ -21,6 +22,20 @@ def number(pidfd: int, proc: int | None = None) -> int:
         if line.startswith("Pid:"):
             return int(line.split()[1])
     raise OSError(f"descriptor {pidfd} is no pidfd")
+
+
+def numbers(process: int) -> tuple[int, ...]:
+    """Return the numbers of a process, as seen from here and from each namespace inside; () if dead."""
+    try:
+        lines = _read(None, f"{process}/status").splitlines()
+    except OSError:
+        return ()
+    return next((tuple(map(int, line.split()[1:])) for line in lines if line.startswith("NSpid:")), ())
+
+
+def server_of(keeper: int) -> int:
+    """Return the server that a keeper has left behind, both as seen from here; -1 if it ended."""
+    return next(itertools.islice(processes(keeper), 1, None), -1)
 
 
 def processes(first: int, proc: int | None = None) -> Iterator[int]:

@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
-from examiner.box import reaper
+from examiner.box import reaper, usage
 from examiner.box.limits import Limits
 from examiner.box.walls import Walls
 from examiner.candidate.handover import program
-from examiner.candidate.work import ENVIRONMENT, REPORTED, Role, Work
+from examiner.candidate.work import ENVIRONMENT, FORBID, REPORTED, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.wire import Channel, SharedBlock
 
@@ -119,6 +119,14 @@ class Candidate:
         """End all its processes now."""
         reaper.end(self.pidfd)
 
+    def processes(self) -> list[int]:
+        """Return the numbers of all its processes, as seen from here."""
+        return self._server.processes(self.pidfd)
+
+    def forbid_processes(self, process: int) -> None:
+        """Let one of its processes, by its number as seen from here, start no others any more."""
+        self._server.forbid_processes(process)
+
     def was_too_large(self) -> bool:
         """Whether one of its processes was killed, for the memory of all, since this was last asked."""
         return self._server.has_killed()
@@ -139,6 +147,7 @@ class Server:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = os.memfd_create("errors")
         self._warm: Warm | None = None
+        self._has_killed = False
         text = os.memfd_create("program")
         os.write(text, program())
         os.lseek(text, 0, os.SEEK_SET)
@@ -216,11 +225,41 @@ class Server:
 
     def has_killed(self) -> bool:
         """Whether it has said so since it was last asked; nothing else is said while a candidate lives."""
-        is_said = False
+        is_said, self._has_killed = self._has_killed, False
         with contextlib.suppress(BlockingIOError):
             while self._link.recv(MESSAGE, socket.MSG_DONTWAIT) == KILLED:
                 is_said = True
         return is_said
+
+    def processes(self, pidfd: int) -> list[int]:
+        """Return the numbers of a candidate's processes.
+
+        Without namespaces an orphan becomes the server's child; then these are all but the two of the server.
+        """
+        if self.wait_until_warm().walls.namespaces:
+            first = usage.number(pidfd)
+            return list(usage.processes(first)) if first > 0 else []
+        return list(usage.processes(self._process.pid))[2:]
+
+    def forbid_processes(self, process: int) -> None:
+        """Have a process of the candidate start no others any more.
+
+        That is for the server to do, which is the same user as its candidates; root may lack the capability.
+
+        Raises
+        ------
+        BrokenServer
+            If it does not say that it has.
+        """
+        depth = len(usage.numbers(usage.server_of(self._process.pid)))
+        seen = usage.numbers(process)
+        if len(seen) < depth:  # it ended
+            return
+        self._send(FORBID + b" %d" % seen[depth - 1])
+        while (message := self._message(time.monotonic() + ANSWER_SECONDS)[0]) == KILLED:
+            self._has_killed = True
+        if message != FORBID:
+            raise self._broken("it does not do what it was asked for")
 
     def end(self, pidfd: int) -> None:
         """Have everything of a candidate ended."""
@@ -235,14 +274,7 @@ class Server:
 
     def _receive(self, verb: bytes, deadline: float) -> tuple[bytes, list[int]]:
         """Return the rest of an answer that begins with this verb, and its descriptors."""
-        poll = select.poll()
-        poll.register(self._link, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise self._broken("it does not answer")
-        try:
-            message, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE, 1)
-        except OSError as error:
-            raise self._broken(str(error)) from error
+        message, descriptors = self._message(deadline)
         if message == KILLED:  # in a candidate that has ended
             return self._receive(verb, deadline)
         said, _, rest = message.partition(b" ")
@@ -251,6 +283,17 @@ class Server:
         if said != verb:
             raise self._broken(rest.decode() or "it ended")
         return rest, descriptors
+
+    def _message(self, deadline: float) -> tuple[bytes, list[int]]:
+        poll = select.poll()
+        poll.register(self._link, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise self._broken("it does not answer")
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE, 1)
+        except OSError as error:
+            raise self._broken(str(error)) from error
+        return message, descriptors
 
     def _broken(self, why: str) -> BrokenServer:
         errors = os.pread(self._errors, MESSAGE, 0).decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -6,6 +6,7 @@ value, everything else stays here and goes back as a numbered handle.
 
 import ast
 import builtins
+import ctypes
 import importlib
 import io
 import itertools
@@ -35,6 +36,11 @@ UNARY: Final = {
     **{name: getattr(operator, name) for name in ("neg", "pos", "abs", "invert", "index")},
     **{function.__name__: function for function in (int, float, complex, round)},
 }
+
+
+_M_MMAP_THRESHOLD: Final = -3
+_LARGE: Final = 64 << 10  # bytes
+_LIBC: Final = ctypes.CDLL(None) if hasattr(ctypes.CDLL(None), "malloc_trim") else None
 
 
 class _Lent:
@@ -71,6 +77,17 @@ class _Nowhere(io.TextIOBase):
 NOWHERE: Final = _Nowhere()
 
 
+def settle_allocator() -> None:
+    """Have large arrays taken from the system and given back at once, as long as this process lives.
+
+    The allocator of glibc keeps what was freed for the next who asks; then nobody sees from outside what a
+    call needs.
+    """
+    if _LIBC is not None:
+        _LIBC.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        _LIBC.malloc_trim(0)
+
+
 def _exit(manager: Any, name: str | None) -> bool:
     """Leave a `with` block of the examiner's, which ended well or by an exception of this name."""
     error = None if name is None else getattr(builtins, name)()
@@ -99,6 +116,9 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "enter": lambda a: type(a).__enter__(a),
     "exit": _exit,
     "value": lambda a: a,
+    "map": lambda f, calls: [f(*args) for args in calls],
+    "carry": lambda _there, back: back,
+    "settle": settle_allocator,
 }
 
 

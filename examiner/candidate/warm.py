@@ -27,7 +27,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from examiner.box import absent
+from examiner.box import absent, limits
 from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
 from examiner.box.limits import Limits
 from examiner.box.view import of_this_python
@@ -35,7 +35,7 @@ from examiner.box.walls import TooFewWalls, Walls
 from examiner.candidate import pages
 from examiner.candidate.cells import live
 from examiner.candidate.recording import RecordingShell, recording_shell
-from examiner.candidate.work import ENVIRONMENT
+from examiner.candidate.work import ENVIRONMENT, FORBID
 
 MESSAGE: Final = 4096  # bytes of a datagram
 LOOK_MS: Final = 50  # between two looks at the memory of a candidate
@@ -119,10 +119,15 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
         if boxed is not None:
             _look_until_asked(link, box, boxed)
         message, descriptors, _, _ = socket.recv_fds(link, MESSAGE, MOST_DESCRIPTORS)
+        verb, _, bounds = message.partition(b" ")
+        if verb == FORBID:
+            with contextlib.suppress(ProcessLookupError):
+                limits.forbid_processes(int(bounds))
+            link.send(FORBID)
+            continue
         if boxed is not None:
             box.end(boxed)
             boxed = None
-        verb, _, bounds = message.partition(b" ")
         if not verb:
             return
         if verb == b"start":

@@ -12,6 +12,8 @@ EVENT: Final = (
     16  # the kind of a frame on the control line, and of the reply of a cell that was run in a snapshot
 )
 
+FORBID: Final = b"forbid"  # what a server is told, and says, of a process that shall start no others
+
 # What may be handed over, and what may be reported; the other end breaks off behind these.
 HANDED: Final = Limits(frame=256 << 20, items=100_000)
 REPORTED: Final = Limits(frame=16 << 20, total=128 << 20)

@@ -72,7 +72,7 @@ def judge(forked):
     def verdict(source, *before, seconds=20.0, modes=None, reference=None, student=STUDENT):
         [cell] = prepare([*before, grade_cell(source)], modes)
         with forked(student).snapshot() as channel:
-            return examine_cell(cell, channel, "5eed", seconds, reference)
+            return examine_cell(cell, channel, "5eed", Conditions(b"", seconds, reference))
 
     return verdict
 

@@ -1,0 +1,261 @@
+"""The measurement that counts: a student's function and the instructor's, each in a box, read from outside.
+
+Both run in a snapshot behind the same wire, pinned to the same processor, with everything else of their boxes
+stopped. The clock is the CPU time of the snapshot, and it never stops: a sample runs from the end of the one
+before until every value of the answer has arrived, so that neither work done ahead nor an answer that is late
+in coming is free.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from statistics import median
+from types import FunctionType, ModuleType
+from typing import Any, Final, Protocol
+
+from examiner.box import meter
+from examiner.errors import PlatformFault
+from examiner.gradecell import LOCKED, OURS, GradeCell
+from examiner.lending import AuthorError
+from examiner.proxy import CandidateLost, Proxy, Remote
+from examiner.verdict import Outcome
+from examiner_checks.bench import Arguments, Function, Side, Timed
+from examiner_checks.measured import Measured
+
+CARRIED: Final = 5  # samples of what carrying costs
+SECONDS: Final = 30.0  # more than any other that a cell which measures may take
+
+
+class Custody(Protocol):
+    """What can be done from outside about the processes of a box."""
+
+    def processes(self) -> Sequence[int]:
+        """Return the numbers of all of them, as seen from here."""
+
+    def forbid_processes(self, process: int) -> None:
+        """Let one of them start no others any more."""
+
+
+class Baselines(Protocol):
+    """Boxes for the instructor's functions."""
+
+    def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, Custody]]:
+        """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
+
+        Raises
+        ------
+        AuthorError
+            If the text cannot be run by itself.
+        """
+
+
+@dataclass
+class Boxed:
+    """A function in a snapshot.
+
+    Parameters
+    ----------
+    remote : Remote
+        The line to it.
+    process : int
+        Its number, as seen from here.
+    function : callable
+        A proxy of a function there, or one of the cell that calls such.
+    """
+
+    remote: Remote
+    process: int
+    function: Function
+    _last: float = float("nan")
+
+    def __post_init__(self) -> None:
+        self._last = meter.cpu(self.process)
+
+    def run(self, calls: Sequence[Arguments]) -> Timed:
+        """Call the function with each of these arguments, a student's own function in one request."""
+        wall = time.perf_counter()
+        if type(self.function) is Proxy:
+            answers = self.remote.ask("map", self.function, list(calls))
+            answers = answers if type(answers) is list else [answers] * len(calls)
+        else:
+            answers = [self.function(*arguments) for arguments in calls]
+        elapsed = time.perf_counter() - wall
+        now, before = meter.cpu(self.process), self._last
+        self._last = now
+        return Timed(now - before, elapsed, answers)
+
+    def peak(self, arguments: Arguments) -> tuple[int, Any]:
+        """Return how much more memory one call takes at its peak than was in use before, and its answer."""
+        self.remote.ask("settle")
+        meter.reset_peak(self.process)
+        before = meter.resident(self.process)
+        [answer] = self.run([arguments]).answers
+        return max(0, meter.peak(self.process) - before), answer
+
+    def held(self, arguments: Sequence[Arguments]) -> int:
+        """Return how much more memory is in use while the answers to these calls are kept.
+
+        Raises
+        ------
+        AuthorError
+            If they are copied to here instead of being kept there.
+        """
+        self.remote.ask("settle")
+        before = meter.own(self.process)
+        kept = [self._kept(each) for each in arguments]
+        self.remote.ask("value", 0)  # which lets go of the last arguments
+        after = meter.own(self.process)
+        if any(type(each) is not Proxy for each in kept):
+            self.remote.refuse("what held() makes is kept by the student's code: return the student's object")
+        return max(0, after - before)
+
+    def _kept(self, arguments: Arguments) -> Any:
+        if type(self.function) is Proxy:
+            return self.remote.ask("call", self.function, arguments, {}, by_ref=True)
+        return self.function(*arguments)
+
+
+@dataclass
+class BoxedBench:
+    """Measures what runs in boxes.
+
+    Parameters
+    ----------
+    cell : GradeCell
+        Whose functions are baselines.
+    remote, box
+        The line to the student's snapshot, and the hands on its box.
+    baselines : Baselines
+        Boxes for the baselines.
+    reference : module, optional
+        The reference, whose functions can be baselines too.
+
+    Attributes
+    ----------
+    kept : list of Measured
+        All that was measured.
+    """
+
+    cell: GradeCell
+    remote: Remote
+    box: Custody
+    baselines: Baselines
+    reference: ModuleType | None = None
+    kept: list[Measured] = field(default_factory=list)
+    _instructors: Boxed | None = None
+
+    @contextlib.contextmanager
+    def sides(self, *functions: Function) -> Iterator[tuple[Side, ...]]:
+        """Give the student's side, and the instructor's."""
+        candidate, *others = functions
+        with contextlib.ExitStack() as stack:
+            sides = [stack.enter_context(_boxed(self.remote, self.box, candidate))]
+            for baseline in others:
+                self._instructors = stack.enter_context(self._opened(baseline))
+                sides.append(self._instructors)
+            yield tuple(sides)
+        self._instructors = None
+
+    @contextlib.contextmanager
+    def _opened(self, baseline: Function) -> Iterator[Boxed]:
+        """Give a baseline's side; what goes wrong with it is nothing that a student did."""
+        remote: Remote | None = None
+        try:
+            with self.baselines.opened(self._text(), self.remote.deadline) as (remote, box):
+                function = self._found(remote, baseline)
+                with _boxed(remote, box, function) as side:
+                    yield side
+        except PlatformFault as fault:
+            self.remote.lose(Outcome.INFRASTRUCTURE, str(fault))
+        except CandidateLost as lost:
+            if remote is not None and remote.lost and lost.outcome is not Outcome.TIMEOUT:
+                self.remote.lose(Outcome.INFRASTRUCTURE, f"the baseline's process was lost: {lost.fact}")
+            self.remote.lose(lost.outcome, lost.fact)
+        except AuthorError as error:
+            self.remote.refuse(str(error))
+
+    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:
+        """Return the CPU seconds of bringing these arguments to a snapshot, and the answers back."""
+        if self._instructors is None:
+            return 0.0
+        side, samples = self._instructors, []
+        for _ in range(CARRIED):
+            before = meter.cpu(side.process)
+            side.remote.ask("carry", list(calls), list(answers))
+            samples.append(meter.cpu(side.process) - before)
+        side.run([])
+        return median(samples)
+
+    def keep(self, measured: Measured) -> None:
+        """Keep what was measured."""
+        self.kept.append(measured)
+
+    def _text(self) -> str:
+        """Return what a baseline's box runs before."""
+        named = "" if self.reference is None else f"import {self.reference.__name__} as reference\n"
+        return named + self.cell.definitions
+
+    def _found(self, remote: Remote, baseline: Function) -> Proxy:
+        """Return the baseline as it is in its box.
+
+        Raises
+        ------
+        AuthorError
+            If it is neither a function of the cell nor one of the reference.
+        """
+        if isinstance(baseline, FunctionType) and "<" not in baseline.__qualname__:
+            found = None
+            if baseline.__code__.co_filename in {self.cell.file, LOCKED}:
+                found = remote.ask("resolve", baseline.__name__).get(baseline.__name__)
+            elif baseline.__module__.partition(".")[0] in self._packages():
+                found = remote.ask("import", baseline.__module__)
+                for name in baseline.__qualname__.split("."):
+                    found = remote.ask("getattr", found, name)
+            if type(found) is Proxy:
+                return found
+        raise AuthorError(
+            "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
+            "the reference; what it works on comes by `inputs`"
+        )
+
+    def _packages(self) -> frozenset[str]:
+        return OURS if self.reference is None else OURS | {self.reference.__name__}
+
+
+@contextlib.contextmanager
+def _boxed(remote: Remote, box: Custody, function: Function) -> Iterator[Boxed]:
+    """Give a function's side, its process alone in its box and unable to start others.
+
+    What is not there before is not there while it is measured, so the clock of this one process tells all.
+    """
+    process = remote.process()
+    with meter.alone(process, box.processes(), meter.a_processor()):
+        box.forbid_processes(process)
+        yield Boxed(remote, process, function)
+
+
+@dataclass
+class NoBench:
+    """Where a candidate has no box, nothing is measured."""
+
+    kept: list[Measured] = field(default_factory=list)
+
+    def sides(self, *_: Function) -> AbstractContextManager[tuple[Side, ...]]:
+        """Refuse.
+
+        Raises
+        ------
+        AuthorError
+            Always.
+        """
+        raise AuthorError("nothing can be measured here: the candidate has no box")
+
+    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002
+        """Return 0."""
+        return 0.0
+
+    def keep(self, measured: Measured) -> None:
+        """Keep what was computed without measuring."""
+        self.kept.append(measured)
