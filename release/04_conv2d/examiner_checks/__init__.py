@@ -6,29 +6,36 @@ copies. So no check relies on the identity of an object, and none compares, meas
 before its exact type is known.
 """
 
-from examiner_checks.failures import CheckFailed, raises
+from examiner_checks.failures import CheckFailed, Inconclusive, raises
 from examiner_checks.gradients import check_gradient, numeric_gradient
 from examiner_checks.handles import NumpyOnly, Spy, array, ref, value
-from examiner_checks.performance import faster_than
+from examiner_checks.memory import held, memory
+from examiner_checks.performance import break_even, growth, quality, speed
 from examiner_checks.scoring import attempt, award, awards, rng, start_cell
 from examiner_checks.values import check_array, check_equal
 
 __all__ = [
     "CheckFailed",
+    "Inconclusive",
     "NumpyOnly",
     "Spy",
     "array",
     "attempt",
     "award",
     "awards",
+    "break_even",
     "check_array",
     "check_equal",
     "check_gradient",
-    "faster_than",
+    "growth",
+    "held",
+    "memory",
     "numeric_gradient",
+    "quality",
     "raises",
     "ref",
     "rng",
+    "speed",
     "start_cell",
     "value",
 ]

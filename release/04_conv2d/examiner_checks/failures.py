@@ -38,6 +38,26 @@ class CheckFailed(AssertionError):  # noqa: N818  (says what happened; students 
         self.hint = hint
 
 
+class Inconclusive(Exception):  # noqa: N818  (says what happened; students read it)
+    """What was measured is too close to a threshold to say on which side it lies.
+
+    It is no failure: a notebook can be run again, and in grading it is measured once more with nothing else
+    running, and then left to a person.
+
+    Parameters
+    ----------
+    fact : str
+        What was measured, and against what.
+    hint : str, optional
+        The author's words for the student.
+    """
+
+    def __init__(self, fact: str, hint: str = "") -> None:
+        super().__init__(f"{fact}\nHint: {hint}" if hint else fact)
+        self.fact = fact
+        self.hint = hint
+
+
 def type_name(thing: object) -> str:
     """Return the name of the exact type of `thing`, without asking `thing` itself."""
     return type(thing).__name__

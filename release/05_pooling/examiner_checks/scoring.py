@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from examiner_checks.failures import CheckFailed
+from examiner_checks.failures import CheckFailed, Inconclusive
 
 # The awards of the running cell, as (points, reason), and which cell that is: IPython's execution count, or
 # None if no cell was started.
@@ -77,6 +77,8 @@ def attempt(points: float, reason: str) -> Iterator[None]:
     """
     try:
         yield
+    except Inconclusive:  # nobody knows whether it is worth these points
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  (what a student's code raises costs this block)
         hint = f" ({error.hint})" if isinstance(error, CheckFailed) and error.hint else ""
         print(f"not yet: {reason}{hint}")  # noqa: T201  (for the student to read)
