@@ -34,7 +34,7 @@ seeds: setup  ## The solutions of all assignments with 300 seeds each
 	@$(BIN)/examiner check --only-solution --repeat 300
 
 test: lint setup  ## Everything that has to hold
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder
 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
 	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'

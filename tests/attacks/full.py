@@ -22,9 +22,9 @@ REFUSED_SOME = 3  # the exit code
 
 
 @pytest.mark.parametrize("submission", attacks(), ids=lambda each: each.student)
-def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path, new_scene):
+def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path_factory, new_scene):
     """Between two honest students, so that there is somebody to harm before it and behind it."""
-    scene = new_scene(tmp_path).hand_in([*BYSTANDERS, submission])
+    scene = new_scene(tmp_path_factory.mktemp("alone")).hand_in([*BYSTANDERS, submission])
     outcome = scene.grade()
     assert outcome.code == (REFUSED_SOME if submission.earned == REFUSED else 0), outcome.said
     harms_nobody(scene, outcome, submission)

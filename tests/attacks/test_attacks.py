@@ -35,9 +35,11 @@ def by_name(submissions):
 
 
 @by_name([each for each in attacks() if each.student in ALONE])
-def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path, new_scene):
+def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path_factory, new_scene):
     """Between two honest students, so that there is somebody to harm before it and behind it."""
-    scene = new_scene(tmp_path, cell_seconds=CELL_SECONDS).hand_in([*BYSTANDERS, submission])
+    scene = new_scene(tmp_path_factory.mktemp("alone"), cell_seconds=CELL_SECONDS).hand_in(
+        [*BYSTANDERS, submission]
+    )
     outcome = scene.grade(*NBGRADER)
     harms_nobody(scene, outcome, submission)
 

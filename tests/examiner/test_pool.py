@@ -33,11 +33,12 @@ def work(item):
             sys.stderr.write("err\n")
         case "pid":
             return os.getpid()
-        case ["alone" | "beside", folder]:
+        case ["alone", folder]:
+            return max(len(list(folder.iterdir())) for _ in range(300))
+        case ["meet", folder, pipe, mode]:
             (folder / f"{os.getpid()}").touch()
-            beside = max(len(list(folder.iterdir())) for _ in range(300))
+            pipe.open(mode).close()  # once the other job opens its end, too
             (folder / f"{os.getpid()}").unlink()
-            return beside
     return item
 
 
@@ -119,17 +120,19 @@ def test_a_worker_that_cannot_be_opened_says_why(jobs):
 
 
 def test_a_job_that_must_be_alone_is(tmp_path):
-    """Nothing else runs meanwhile, and the others go on afterwards."""
+    """Nothing else runs meanwhile; the others go on before and after it, side by side."""
     folder = tmp_path / "running"
     folder.mkdir()
-    todo = [
-        Job([kind, folder], tmp_path / "log", 60, kind == "alone")
-        for kind in ["beside", "beside", "alone"] * 6
-    ]
-    found = [(job.item[0], result) for job, result in run(opened, todo, 3)]
+    todo = []
+    for number in range(6):
+        pipe = tmp_path / f"pipe{number}"
+        os.mkfifo(pipe)
+        todo += [Job(["meet", folder, pipe, mode], tmp_path / "log", 60) for mode in ("rb", "wb")]
+        todo.append(Job(["alone", folder], tmp_path / "log", 60, alone=True))
+    found = [(job.alone, result) for job, result in run(opened, todo, 3)]
+    assert [result for is_alone, result in found if is_alone] == [0] * 6
+    assert not [result for _, result in found if isinstance(result, PlatformFault)]
     assert len(found) == 18
-    assert [result for kind, result in found if kind == "alone"] == [1] * 6
-    assert max(result for kind, result in found if kind == "beside") > 1
 
 
 def test_jobs_are_asked_for_when_they_can_start(jobs):

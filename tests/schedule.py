@@ -1,0 +1,44 @@
+"""How the tests are shared out among processes: whole files, those that take longest first.
+
+What waits for a gate or a class of submissions leaves a core to others, so there is one process more than
+there are cores. A folder whose files share an expensive fixture stays together, and the fixture is made once.
+"""
+
+import os
+from typing import Final
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+TOGETHER: Final = ("tests/attacks/", "tests/browser/")
+FIRST: Final = ("tests/course/test_gate.py", "tests/course/test_sample_class.py", *TOGETHER, "tests/course/")
+
+
+class _ByFixture(LoadFileScheduling):
+    """Gives a process whole files, and whole folders of those that belong together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        together = next(filter(nodeid.startswith, TOGETHER), None)
+        return together or super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share tests out by what they have in common."""
+    return _ByFixture(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Keep all cores busy while something waits."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, or they would run when nothing is left to run beside them."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    ranks = [rank for rank, start in enumerate(FIRST) if item.nodeid.startswith(start)]
+    return ranks[0] if ranks else len(FIRST)
