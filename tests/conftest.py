@@ -1,12 +1,13 @@
 """A course of two tiny assignments, and students who hand in."""
 
+import fcntl
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
-import tempfile
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,13 +82,10 @@ class SmallCourse:
         )
 
 
-def small_course(root):
+def small_course(evidence, root):
     """Make a fresh copy of the fixture, in which it is known where each grade cell is judged."""
     small = bare_course(root)
-    for name, content in known_evidence().items():
-        path = root / FOLDER / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+    shutil.copytree(evidence, root / FOLDER, dirs_exist_ok=True)
     return small
 
 
@@ -99,21 +97,41 @@ def bare_course(root):
     return SmallCourse(root)
 
 
-@cache
-def known_evidence():
-    """Return the files of evidence about the fixture, gathered once for all tests."""
-    with tempfile.TemporaryDirectory() as folder:
-        course = bare_course(Path(folder) / "course").course
-        for assignment in course.assignments:
-            generate(course, assignment)
-        gather(course, course.assignments, os.cpu_count(), lambda *_: None)
-        return {path.name: path.read_bytes() for path in (course.root / FOLDER).iterdir()}
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """A function that has something made once for all processes of a test run.
+
+    Returns what `make` returned of a folder, in which it leaves what it makes.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name, make):
+        folder, told = shared / name, shared / f"{name}.pickle"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the first makes it, and the others wait
+            if not told.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what one left who failed
+                folder.mkdir()
+                told.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(told.read_bytes())
+
+    return made
+
+
+def gathered(folder):
+    """Gather the evidence about the fixture, and return where it is."""
+    course = bare_course(folder / "course").course
+    for assignment in course.assignments:
+        generate(course, assignment)
+    gather(course, course.assignments, os.cpu_count(), lambda *_: None)
+    return course.root / FOLDER
 
 
 @pytest.fixture(scope="session")
-def make_small_course():
+def make_small_course(once):
     """The function that makes fresh copies, for fixtures that outlive a test."""
-    return small_course
+    return partial(small_course, once("evidence", gathered))
 
 
 @pytest.fixture(scope="session")
@@ -123,15 +141,19 @@ def small_course_at():
 
 
 @pytest.fixture
-def small(tmp_path):
+def small(tmp_path, make_small_course):
     """A small course in which nobody has handed in."""
-    return small_course(tmp_path / "course")
+    return make_small_course(tmp_path / "course")
 
 
 @pytest.fixture(scope="session")
-def graded_once(tmp_path_factory):
+def graded_once(once, make_small_course):
     """A small course of students of all kinds, graded by the command line, and what that said."""
-    small = small_course(tmp_path_factory.mktemp("graded") / "course")
+    return once("graded", lambda folder: graded_course(make_small_course(folder / "course")))
+
+
+def graded_course(small):
+    """Hand in work of all kinds, and grade it."""
     small.hand_in("anna", extra=[ACTIVE])
     small.hand_in("anna", "02_triple")
     small.hand_in("ben", code="def double(x):\n    return 4\n", when="2026-09-22 22:00:00 UTC")

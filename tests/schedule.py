@@ -28,7 +28,7 @@ def pytest_xdist_make_scheduler(config, log):
     return _ByFixture(config, log)
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)  # before the answer of pytest-xdist itself
 def pytest_xdist_auto_num_workers() -> int:
     """Keep all cores busy while something waits."""
     return (os.cpu_count() or 1) + 1
