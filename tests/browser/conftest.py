@@ -60,7 +60,9 @@ def course(executable, environment, tmp_path_factory) -> Path:  # noqa: ARG001  
     student_environment = f'python = "{REPOSITORY / ".venv-student"}"'
     (root / "course.toml").write_text(settings.replace('python = ".venv-student"', student_environment))
     shutil.copy(REPOSITORY / "nbgrader_config.py", root)
-    for name in ("requirements", "tinytorch"):
+    shutil.copytree(REPOSITORY / "evidence", root / "evidence")
+    (root / "tests").mkdir()
+    for name in ("requirements", "tinytorch", "tests/mutants"):  # the evidence is about the mutants, too
         (root / name).symlink_to(REPOSITORY / name)
     for folder, origin in HANDED_IN.items() | {("source", "source")}:
         shutil.copytree(REPOSITORY / origin / "01_tensor", root / folder / "01_tensor")

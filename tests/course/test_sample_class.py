@@ -19,6 +19,7 @@ COPIED = (
     "release",
     "submitted",
     "evidence",
+    "tests/mutants",  # the evidence is about them, too
     "tinytorch",
     "course.toml",
     "roster.csv",
@@ -52,6 +53,7 @@ def grades(tmp_path_factory):
     root = tmp_path_factory.mktemp("class")
     for name in COPIED:
         copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
+        (root / name).parent.mkdir(exist_ok=True)
         copy(REPOSITORY / name, root / name)
     settings = (root / "course.toml").read_text()
     for path in (".venv-student", "requirements/student.txt"):
