@@ -7,7 +7,7 @@ plan.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from examiner import automatic, evidence
+from examiner import automatic, evidence, flakes
 from examiner.errors import ExaminerError
 from examiner.evidence import NO_REFERENCE, Evidence
 from examiner.model import Assignment, Course
@@ -80,6 +80,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
     breaches = (
         *plan.breaches,
         *_instructor(plan, found, instructor),
+        *_flaky(plan, found, instructor),
         *_release(plan, release),
         *(tried.breach for tried in (*mutants, *automatic_mutants) if tried.breach),
         *_equivalents(plan, results),
@@ -110,6 +111,23 @@ def _instructor(plan: Plan, found: Evidence, results: Sequence[Result]) -> Itera
         said, seed = bad[0]
         fact = f"the instructor's solution fails it in {len(bad)} of {len(results)} runs ({said})"
         yield Breach(plan.place(cell), fact, f"run it with EXAMINER_SEED={seed} and mend it")
+
+
+def _flaky(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:
+    """Yield a breach for every check whose best threshold is too close to what the solution reaches."""
+    for cell in plan.points:
+        accounts = [result.account(cell, found.modes[cell]) for result in results]
+        for runs in zip(*(account.measured for account in accounts if account), strict=False):
+            if runs[0].kind not in flakes.MEASURED:
+                continue
+            rate = flakes.flake_rate(runs)
+            if rate > flakes.TOLERATED:
+                shown = ", ".join(f"{run.middle:.3g}" for run in runs)
+                fact = (
+                    f"{runs[0].what} reaches {shown} {runs[0].unit}: too close to the threshold of "
+                    f"{runs[0].rungs[0][0]:g}, which one run in {1 / rate:.0f} would miss"
+                )
+                yield Breach(plan.place(cell), fact, f"move it to {flakes.safe_threshold(runs):.3g}")
 
 
 def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -60,7 +60,13 @@ def grade(  # noqa: PLR0913, PLR0917  (what is graded, how, and who watches)
             book.enter(_counting(course, case) for case in rest)
             if todo:
                 watch.phase("submissions", len(todo))
+            doubtful = []
             for job, result in pool.run(opening, jobs, workers, ["examiner.worker"], starting):
+                if _is_doubtful(result):
+                    doubtful.append(replace(job, alone=True))
+                else:
+                    keeper.take(by_name[str(job.item)], job.item.files, result)
+            for job, result in pool.run(opening, doubtful, 1, ["examiner.worker"], starting):
                 keeper.take(by_name[str(job.item)], job.item.files, result)
         finally:  # also what was graded before an interrupt
             keeper.enter()
@@ -83,6 +89,14 @@ def _jobs(
             faults[case.submission] = fault
             watch.start(name)
             watch.end(name, fault)
+
+
+def _is_doubtful(result: Done | ExaminerError) -> bool:
+    """Whether something was measured without a clear answer, so that it is to be measured again, alone."""
+    if not isinstance(result, Done):
+        return False
+    verdicts = (verdict for part in result.filing.parts for verdict in part.sheet.verdicts)
+    return any(not measured.is_settled for verdict in verdicts for measured in verdict.measured)
 
 
 def _patience(course: Course, desk: Desk, case: Case) -> float:

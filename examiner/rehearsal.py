@@ -221,7 +221,9 @@ def _result(trial: Trial, graded: Graded) -> Result:
 
 def _account(verdict: Verdict, outputs: list[dict[str, Any]]) -> Account:
     said = verdict.message or _trouble(outputs)
-    return Account(verdict.points or 0.0, verdict.outcome, said.partition("\n")[0], verdict.seed)
+    return Account(
+        verdict.points or 0.0, verdict.outcome, said.partition("\n")[0], verdict.seed, verdict.measured
+    )
 
 
 def _trouble(outputs: list[dict[str, Any]]) -> str:

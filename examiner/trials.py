@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from examiner.verdict import Mode, Outcome
+from examiner_checks.measured import Measured
 
 TOLERANCE = 1e-9  # points
 LAST = "last"  # the cell that a trial adds
@@ -70,12 +71,15 @@ class Account:
         The first line of the error or of stderr, if there was any.
     seed : str
         What `rng` drew from.
+    measured : tuple of Measured
+        What its checks have measured.
     """
 
     points: float
     outcome: Outcome
     said: str = ""
     seed: str = ""
+    measured: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True)

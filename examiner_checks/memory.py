@@ -26,8 +26,8 @@ def memory(  # noqa: PLR0913  (what is measured, on what, and how strictly)
     """Hold the memory that a call takes at its peak against a bound; return it.
 
     It is what is in use at once beyond what was before: temporary arrays, the answer, a copy of the inputs.
-    The median of three calls counts, after one to warm up. Make the inputs large, some megabytes: systems keep
-    these accounts to a quarter of one.
+    The median of three calls counts, after one to warm up. Make the inputs large, some megabytes: systems
+    keep these accounts to a quarter of one.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ EXAMINER = [
         "stock",
     },
     {"sheets", "grades"},
-    {"trials", "lint", "mutants", "automatic", "repair"},
+    {"trials", "lint", "mutants", "automatic", "repair", "flakes"},
     {"box", "candidate"},
     {"proxy", "lending", "gradecell", "provisioner"},
     {"measure"},

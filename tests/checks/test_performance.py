@@ -1,5 +1,6 @@
 """Speed, growth, break-even and quality, measured in this process: what a student sees while working."""
 
+import json
 from contextlib import nullcontext
 
 import numpy as np
@@ -19,6 +20,7 @@ from examiner_checks import (
     start_cell,
 )
 from examiner_checks.bench import LocalBench, Timed
+from examiner_checks.measured import Measured
 
 
 def loop(x):
@@ -65,10 +67,14 @@ def noisy(seconds, spread, seed):
 
 
 def test_a_vectorised_square_is_faster_than_a_loop():
-    """By a factor of hundreds: five pairs are enough."""
-    bench = LocalBench()
-    known = speed(np.square, loop, draw(), at_least=3, bench=bench)
-    assert known.middle > 3
+    """By a factor of hundreds."""
+    assert speed(np.square, loop, draw(), at_least=3).middle > 3
+
+
+def test_far_beyond_the_threshold_five_pairs_are_enough():
+    """All of them are kept, with both clocks of both sides."""
+    bench = FakeBench(lambda *_: 1e-3, lambda *_: 1e-1)
+    speed(np.square, loop, draw(), at_least=3, bench=bench)
     [kept] = bench.kept
     assert len(kept.figures) == 5 == len(kept.raw.candidate[0]) == len(kept.raw.baseline_wall[0])
 
@@ -194,3 +200,22 @@ def test_quality_takes_a_number_and_nothing_that_looks_like_one():
     start_cell()
     quality(3.9, at_least={7.5: 4, 3.9: 2}, what="bytes saved", unit="times")
     assert [points for points, _ in awards()] == [2.0]
+
+
+def test_large_arguments_are_not_piled_up():
+    """A sample takes as many calls as fit into four megabytes, however short they are."""
+    bench = FakeBench(lambda *_: 1e-6, lambda *_: 1e-6)
+    speed(np.square, np.square, draw(size=100_000), at_most=2.0, bench=bench)
+    assert sum(bench.kept[0].raw.candidate[0]) == pytest.approx(14 * 2 * 1e-6)
+
+
+def test_what_was_measured_survives_json():
+    """Also the bounds of five samples, which are infinite, and the size of a break-even that is none."""
+    bench = LocalBench()
+    speed(np.square, loop, draw(), at_least=3, bench=bench)
+    sides = FakeBench(lambda *_: 2e-3, lambda *_: 1e-3)
+    start_cell()
+    break_even(np.square, np.square, lambda size: (np.ones(size),), [4, 8], at_most={4: 1}, bench=sides)
+    for measured in (*bench.kept, *sides.kept):
+        text = json.dumps(measured.to_data(), allow_nan=False)
+        assert Measured.from_data(json.loads(text)) == measured

@@ -20,7 +20,7 @@ MOST_SAMPLES = 401
 SECONDS = 6.0  # after which nobody waits for a clear answer any more
 LIFT = 20  # how many times its own carrying a sample has to last at least
 LEAST_SECONDS = 2e-4  # of a sample, so that the clock's own steps do not matter
-MOST_CALLS = 64  # in one sample
+MOST_CALLS, MOST_BYTES = 64, 4 << 20  # in one sample
 
 Inputs = Callable[..., Arguments]
 Check = Callable[[Any, Any], None]
@@ -41,6 +41,11 @@ def agreeing(rtol: float, hint: str) -> Check:
         check_array(got if is_array else np.asarray(got), right, rtol=0, atol=rtol * largest, hint=hint)
 
     return agree
+
+
+def _bytes_of(value: Any) -> int:
+    """Return how much of a message a value takes, about."""
+    return sum(map(_bytes_of, value)) if isinstance(value, list | tuple) else int(getattr(value, "nbytes", 8))
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ class Pairs:
         for _ in range(WARM_UP):
             arguments, _, want = self._pair()
         least = max(LEAST_SECONDS, LIFT * bench.carrying(arguments, want.answers))
-        self.calls = min(MOST_CALLS, math.ceil(least / max(want.cpu, 1e-9)))
+        room = MOST_BYTES // max(1, sum(map(_bytes_of, (*arguments, *want.answers))))
+        self.calls = max(1, min(MOST_CALLS, room, math.ceil(least / max(want.cpu, 1e-9))))
 
     def take(self) -> float:
         """Return the ratio of one more pair."""

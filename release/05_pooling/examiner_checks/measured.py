@@ -10,6 +10,13 @@ from examiner_checks.decision import CONFIDENCE, Estimate, Ladder
 Series = tuple[tuple[float, ...], ...]
 
 
+def _finite(value: Any) -> Any:
+    """Return numbers as they are, and those that JSON has no form for as their names."""
+    if isinstance(value, tuple):
+        return tuple(map(_finite, value))
+    return value if math.isfinite(value) else str(value)
+
+
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
@@ -75,8 +82,9 @@ class Measured:
     raw: Raw = field(default_factory=Raw)
 
     def to_data(self) -> dict[str, Any]:
-        """Return it as what JSON can hold; nothing in it may be changed."""
-        return vars(self) | {"raw": vars(self.raw)}
+        """Return it as what JSON can hold, infinities as text; nothing in it may be changed."""
+        numbers = {name: _finite(getattr(self, name)) for name in ("figures", "middle", "low", "high")}
+        return vars(self) | numbers | {"raw": vars(self.raw)}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Measured":
@@ -84,12 +92,15 @@ class Measured:
 
         Raises
         ------
-        KeyError, TypeError
+        KeyError, TypeError, ValueError
             If it is something else.
         """
+        numbers = {name: float(data[name]) for name in ("middle", "low", "high")}
         raw = Raw(**{name: _tuples(each) for name, each in data["raw"].items()})
         rungs = tuple((float(threshold), float(points)) for threshold, points in data["rungs"])
-        return cls(**{**data, "raw": raw, "rungs": rungs, "figures": tuple(data["figures"])})
+        return cls(
+            **{**data, "raw": raw, "rungs": rungs, "figures": tuple(map(float, data["figures"])), **numbers}
+        )
 
     @property
     def is_graded(self) -> bool:
