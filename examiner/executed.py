@@ -7,7 +7,6 @@ verdicts there.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from examiner.notebook import FORMAT
@@ -136,7 +135,7 @@ def executed(
             shown = list(outputs.get(number, ()))
             verdict = verdicts.get(piece.original.grade_id) if piece.original else None
             if verdict:
-                cell["metadata"] = metadata | {ENTRY: asdict(verdict)}
+                cell["metadata"] = metadata | {ENTRY: verdict.to_data()}
                 shown += verdict_outputs(verdict)
             number += 1
             cell |= {"execution_count": number, "outputs": shown}

@@ -6,6 +6,7 @@ said there, and nothing of a hidden test.
 """
 
 import ast
+import base64
 import copy
 import re
 import textwrap
@@ -94,7 +95,8 @@ def _explain(cell: dict[str, Any], kept: set[str]) -> None:
     if cell["cell_type"] == "code":
         is_test = mark(cell, "grade") and not mark(cell, "solution")
         if is_test or ENTRY in cell["metadata"]:  # it keeps its verdict when the gradebook knows it no more
-            cell["outputs"] = [_text(message(cell, verdict_in(cell)))]
+            verdict = verdict_in(cell)
+            cell["outputs"] = [_text(message(cell, verdict)), *_pictures(verdict)]
         elif BEGIN_HIDDEN in cell["source"]:  # so says a student; a test would have a verdict
             cell["outputs"] = []
         else:
@@ -131,6 +133,7 @@ def message(cell: Raw, verdict: Verdict) -> str:
     hint = f"Hint: {verdict.hint}"
     lines += [hint] if verdict.hint in hints(cell["source"]) else []
     lines += _awards(cell["source"], verdict)
+    lines += [f"Measured: {each.sentence}" for each in verdict.measured]
     lines += [SELF_REPORTED] if verdict.mode.is_self_reported else []
     return "\n".join(lines)
 
@@ -280,6 +283,19 @@ def _strings(value: Any) -> Iterator[str]:
         yield from (text for each in value.values() for text in _strings(each))
     elif isinstance(value, list):
         yield from (text for each in value for text in _strings(each))
+
+
+def _pictures(verdict: Verdict) -> Iterator[dict[str, Any]]:
+    """Yield what was measured as pictures, where one says more than the sentence."""
+    if not verdict.measured:  # most verdicts have nothing to draw, and drawing takes half a second to import
+        return
+    from examiner.report.plots import picture  # noqa: PLC0415
+
+    for measured in verdict.measured:
+        drawn = picture(measured)
+        if drawn:
+            data = {"image/png": base64.b64encode(drawn).decode(), "text/plain": measured.sentence}
+            yield {"output_type": "display_data", "data": data, "metadata": {}}
 
 
 def _text(text: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Feedback tells what helps, and nothing of the hidden tests, whatever a student's code did or said."""
 
+import base64
 import copy
 import json
 from dataclasses import asdict
@@ -13,6 +14,8 @@ from examiner.errors import PlatformFault
 from examiner.model import Key, Limits
 from examiner.report.feedback import explain, hints, message, reasons, secrets
 from examiner.verdict import Identity, Mode, Outcome, Verdict
+from examiner_checks.decision import Ladder, estimate
+from examiner_checks.measured import Raw, Subject
 
 PYTHON = Path(__file__).parents[2] / ".venv-student" / "bin" / "python"
 
@@ -410,3 +413,43 @@ def test_a_written_answer_is_left_as_it_is():
     """Markdown has no outputs, and its comments are nbgrader's business."""
     cell = {"cell_type": "markdown", "metadata": {}, "source": "Because."}
     assert explain({"cells": [cell], "metadata": {}})["cells"] == [cell]
+
+
+def measured(kind, figures, *, raw=None, **bounds):
+    """Return what a check of this kind would have kept."""
+    subject = Subject(kind, "your product", "times the time of the reference", Ladder.of(**bounds))
+    if kind == "break even":
+        return subject.exactly(figures[0], raw)
+    return subject.estimated(estimate(figures), figures, raw or Raw(), are_ratios=kind == "speed")
+
+
+def slow_cell(*found):
+    """Return an executed notebook whose one grade cell has measured this."""
+    verdict = Verdict("speed_f", Outcome.PARTIAL, 2.0, 6.0, measured=found)
+    marks = {"grade_id": "speed_f", "grade": True, "solution": False, "locked": True, "points": 6, "score": 2}
+    metadata = {"nbgrader": marks, "examiner": verdict.to_data()}
+    return {
+        "metadata": {},
+        "cells": [{"cell_type": "code", "source": "1", "outputs": [], "metadata": metadata}],
+    }
+
+
+def test_what_was_measured_is_told_and_drawn():
+    """The ratio, how sure it is, what would have given more, and a picture of every pair."""
+    ratios = tuple(1.8 + place / 100 for place in range(15))
+    notebook = slow_cell(measured("speed", ratios, at_most={1.5: 6, 3: 2}, at_least=None))
+    [cell] = explain(json.loads(json.dumps(notebook, allow_nan=False)))["cells"]
+    text, drawn = cell["outputs"]
+    assert "Measured: your product: 1.87 times the time of the reference" in text["text"]
+    assert "6 points up to 1.5; 2 points up to 3" in text["text"]
+    assert base64.b64decode(drawn["data"]["image/png"]).startswith(b"\x89PNG")
+
+
+def test_a_figure_without_samples_is_told_and_not_drawn():
+    """A sentence says it all; for several sizes, there is a picture again, also of a break-even that is none."""
+    exact = Subject("memory", "its memory", "bytes", Ladder.of(10.0, None)).exactly(20.0)
+    sizes = Raw((8.0, 16.0), ((1e-3,) * 3, (2e-3,) * 3), ((1e-3,) * 3, (1e-3,) * 3))
+    never = measured("break even", (float("inf"),), raw=sizes, at_most=16.0, at_least=None)
+    [cell] = explain(slow_cell(exact, never))["cells"]
+    assert [each["output_type"] for each in cell["outputs"]] == ["stream", "display_data"]
+    assert "its memory: 20 bytes; passes up to 10" in cell["outputs"][0]["text"]
