@@ -3,12 +3,14 @@
 Both run in a snapshot behind the same wire, pinned to the same processor, with everything else of their boxes
 stopped. The clock is the CPU time of the snapshot, and it never stops: a sample runs from the end of the one
 before until every value of the answer has arrived, so that neither work done ahead nor an answer that is late
-in coming is free.
+in coming is free. A neighbour in its box that runs meanwhile, or a question to the examiner, would be work
+that no clock counts: either ends the cell.
 """
 
 import contextlib
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import median
@@ -26,6 +28,10 @@ from examiner_checks.measured import Measured
 
 CARRIED: Final = 5  # samples of what carrying costs
 SECONDS: Final = 30.0  # more than any other that a cell which measures may take
+_ALONE: Final = (
+    "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
+    "the reference; what it works on comes by `inputs`"
+)
 
 
 class Custody(Protocol):
@@ -63,28 +69,42 @@ class Boxed:
         Its number, as seen from here.
     function : callable
         A proxy of a function there, or one of the cell that calls such.
+    stopped : collection of int
+        The other processes of its box.
     """
 
     remote: Remote
     process: int
     function: Function
+    stopped: Collection[int] = ()
     _last: float = float("nan")
+    _others: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        self._last = meter.cpu(self.process)
+        self._last, self._others = meter.cpu(self.process), self._clocks()
 
     def run(self, calls: Sequence[Arguments]) -> Timed:
         """Call the function with each of these arguments, a student's own function in one request."""
         wall = time.perf_counter()
-        if type(self.function) is Proxy:
-            answers = self.remote.ask("map", self.function, list(calls))
-            answers = answers if type(answers) is list else [answers] * len(calls)
-        else:
-            answers = [self.function(*arguments) for arguments in calls]
+        with self.remote.without_questions():
+            if type(self.function) is Proxy:
+                answers = self.remote.ask("map", self.function, list(calls))
+                answers = answers if type(answers) is list else [answers] * len(calls)
+            else:
+                answers = [self.function(*arguments) for arguments in calls]
         elapsed = time.perf_counter() - wall
         now, before = meter.cpu(self.process), self._last
         self._last = now
+        if math.isnan(now):
+            self.remote.lose(Outcome.CRASHED, "the measured process ended")
+        if self._clocks() != self._others:
+            self.remote.lose(Outcome.TAMPERED, "another process of it ran while this one was measured")
         return Timed(now - before, elapsed, answers)
+
+    def _clocks(self) -> tuple[float, ...]:
+        """Return how long each process that has been stopped ran; -1 for those that ended."""
+        clocks = map(meter.cpu, self.stopped)
+        return tuple(-1.0 if math.isnan(each) else each for each in clocks)
 
     def peak(self, arguments: Arguments) -> tuple[int, Any]:
         """Return how much more memory one call takes at its peak than was in use before, and its answer."""
@@ -115,6 +135,16 @@ class Boxed:
         if type(self.function) is Proxy:
             return self.remote.ask("call", self.function, arguments, {}, by_ref=True)
         return self.function(*arguments)
+
+
+class _Baseline(Boxed):
+    """A function of the instructor's; what it raises is no student's error."""
+
+    def run(self, calls: Sequence[Arguments]) -> Timed:
+        try:
+            return super().run(calls)
+        except Exception as error:
+            raise AuthorError(f"the baseline raised {type(error).__name__}: {error}; {_ALONE}") from error
 
 
 @dataclass
@@ -151,7 +181,8 @@ class BoxedBench:
         """Give the student's side, and the instructor's."""
         candidate, *others = functions
         with contextlib.ExitStack() as stack:
-            sides = [stack.enter_context(_boxed(self.remote, self.box, candidate))]
+            process, stopped = stack.enter_context(_boxed(self.remote, self.box))
+            sides = [Boxed(self.remote, process, candidate, stopped)]
             for baseline in others:
                 self._instructors = stack.enter_context(self._opened(baseline))
                 sides.append(self._instructors)
@@ -165,8 +196,8 @@ class BoxedBench:
         try:
             with self.baselines.opened(self._text(), self.remote.deadline) as (remote, box):
                 function = self._found(remote, baseline)
-                with _boxed(remote, box, function) as side:
-                    yield side
+                with _boxed(remote, box) as (process, stopped):
+                    yield _Baseline(remote, process, function, stopped)
         except PlatformFault as fault:
             self.remote.lose(Outcome.INFRASTRUCTURE, str(fault))
         except CandidateLost as lost:
@@ -215,25 +246,22 @@ class BoxedBench:
                     found = remote.ask("getattr", found, name)
             if type(found) is Proxy:
                 return found
-        raise AuthorError(
-            "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
-            "the reference; what it works on comes by `inputs`"
-        )
+        raise AuthorError(_ALONE)
 
     def _packages(self) -> frozenset[str]:
         return OURS if self.reference is None else OURS | {self.reference.__name__}
 
 
 @contextlib.contextmanager
-def _boxed(remote: Remote, box: Custody, function: Function) -> Iterator[Boxed]:
-    """Give a function's side, its process alone in its box and unable to start others.
+def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]]:
+    """Give the process of a snapshot, alone in its box and unable to start others, and who stands still.
 
     What is not there before is not there while it is measured, so the clock of this one process tells all.
     """
     process = remote.process()
-    with meter.alone(process, box.processes(), meter.a_processor()):
-        box.forbid_processes(process)
-        yield Boxed(remote, process, function)
+    box.forbid_processes(process)
+    with meter.alone(process, box.processes, meter.a_processor()) as stopped:
+        yield process, stopped
 
 
 @dataclass

@@ -5,6 +5,7 @@ and `with`. What would let the student's code decide about itself (`==`, `<`, tr
 error, whose text says what to write.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Never, NoReturn
 
@@ -76,6 +77,7 @@ class Remote:
         self._numbers: dict[int, int] = {}
         self._dropped: list[int] = []
         self._nesting = 0
+        self._answers_questions = True
 
     def ask(self, operation: str, *args: Any, by_ref: bool = False) -> Any:
         """Have the snapshot do something, and answer what it asks meanwhile.
@@ -102,6 +104,8 @@ class Remote:
         while True:
             kind, value = self._receive(number)
             if kind == Kind.CALLBACK:
+                if not self._answers_questions:
+                    self.lose(Outcome.TAMPERED, "it used an object of the test's while it was measured")
                 failure = self._serve(number, value) or failure
             elif kind == Kind.VALUE:
                 if failure and is_finding(failure):
@@ -111,6 +115,15 @@ class Remote:
                 raise self._raised(value, failure)
             else:
                 self.lose(Outcome.TAMPERED, "an answer of an unknown kind")
+
+    @contextlib.contextmanager
+    def without_questions(self) -> Iterator[None]:
+        """Do nothing for the snapshot in the block: it would be work of its own that nobody counts."""
+        self._answers_questions = False
+        try:
+            yield
+        finally:
+            self._answers_questions = True
 
     def process(self) -> int:
         """Return the number of the snapshot's process, as seen from here, by the kernel's word."""

@@ -8,35 +8,59 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
 _CPU_CLOCK: Final = 2  # of a process as a whole: see CPUCLOCK_SCHED in the kernel's posix-timers.h
 _RESET_PEAK: Final = "5"
+_DEAD: Final = frozenset("ZXx")  # states in /proc/PID/stat
+_STOPPED: Final = frozenset("Tt") | _DEAD
+_STOP_SECONDS: Final = 2.0  # after which a process that would not stop is not waited for
 
 
 @contextlib.contextmanager
-def alone(process: int, others: Collection[int], processor: int) -> Iterator[None]:
-    """Let one process of a box run on one processor, and none of the others run at all.
+def alone(process: int, box: Callable[[], Collection[int]], processor: int) -> Iterator[frozenset[int]]:
+    """Let one process of a box run on one processor, and none of the others run at all; give the others.
+
+    Their neighbour can wake them by a signal: whether they ran is seen by their clocks.
 
     Parameters
     ----------
     process : int
-        Its number, as seen from here.
-    others : collection of int
-        All other processes of the same box.
+        Its number, as seen from here; it can start no others any more.
+    box : callable
+        Returns all processes of its box.
     """
-    stopped = [each for each in others if each != process]
-    for each in stopped:
-        _signal(each, signal.SIGSTOP)
+    stopped = set[int]()
     try:
+        while others := {*box()} - {process} - stopped:
+            stopped |= others
+            for each in others:
+                _signal(each, signal.SIGSTOP)
+            _wait_until_stopped(others)
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(process, {processor})
-        yield
+        yield frozenset(each for each in stopped if not _all_are(each, _DEAD))
     finally:
         for each in stopped:
             _signal(each, signal.SIGCONT)
+
+
+def _wait_until_stopped(processes: Collection[int]) -> None:
+    """Return when none of them runs any more; a signal takes a moment to reach who runs elsewhere."""
+    end = time.monotonic() + _STOP_SECONDS
+    while not all(_all_are(each, _STOPPED) for each in processes) and time.monotonic() < end:
+        os.sched_yield()
+
+
+def _all_are(process: int, states: Collection[str]) -> bool:
+    """Whether all threads of a process, if it has not ended, are in one of these states."""
+    for path in Path(f"/proc/{process}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it ended
+            if path.read_text(errors="replace").rpartition(") ")[2][:1] not in states:
+                return False
+    return True
 
 
 def _signal(process: int, number: int) -> None:

@@ -304,3 +304,30 @@ def test_a_conversation_is_bounded_as_a_whole(pair):
 def test_nonces_differ():
     """Whoever can guess one can answer ahead."""
     assert len({nonce() for _ in range(1000)}) == 1000
+
+
+def test_the_kernel_says_which_process_talks_and_nothing_is_lost_by_asking(pair):
+    """Whatever the other end claims: it is this process, and then a child of it."""
+    ours, theirs = pair
+    ours.name_senders(wanted=True)
+    theirs.send(Kind.VALUE, 7, b"said", time.monotonic() + 5)
+    assert ours.sender(time.monotonic() + 5) == os.getpid()
+    assert ours.receive(time.monotonic() + 5).payload == b"said"
+    child = os.fork()
+    if child == 0:
+        theirs.send(Kind.VALUE, 8, b"too", time.monotonic() + 5)
+        os._exit(0)
+    assert ours.sender(time.monotonic() + 5) == child
+    assert ours.receive(time.monotonic() + 5).nonce == 8
+    os.waitpid(child, 0)
+
+
+def test_nobody_talks_in_time_or_ever_again(pair):
+    """Both are told apart."""
+    ours, theirs = pair
+    ours.name_senders(wanted=True)
+    with pytest.raises(TimeoutError):
+        ours.sender(time.monotonic())
+    theirs.close()
+    with pytest.raises(ChannelClosed):
+        ours.sender(time.monotonic() + 5)

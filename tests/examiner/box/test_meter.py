@@ -1,0 +1,146 @@
+"""One process measured from outside, its neighbours stopped: on real processes, with wide bounds."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from examiner.box import meter
+
+MB = 1 << 20
+ASKED = "import sys\nfor line in sys.stdin:\n    exec(line)\n    print('done', flush=True)\n"
+
+
+class Servant:
+    """A Python that does what it is told, a line at a time."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", ASKED], stdin=-1, stdout=-1, text=True)
+        self.pid = self.process.pid
+        self.do("pass")
+
+    def do(self, line):
+        """Have a line run, and return when it has."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def state(self):
+        """Return the state that the kernel names."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+@contextmanager
+def servants(count):
+    """Give some, and end them."""
+    made = [Servant() for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.process.kill()
+            each.process.communicate()
+
+
+def test_the_clock_counts_work_of_all_threads_and_not_waiting():
+    """It is read from outside, while the process does something else or nothing."""
+    with servants(1) as [servant]:
+        before = meter.cpu(servant.pid)
+        servant.do("import time; time.sleep(0.05)")
+        waited = meter.cpu(servant.pid)
+        work = (
+            "import threading, time\\nend = time.thread_time() + 0.1\\nwhile time.thread_time() < end: pass"
+        )
+        servant.do(
+            f"import threading; t = threading.Thread(target=exec, args=('{work}',)); t.start(); t.join()"
+        )
+        worked = meter.cpu(servant.pid)
+    assert 0 < waited - before < worked - waited
+    assert worked - waited >= 0.1
+
+
+def test_a_process_that_has_ended_has_no_clock_and_no_memory():
+    """Whoever reads it sees that it ended, and no error."""
+    with servants(1) as [servant]:
+        pass
+    assert math.isnan(meter.cpu(servant.pid))
+    meter.reset_peak(servant.pid)
+    assert (meter.peak(servant.pid), meter.resident(servant.pid), meter.own(servant.pid)) == (0, 0, 0)
+
+
+def test_the_peak_is_of_what_came_after_it_was_reset():
+    """And what was freed meanwhile counts."""
+    with servants(1) as [servant]:
+        servant.do(f"a = bytearray({60 * MB}); del a")
+        assert meter.peak(servant.pid) - meter.resident(servant.pid) > 40 * MB
+        meter.reset_peak(servant.pid)
+        assert meter.peak(servant.pid) - meter.resident(servant.pid) < 10 * MB
+        before = meter.resident(servant.pid)
+        servant.do(f"a = bytearray({30 * MB}); del a")
+        assert 20 * MB < meter.peak(servant.pid) - before < 40 * MB
+
+
+def test_what_is_kept_is_its_own_memory():
+    """Until it is let go of."""
+    with servants(1) as [servant]:
+        before = meter.own(servant.pid)
+        servant.do(f"a = bytearray({30 * MB})")
+        assert 20 * MB < meter.own(servant.pid) - before < 40 * MB
+        servant.do("del a")
+        assert meter.own(servant.pid) - before < 10 * MB
+
+
+def test_all_others_stand_still_and_go_on_afterwards():
+    """The one that is measured is on one processor, and they are back where they were."""
+    with servants(3) as [measured, *others]:
+        everybody = [each.pid for each in (measured, *others)]
+        with meter.alone(measured.pid, lambda: everybody, meter.a_processor()) as stopped:
+            assert stopped == {each.pid for each in others}
+            assert [each.state() for each in others] == ["T", "T"]
+            assert len(os.sched_getaffinity(measured.pid)) == 1
+            measured.do("pass")
+        for each in others:
+            each.do("pass")
+
+
+def test_whoever_appears_while_the_others_are_stopped_is_stopped_too():
+    """A process may start another in the moment before it is stopped."""
+    with servants(3) as [measured, first, second]:
+        seen = iter([[measured.pid, first.pid], [measured.pid, first.pid, second.pid]])
+        last = [measured.pid, first.pid, second.pid]
+        with meter.alone(measured.pid, lambda: next(seen, last), meter.a_processor()) as stopped:
+            assert stopped == {first.pid, second.pid}
+            assert second.state() == "T"
+
+
+def test_they_go_on_when_the_measurement_fails_and_dead_ones_are_no_matter():
+    """A zombie is none that could be woken."""
+    with servants(2) as [measured, other], subprocess.Popen(["true"]) as dead:
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+        pids = [measured.pid, other.pid, dead.pid]
+        with pytest.raises(ZeroDivisionError), meter.alone(measured.pid, lambda: pids, 0) as stopped:
+            1 / (len(stopped) - 1)
+        other.do("pass")
+        with meter.alone(measured.pid, lambda: pids, meter.a_processor()) as stopped:
+            assert stopped == {other.pid}
+
+
+def test_one_that_is_woken_has_a_clock_that_tells():
+    """Its neighbour may send it a signal; a stopped process has a clock that stands."""
+    with servants(2) as [measured, other]:
+        pids = [measured.pid, other.pid]
+        with meter.alone(measured.pid, lambda: pids, meter.a_processor()):
+            before = meter.cpu(other.pid)
+            end = time.process_time() + 0.01
+            while time.process_time() < end:
+                pass
+            assert meter.cpu(other.pid) == before
+            measured.do(f"import os; os.kill({other.pid}, {int(signal.SIGCONT)})")
+            other.do("sum(range(100000))")
+            assert meter.cpu(other.pid) > before
