@@ -119,6 +119,9 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
     only_solution: Annotated[
         bool, typer.Option("--only-solution", help="Run nothing but the solution, as students are graded.")
     ] = False,
+    known: Annotated[
+        bool, typer.Option("--known", help="Judge each cell only where its evidence says: half the time.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what each mutant lost.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
@@ -137,6 +140,7 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
         json_file,
         verbose=verbose,
         only_solution=only_solution,
+        known=known,
     )
     raise typer.Exit(code)
 

@@ -37,13 +37,26 @@ Progress = Callable[[int, int], None]
 Results = Mapping[tuple[Kind, str], Result]
 
 
-def rehearse(
-    course: Course, plans: Sequence[Plan], repeat: int, workers: int, progress: Progress
+def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
+    course: Course,
+    plans: Sequence[Plan],
+    repeat: int,
+    workers: int,
+    progress: Progress,
+    modes: Mapping[str, Mapping[str, Mode]] | None = None,
 ) -> dict[str, dict[tuple[Kind, str], Result]]:
-    """Return the results of all trials of these plans, by the plan's name; `run` says the rest."""
+    """Return the results of all trials of these plans, by the plan's name; `run` says the rest.
+
+    Parameters
+    ----------
+    modes : mapping from str to mapping, optional
+        By the plan's name, where each of its cells is judged; of the others each is judged both ways. Trials
+        that watch what is called always go both ways.
+    """
     found: dict[str, dict[tuple[Kind, str], Result]] = {plan.name: {} for plan in plans}
     total = sum(count(plan, repeat) for plan in plans)
-    for result in run(course, plans, _trials(plans, repeat, found), total, workers, progress):
+    trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, found))
+    for result in run(course, plans, trials, total, workers, progress):
         found[result.trial.plan][result.trial.kind, result.trial.name] = result
     return found
 
@@ -79,6 +92,11 @@ def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches
             raise result
         progress(done, total)
         yield result
+
+
+def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
+    is_known = trial.plan in modes and trial.kind not in {Kind.OBSERVED, Kind.REACH}
+    return replace(trial, modes=modes[trial.plan]) if is_known else trial
 
 
 def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from examiner import environment
 from examiner.check import check as hold_against_gate
-from examiner.check import try_seeds
+from examiner.check import check_again, try_seeds
 from examiner.commands import complain, err, out
 from examiner.course import choose, load_course
 from examiner.errors import DONE, INTERRUPTED, AuthorFault
@@ -23,15 +23,17 @@ def check(  # noqa: PLR0913  (a command has the options it has)
     *,
     verbose: bool,
     only_solution: bool,
+    known: bool,
 ) -> int:
     """Hold assignments against their gate, and print the findings."""
     course = load_course(root)
     environment.require(course)
-    known = {assignment.name: assignment for assignment in course.assignments}
-    chosen = [known[choose("assignment", name, known)] for name in names or known]
+    all_of_them = {assignment.name: assignment for assignment in course.assignments}
+    chosen = [all_of_them[choose("assignment", name, all_of_them)] for name in names or all_of_them]
     try:
         with gate.progress(err) as watch:
-            tried = try_seeds if only_solution else hold_against_gate
+            both_ways = check_again if known else hold_against_gate
+            tried = try_seeds if only_solution else both_ways
             reports = tried(course, chosen, repeat, workers, watch)
     except KeyboardInterrupt:
         return INTERRUPTED

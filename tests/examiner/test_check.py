@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from examiner.check import check
+from examiner import evidence
+from examiner.check import check, check_again
 from examiner.cli import app
 from examiner.errors import UnknownName
 from examiner.model import Assignment, Limits
+from examiner.verdict import Mode
 
 WORKERS = 2
+MODES = dict.fromkeys(("numeric_double", "interface_count", "interface_start"), Mode.EXAMINED)
 
 THRICE = """
 mistake = "three times as large"
@@ -75,6 +78,20 @@ def test_a_good_assignment_has_no_breach(tiny, report):
     lost = {each.name: dict(each.lost) for each in found.mutants}
     assert lost == {"thrice": {"numeric_double": 40}, "forgetful": {"interface_count": 20}, "sloppy": {}}
     assert len(found.automatic) == 6 + 6 + 6 + 1
+
+
+def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
+    """A mutant that came later is held against what it names all the same."""
+    tiny.mutant("thrice", THRICE)
+    first = report()
+    [again] = check_again(tiny.course, [tiny.assignment], 2, WORKERS, ignore)
+    assert again == replace(first, breaches=())
+    tiny.mutant("forgetful", FORGETFUL.replace("interface_count:20", "interface_count:10"))
+    version = evidence.version(tiny.course, tiny.assignment)
+    evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
+    [later] = check_again(tiny.course, [tiny.assignment], 1, WORKERS, ignore)
+    [sentence] = said(later)
+    assert "it loses interface_count (20) instead of interface_count (10)" in sentence
 
 
 def test_progress_counts_every_run(tiny):

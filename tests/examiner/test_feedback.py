@@ -446,7 +446,7 @@ def test_what_was_measured_is_told_and_drawn():
 
 
 def test_a_figure_without_samples_is_told_and_not_drawn():
-    """A sentence says it all; for several sizes, there is a picture again, also of a break-even that is none."""
+    """A sentence says it all; over several sizes there is a picture, also of a break-even that is none."""
     exact = Subject("memory", "its memory", "bytes", Ladder.of(10.0, None)).exactly(20.0)
     sizes = Raw((8.0, 16.0), ((1e-3,) * 3, (2e-3,) * 3), ((1e-3,) * 3, (1e-3,) * 3))
     never = measured("break even", (float("inf"),), raw=sizes, at_most=16.0, at_least=None)
