@@ -129,7 +129,7 @@ class Engine:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
             server = self._ready_server()
             versions = _versions(server.wait_until_warm())
-            with server.start(_work(job, repaired), bounds) as candidate:
+            with server.start(_work(job, prepared, repaired), bounds) as candidate:
                 passage = Passage(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
@@ -190,7 +190,7 @@ def _refuse(job: Job, fact: str) -> NoReturn:
     raise UnreadableNotebook(place, fact, "open it in JupyterLab and save it again")
 
 
-def _work(job: Job, repaired: Repaired) -> Work:
+def _work(job: Job, prepared: Prepared, repaired: Repaired) -> Work:
     seed = hashlib.sha256(job.identity.key.submission.encode()).digest()[:8]
     return Work(
         cells=tuple(_handed(piece, job.modes) for piece in repaired.pieces if piece.is_code),
@@ -198,6 +198,7 @@ def _work(job: Job, repaired: Repaired) -> Work:
         seconds=job.limits.cell_seconds,
         seed=int.from_bytes(seed, "little"),
         tracebacks=job.tracebacks,
+        measures=any(cell.measures for cell in prepared.cells),
     )
 
 

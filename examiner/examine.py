@@ -151,6 +151,8 @@ def examine_cell(
     else:
         try:
             with _stopped_after(seconds, remote), _own_surroundings(seed, output):
+                if cell.measures:
+                    bench.begin()
                 verdict = _judged(cell, remote, Namespace(remote, seed, reference, bench))
         except CandidateLost as lost:  # the time was over just as the cell ended
             verdict = _lost(cell, seed, lost)

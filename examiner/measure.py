@@ -26,6 +26,8 @@ from examiner.verdict import Outcome
 from examiner_checks.bench import Arguments, Function, Side, Timed
 from examiner_checks.measured import Measured
 
+SLACK: Final = 4 << 20  # bytes that an interpreter writes to of what it had, in passing
+WIRE: Final = "memfd:arrays"  # see `SharedBlock`
 CARRIED: Final = 5  # samples of what carrying costs
 SECONDS: Final = 30.0  # more than any other that a cell which measures may take
 _ALONE: Final = (
@@ -40,7 +42,7 @@ class Custody(Protocol):
     def processes(self) -> Sequence[int]:
         """Return the numbers of all of them, as seen from here."""
 
-    def forbid_processes(self, process: int) -> None:
+    def forbid_more(self, process: int) -> None:
         """Let one of them start no others any more."""
 
 
@@ -69,6 +71,8 @@ class Boxed:
         Its number, as seen from here.
     function : callable
         A proxy of a function there, or one of the cell that calls such.
+    had : int
+        Bytes that were its own before any of the student's code was called in it.
     stopped : collection of int
         The other processes of its box.
     """
@@ -76,6 +80,7 @@ class Boxed:
     remote: Remote
     process: int
     function: Function
+    had: int
     stopped: Collection[int] = ()
     _last: float = float("nan")
     _others: tuple[float, ...] = ()
@@ -107,12 +112,17 @@ class Boxed:
         return tuple(-1.0 if math.isnan(each) else each for each in clocks)
 
     def peak(self, arguments: Arguments) -> tuple[int, Any]:
-        """Return how much more memory one call takes at its peak than was in use before, and its answer."""
+        """Return how much more memory one call takes at its peak than was in use before, and its answer.
+
+        What the student's cells have left counts as taken if it is written to or given back, and so does all
+        that calls before have left: else a call has for nothing what was there.
+        """
         self.remote.ask("settle")
         meter.reset_peak(self.process)
         before = meter.resident(self.process)
         [answer] = self.run([arguments]).answers
-        return max(0, meter.peak(self.process) - before), answer
+        peak, share = meter.peak(self.process), meter.share(self.process)
+        return max(0, peak - before, self._more(peak - share.common)), answer
 
     def held(self, arguments: Sequence[Arguments]) -> int:
         """Return how much more memory is in use while the answers to these calls are kept.
@@ -125,11 +135,15 @@ class Boxed:
         self.remote.ask("settle")
         before = meter.own(self.process)
         kept = [self._kept(each) for each in arguments]
-        self.remote.ask("value", 0)  # which lets go of the last arguments
+        self.remote.ask("settle")  # which lets go of the last arguments, too
         after = meter.own(self.process)
         if any(type(each) is not Proxy for each in kept):
             self.remote.refuse("what held() makes is kept by the student's code: return the student's object")
-        return max(0, after - before)
+        return max(0, after - before, self._more(meter.share(self.process).alone))
+
+    def _more(self, alone: int) -> int:
+        """Return how much more is its own than before the first call, and what may be hidden elsewhere."""
+        return alone - self.had - SLACK + meter.elsewhere(self.process, WIRE)
 
     def _kept(self, arguments: Arguments) -> Any:
         if type(self.function) is Proxy:
@@ -175,6 +189,13 @@ class BoxedBench:
     reference: ModuleType | None = None
     kept: list[Measured] = field(default_factory=list)
     _instructors: Boxed | None = None
+    _process: int = 0
+    _had: int = 0
+
+    def begin(self) -> None:
+        """Note what the snapshot has, before anything of the student's is called in it."""
+        self._process = self.remote.process()
+        self._had = meter.share(self._process).alone
 
     @contextlib.contextmanager
     def sides(self, *functions: Function) -> Iterator[tuple[Side, ...]]:
@@ -182,7 +203,9 @@ class BoxedBench:
         candidate, *others = functions
         with contextlib.ExitStack() as stack:
             process, stopped = stack.enter_context(_boxed(self.remote, self.box))
-            sides = [Boxed(self.remote, process, candidate, stopped)]
+            if process != self._process:
+                self.remote.lose(Outcome.TAMPERED, "another process answers than at the beginning")
+            sides = [Boxed(self.remote, process, candidate, self._had, stopped)]
             for baseline in others:
                 self._instructors = stack.enter_context(self._opened(baseline))
                 sides.append(self._instructors)
@@ -197,7 +220,8 @@ class BoxedBench:
             with self.baselines.opened(self._text(), self.remote.deadline) as (remote, box):
                 function = self._found(remote, baseline)
                 with _boxed(remote, box) as (process, stopped):
-                    yield _Baseline(remote, process, function, stopped)
+                    had = meter.share(process).alone
+                    yield _Baseline(remote, process, function, had, stopped)
         except PlatformFault as fault:
             self.remote.lose(Outcome.INFRASTRUCTURE, str(fault))
         except CandidateLost as lost:
@@ -259,7 +283,7 @@ def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]
     What is not there before is not there while it is measured, so the clock of this one process tells all.
     """
     process = remote.process()
-    box.forbid_processes(process)
+    box.forbid_more(process)
     with meter.alone(process, box.processes, meter.a_processor()) as stopped:
         yield process, stopped
 
@@ -269,6 +293,9 @@ class NoBench:
     """Where a candidate has no box, nothing is measured."""
 
     kept: list[Measured] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Do nothing."""
 
     def sides(self, *_: Function) -> AbstractContextManager[tuple[Side, ...]]:
         """Refuse.

@@ -86,9 +86,9 @@ class Passage:
         """Return the numbers of all the candidate's processes, as seen from here."""
         return self._candidate.processes()
 
-    def forbid_processes(self, process: int) -> None:
+    def forbid_more(self, process: int) -> None:
         """Let one of them start no others any more."""
-        self._candidate.forbid_processes(process)
+        self._candidate.forbid_more(process)
 
     def fate(self, _grade_id: str) -> Outcome | None:
         """Return None: what is seen from outside ends the snapshot that it was seen of."""

@@ -73,6 +73,7 @@ def apply(limits: Limits, address_space: int, *, process: int = 0, processes_bef
         resource.prlimit(process, kind, (bound, bound))
 
 
-def forbid_processes(process: int) -> None:
-    """Let a process start no process and no thread any more, for good; one must be the same user."""
+def forbid_more(process: int) -> None:
+    """Let a process start no process and no thread, and write no file any more; one must be the same user."""
     resource.prlimit(process, resource.RLIMIT_NPROC, (0, 0))
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (0, 0))

@@ -135,7 +135,9 @@ class Life:
         """
         channel = self.lines.pop(0)
         is_last = number == len(self.work.cells) - 1
-        if is_last and not self.work.outlasts_its_cells:  # then there is nothing to go on with
+        if is_last and not (
+            self.work.outlasts_its_cells or self.work.measures
+        ):  # then there is nothing to go on with
             _report_silence(self.control, 0, number)
             self._be_snapshot(number, role, channel)
             return

@@ -123,9 +123,9 @@ class Candidate:
         """Return the numbers of all its processes, as seen from here."""
         return self._server.processes(self.pidfd)
 
-    def forbid_processes(self, process: int) -> None:
+    def forbid_more(self, process: int) -> None:
         """Let one of its processes, by its number as seen from here, start no others any more."""
-        self._server.forbid_processes(process)
+        self._server.forbid_more(process)
 
     def was_too_large(self) -> bool:
         """Whether one of its processes was killed, for the memory of all, since this was last asked."""
@@ -241,7 +241,7 @@ class Server:
             return list(usage.processes(first)) if first > 0 else []
         return list(usage.processes(self._process.pid))[2:]
 
-    def forbid_processes(self, process: int) -> None:
+    def forbid_more(self, process: int) -> None:
         """Have a process of the candidate start no others any more.
 
         That is for the server to do, which is the same user as its candidates; root may lack the capability.

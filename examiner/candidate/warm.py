@@ -122,7 +122,7 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
         verb, _, bounds = message.partition(b" ")
         if verb == FORBID:
             with contextlib.suppress(ProcessLookupError):
-                limits.forbid_processes(int(bounds))
+                limits.forbid_more(int(bounds))
             link.send(FORBID)
             continue
         if boxed is not None:

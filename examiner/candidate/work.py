@@ -55,6 +55,8 @@ class Work:
         What the global generators of `random` and `numpy.random` start from.
     tracebacks : str
         How much of an error is written out, in IPython's words.
+    measures : bool
+        Whether a snapshot's memory is measured; what is the student's process's own is known by its fork.
     """
 
     cells: tuple[tuple[Role, str], ...]
@@ -63,6 +65,7 @@ class Work:
     seconds: float = 10.0
     seed: int = 0
     tracebacks: str = "Context"
+    measures: bool = False
 
     @property
     def outlasts_its_cells(self) -> bool:
@@ -72,7 +75,15 @@ class Work:
     def to_bytes(self) -> bytes:
         """Return what `from_bytes` makes the same work of."""
         cells = [(str(role), source) for role, source in self.cells]
-        values = (cells, dict(self.files), dict(self.environment), self.seconds, self.seed, self.tracebacks)
+        values = (
+            cells,
+            dict(self.files),
+            dict(self.environment),
+            self.seconds,
+            self.seed,
+            self.tracebacks,
+            self.measures,
+        )
         return encode(values, _refuse, limits=HANDED)
 
     @classmethod

@@ -42,6 +42,7 @@ KINDS: Final = {
     "always_equal": "returns what every comparison likes",
     "no_code": "hands in no code, and has the tests not run",
     "clocks": "makes slow code look fast",
+    "measured_memory": "hides what its code takes",
     "theft": "takes somebody else's answers",
     "reading_hidden_tests": "wants to see the hidden tests, or to carry them out",
     "grader_tampering": "changes the gradebook, the grader, or what starts with it",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,138 @@ def test_held_counts_what_objects_keep(engine):
     [copied] = verdicts(engine, KEEPS.format("float"), HELD.replace("Box", "lambda n: Box(n).x"))
     assert copied.outcome is Outcome.ERROR
     assert "return the student's object" in copied.message
+
+
+HIDES = {
+    "array of an earlier cell": """
+        kept = np.ones(8_000_000)
+        class Box:
+            made = 0
+            def __init__(self, n):
+                place = Box.made % 8 * n
+                Box.made += 1
+                self.x = kept[place : place + n]
+                self.x[:] = np.arange(n)
+        """,
+    "hoard that is given back": """
+        hoard = [np.ones(1_000_000) for _ in range(16)]
+        class Box:
+            def __init__(self, n):
+                hoard and hoard.pop()
+                self.x = np.arange(n, dtype=float)
+        """,
+    "shared mapping": """
+        import mmap
+        class Box:
+            def __init__(self, n):
+                self.x = np.frombuffer(mmap.mmap(-1, 8 * n), float)
+                self.x[:] = np.arange(n)
+        """,
+    "mapping that was there": """
+        import mmap
+        kept = mmap.mmap(-1, 80_000_000)
+        class Box:
+            def __init__(self, n):
+                np.frombuffer(kept, float)[:n] = np.arange(n)
+                kept.madvise(mmap.MADV_DONTNEED)
+        """,
+    "pipes": """
+        import fcntl, os
+        pipes = [os.pipe() for _ in range(40)]
+        for _, writer in pipes:
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
+        class Box:
+            made = 0
+            def __init__(self, n):
+                for _ in range(4):
+                    Box.made += 1
+                    os.write(pipes[Box.made % 40][1], bytes(1 << 20))
+        """,
+    "sockets": """
+        import socket
+        pairs = [socket.socketpair() for _ in range(36)]
+        class Box:
+            made = 0
+            def __init__(self, n):
+                for _ in range(4):
+                    Box.made += 1
+                    pairs[Box.made % 36][0].setblocking(False)
+                    pairs[Box.made % 36][0].send(bytes(100_000))
+        """,
+    "claims": """
+        class Box:
+            nbytes = itemsize = size = 0
+            def __init__(self, n):
+                self.x = np.arange(n, dtype=float)
+            def __sizeof__(self):
+                return 0
+        """,
+}
+
+
+@pytest.mark.parametrize("way", HIDES)
+def test_what_objects_keep_cannot_be_hidden(engine, way):
+    """Each keeps megabytes where a look at the memory of its process before and after sees nothing."""
+    source = "import numpy as np\nf = 1\n" + textwrap.dedent(HIDES[way])
+    [verdict] = verdicts(engine, source, HELD.replace("2_000_000", "1_500_000"))
+    assert verdict.outcome is Outcome.FAILED
+
+
+def test_files_cannot_be_written_while_something_is_measured(engine):
+    """They would be memory that no process has; before, and behind, they can."""
+    source = """
+        import numpy as np
+        def write(n):
+            with open("/tmp/some", "wb") as file:
+                file.write(bytes(n))
+        write(9)
+        class Box:
+            def __init__(self, n):
+                write(n)
+        f = 1
+        """
+    graded = run(engine, textwrap.dedent(source), HELD, after="write(9)\nprint('written')")
+    assert graded.sheet.verdicts[0].outcome is Outcome.ERROR
+    [own] = [each for each in json.loads(graded.notebook)["cells"] if each["id"] == "own"]
+    assert [each["text"] for each in own["outputs"]] == ["written\n"]
+
+
+def test_memory_that_calls_before_have_left_counts(engine):
+    """Else the first call makes room for those that are measured."""
+    source = """
+        import numpy as np
+        room = []
+        def f(x):
+            room or room.append(np.ones(6_000_000))
+            room[0][:] = np.tile(x, 6_000_000 // len(x)) if len(x) > 9 else 1
+            return float(28 * x.sum())
+        """
+    [verdict] = verdicts(engine, textwrap.dedent(source), MEMORY.replace("memory(", "f(np.ones(3))\nmemory("))
+    assert verdict.outcome is Outcome.FAILED
+
+
+def test_the_examiner_does_nothing_for_what_is_measured(engine):
+    """A function that it has lent would compute where no clock of the student's counts."""
+    lend = "def help(x):\n    return float(28 * x.sum())\nassert lend(help) is None\n"
+    source = "kept = []\ndef lend(g):\n    kept.append(g)\ndef f(x):\n    return kept[0](x)"
+    [verdict] = verdicts(engine, source, SPEED.replace("speed(", lend + "speed("))
+    assert verdict.outcome is Outcome.TAMPERED
+    assert "used an object of the test's" in verdict.message
+
+
+def test_a_child_that_is_woken_up_gives_its_parent_away(engine):
+    """It is stopped, and the measured process can send it a signal."""
+    source = """
+        import os, signal
+        child = os.fork()
+        while child == 0:
+            pass
+        def f(x):
+            os.kill(child, signal.SIGCONT)
+            return float(28 * x.sum())
+        """
+    [verdict] = verdicts(engine, textwrap.dedent(source), SPEED)
+    assert (verdict.outcome, verdict.points) == (Outcome.TAMPERED, 0)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,42 @@ def test_what_is_kept_is_its_own_memory():
         assert meter.own(servant.pid) - before < 10 * MB
 
 
+def test_what_was_there_before_a_fork_is_common_until_it_is_written():
+    """Then it is the memory alone of whoever has changed it, and nothing has grown."""
+    with servants(1) as [servant]:
+        servant.do(f"import os; a = bytearray(b'x') * {40 * MB}")
+        servant.do("import signal; child = os.fork(); child or signal.pause()")
+        common = meter.share(servant.pid)
+        resident = meter.resident(servant.pid)
+        servant.do(f"a[:] = bytes({40 * MB})")
+        written = meter.share(servant.pid)
+        assert meter.resident(servant.pid) - resident < 10 * MB
+        servant.do("os.kill(child, 9)")
+    assert common.common > 40 * MB > common.alone
+    assert written.alone - common.alone > 35 * MB
+
+
+def test_where_else_memory_may_be_is_counted_as_full():
+    """Shared mappings but the wire's own, and what is on its way through sockets and pipes."""
+    with servants(1) as [servant]:
+        assert meter.elsewhere(servant.pid, "memfd:wire") == 0
+        servant.do("import mmap, os, socket")
+        servant.do(f"private = mmap.mmap(-1, {9 * MB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")
+        servant.do(
+            f"wire = os.memfd_create('wire'); os.ftruncate(wire, {9 * MB}); w = mmap.mmap(wire, {9 * MB})"
+        )
+        assert meter.elsewhere(servant.pid, "memfd:wire") == 0
+        servant.do(f"shared = mmap.mmap(-1, {9 * MB})")
+        assert meter.elsewhere(servant.pid, "memfd:wire") == 9 * MB
+        assert meter.elsewhere(servant.pid, "memfd:other") == 18 * MB
+        servant.do("pairs = [socket.socketpair() for _ in range(20)]")
+        sockets = meter.elsewhere(servant.pid, "memfd:wire")
+        servant.do("pipes = [os.pipe() for _ in range(20)]")
+        pipes = meter.elsewhere(servant.pid, "memfd:wire")
+    assert 9 * MB < sockets < pipes
+    assert meter.elsewhere(servant.pid, "memfd:wire") == 0
+
+
 def test_all_others_stand_still_and_go_on_afterwards():
     """The one that is measured is on one processor, and they are back where they were."""
     with servants(3) as [measured, *others]:
