@@ -4,7 +4,8 @@ Both run in a snapshot behind the same wire, pinned to the same processor, with 
 stopped. The clock is the CPU time of the snapshot, and it never stops: a sample runs from the end of the one
 before until every value of the answer has arrived, so that neither work done ahead nor an answer that is late
 in coming is free. A neighbour in its box that runs meanwhile, or a question to the examiner, would be work
-that no clock counts: either ends the cell.
+that no clock counts: either ends the cell. Where the kernel lets root start processes all the same, they share
+its processor, and the clock on the wall is taken instead.
 """
 
 import contextlib
@@ -84,9 +85,11 @@ class Boxed:
     stopped: Collection[int] = ()
     _last: float = float("nan")
     _others: tuple[float, ...] = ()
+    _is_bounded: bool = True
 
     def __post_init__(self) -> None:
         self._last, self._others = meter.cpu(self.process), self._clocks()
+        self._is_bounded = meter.is_bounded(self.process)
 
     def run(self, calls: Sequence[Arguments]) -> Timed:
         """Call the function with each of these arguments, a student's own function in one request."""
@@ -104,7 +107,7 @@ class Boxed:
             self.remote.lose(Outcome.CRASHED, "the measured process ended")
         if self._clocks() != self._others:
             self.remote.lose(Outcome.TAMPERED, "another process of it ran while this one was measured")
-        return Timed(now - before, elapsed, answers)
+        return Timed(now - before if self._is_bounded else elapsed, elapsed, answers)
 
     def _clocks(self) -> tuple[float, ...]:
         """Return how long each process that has been stopped ran; -1 for those that ended."""

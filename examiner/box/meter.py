@@ -85,6 +85,12 @@ def cpu(process: int) -> float:
         return float("nan")
 
 
+def is_bounded(process: int) -> bool:
+    """Whether a limit on its processes holds: the kernel makes an exception for root, even without rights."""
+    users = (line.split()[1] for line in _lines(process, "status") if line.startswith("Uid:"))
+    return next(users, "0") != "0"
+
+
 def reset_peak(process: int) -> None:
     """Let the peak of its memory begin anew, with what it has now."""
     with contextlib.suppress(OSError):
