@@ -38,7 +38,13 @@ def course(tmp_path):
 def test_the_course_of_this_repository_is_read():
     """Its names are what the documents, the workflow and the kernel are called by."""
     course = load_course(ROOT)
-    assert [a.name for a in course.assignments] == ["01_tensor", "02_variable", "04_conv2d", "05_pooling"]
+    assert [a.name for a in course.assignments] == [
+        "01_tensor",
+        "02_variable",
+        "04_conv2d",
+        "05_pooling",
+        "12_benchmarking",
+    ]
     assert course.student.kernel == "tinytorch-student"
     assert [s.id for s in course.roster] == [f"student{i:02}" for i in range(1, 13)]
 

@@ -21,8 +21,9 @@ from statistics import median
 ERROR = 0.0005
 CONFIDENCE = 1 - 2 * ERROR
 
-# Five samples in a row, each eight times beyond a threshold, need no more company: no sample of thousands was
-# seen that far from its median (`benchmarks/flake.py` prints the farthest).
+# Five samples in a row, each eight times beyond a threshold, need no more company: of tens of thousands, one
+# was seen that far from its median, on a machine that did many things at once (`benchmarks/flake.py` prints
+# the farthest).
 GROSS_SAMPLES = 5
 GROSS = 8.0
 
