@@ -4,8 +4,8 @@ Both run in a snapshot behind the same wire, pinned to the same processor, with 
 stopped. The clock is the CPU time of the snapshot, and it never stops: a sample runs from the end of the one
 before until every value of the answer has arrived, so that neither work done ahead nor an answer that is late
 in coming is free. A neighbour in its box that runs meanwhile, or a question to the examiner, would be work
-that no clock counts: either ends the cell. Where the kernel lets root start processes all the same, they share
-its processor, and the clock on the wall is taken instead.
+that no clock counts: either ends the cell. Where the kernel lets root start processes all the same, they
+share its processor, and the clock on the wall is taken instead.
 """
 
 import contextlib
@@ -107,7 +107,8 @@ class Boxed:
             self.remote.lose(Outcome.CRASHED, "the measured process ended")
         if self._clocks() != self._others:
             self.remote.lose(Outcome.TAMPERED, "another process of it ran while this one was measured")
-        return Timed(now - before if self._is_bounded else elapsed, elapsed, answers)
+        cpu = now - before if self._is_bounded else max(now - before, elapsed)
+        return Timed(cpu, elapsed, answers)
 
     def _clocks(self) -> tuple[float, ...]:
         """Return how long each process that has been stopped ran; -1 for those that ended."""

@@ -42,8 +42,9 @@ def alone(process: int, box: Callable[[], Collection[int]], processor: int) -> I
             for each in others:
                 _signal(each, signal.SIGSTOP)
             _wait_until_stopped(others)
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(process, {processor})
+        for thread in _threads(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), {processor})
         yield frozenset(each for each in stopped if not _all_are(each, _DEAD))
     finally:
         for each in stopped:
@@ -59,11 +60,16 @@ def _wait_until_stopped(processes: Collection[int]) -> None:
 
 def _all_are(process: int, states: Collection[str]) -> bool:
     """Whether all threads of a process, if it has not ended, are in one of these states."""
-    for path in Path(f"/proc/{process}/task").glob("*/stat"):
+    for thread in _threads(process):
         with contextlib.suppress(OSError):  # it ended
-            if path.read_text(errors="replace").rpartition(") ")[2][:1] not in states:
+            if (thread / "stat").read_text(errors="replace").rpartition(") ")[2][:1] not in states:
                 return False
     return True
+
+
+def _threads(process: int) -> list[Path]:
+    """Return the folders of a process's threads; none if it ended."""
+    return [*Path(f"/proc/{process}/task").glob("*")]
 
 
 def _signal(process: int, number: int) -> None:

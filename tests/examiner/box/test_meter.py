@@ -136,10 +136,14 @@ def test_all_others_stand_still_and_go_on_afterwards():
     """The one that is measured is on one processor, and they are back where they were."""
     with servants(3) as [measured, *others]:
         everybody = [each.pid for each in (measured, *others)]
+        measured.do(
+            "import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
+        )
         with meter.alone(measured.pid, lambda: everybody, meter.a_processor()) as stopped:
             assert stopped == {each.pid for each in others}
             assert [each.state() for each in others] == ["T", "T"]
-            assert len(os.sched_getaffinity(measured.pid)) == 1
+            threads = [int(each.name) for each in Path(f"/proc/{measured.pid}/task").iterdir()]
+            assert [len(os.sched_getaffinity(each)) for each in threads] == [1, 1]
             measured.do("pass")
         for each in others:
             each.do("pass")
