@@ -23,6 +23,7 @@ from examiner.trials import TOLERANCE, Account, Kind, Result
 from examiner.verdict import Mode
 
 FOLDER: Final = "evidence"
+UNMEASURED: Final = ("Inconclusive: ", "CellTimeout: ")
 NO_REFERENCE: Final = f"NameError: name '{REFERENCE}' is not defined"
 
 
@@ -150,13 +151,19 @@ def _differences(cell: str, points: float, results: Sequence[Result]) -> Iterato
         if result.trial.kind is Kind.INSTRUCTOR:
             if one.points < points - TOLERANCE and other.points >= points - TOLERANCE:
                 yield f"examined, {who} loses {points - one.points:g} points ({one.said or one.outcome})"
-        elif one.points > other.points + TOLERANCE and not _is_kernels_own(other):
+        elif one.points > other.points + TOLERANCE and not is_kernels_own(one, other):
             yield (
                 f"{who} gets {one.points:g} points examined and {other.points:g} in the kernel "
                 f"({other.said or other.outcome})"
             )
 
 
-def _is_kernels_own(account: Account) -> bool:
-    """Whether what cost points in the kernel says nothing about a cell: no reference there, or a warning."""
-    return account.said == NO_REFERENCE or account.said.startswith("stderr: ")
+def is_kernels_own(examined: Account | None, kernel: Account) -> bool:
+    """Whether what cost points in the kernel says nothing about a cell: no reference there, or a warning.
+
+    Where something is measured, it may also be that the clock there was too coarse, or the time over: a limit
+    on CPU time makes Linux count a process's own time in ticks of milliseconds.
+    """
+    if kernel.said == NO_REFERENCE or kernel.said.startswith("stderr: "):
+        return True
+    return bool(examined and examined.measured) and kernel.said.startswith(UNMEASURED)

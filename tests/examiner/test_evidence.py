@@ -1,6 +1,7 @@
 """Which grade cells are examined, by what the trials gave in both modes, and how that is kept."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,8 @@ from examiner import evidence
 from examiner.plan import make_plan
 from examiner.trials import Account, Kind, Result, Trial
 from examiner.verdict import Mode, Outcome
+from examiner_checks.decision import Ladder
+from examiner_checks.measured import Subject
 
 CELL = "numeric_double"  # of 40 points
 
@@ -63,6 +66,15 @@ def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
 def test_what_only_a_kernel_stumbles_over_is_no_difference(tiny, said):
     """It has no reference, and takes any warning for a failure."""
     assert weighed(tiny, (Kind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.EXAMINED
+
+
+@pytest.mark.parametrize("said", ["Inconclusive: too close to call", "CellTimeout: the cell was not done"])
+def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, said):
+    """It is coarse there; where nothing was measured, the same words are a difference."""
+    subject = Subject("speed", "it", "times", Ladder.of(2.0, None))
+    measured = replace(account(40), measured=(subject.exactly(1.0),))
+    assert weighed(tiny, (Kind.AUTOMATIC, measured, account(0, said)))[0] is Mode.EXAMINED
+    assert weighed(tiny, (Kind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.KERNEL
 
 
 def ignore(done, total):
