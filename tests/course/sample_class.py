@@ -64,7 +64,9 @@ def solutions(course: Course, assignment: Assignment, wishes: Wishes) -> dict[st
     found = {cell.grade_id: cell.source for cell in original.cells if cell.is_solution and cell.is_code}
     if "style" in wishes:
         style = tomllib.loads((HERE / "styles" / f"{wishes['style']}.toml").read_text(encoding="utf-8"))
-        found |= {cell: filled(found[cell], blocks) for cell, blocks in style[assignment.name].items()}
+        found |= {
+            cell: filled(found[cell], blocks) for cell, blocks in style.get(assignment.name, {}).items()
+        }
     for mistake in wishes.get("mistakes", {}).get(assignment.name, []):
         found |= mistaken(course, assignment, original, mistake)
     return {cell: without_markers(source) for cell, source in found.items()}
