@@ -7,7 +7,7 @@ BENCH_PYTHON ?= .venv-bench/bin/python
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test lint check seeds attacks fuzz lab bench lock clean
+.PHONY: help grade release class setup test lint check seeds attacks fuzz lab bench flake lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -50,6 +50,9 @@ lint: .venv/dev.stamp  ## Style and types
 
 bench: $(BENCH_PYTHON)  ## The speed beside PyTorch's, and the headline figures
 	@for name in core autograd headline; do $(BENCH_PYTHON) -m benchmarks.$$name || exit; done
+
+flake: setup  ## How often a decision on speed is wrong; goes on where it was (an hour)
+	$(BIN)/python -m benchmarks.flake
 
 lock:  ## Pin the requirements anew, with hashes for every platform (needs uv)
 	for name in instructor dev student; do \
