@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from examiner import automatic, evidence, flakes
 from examiner.errors import ExaminerError
-from examiner.evidence import Evidence, is_kernels_own
+from examiner.evidence import Evidence, cannot_be
 from examiner.model import Assignment, Course
 from examiner.mutants import Mutant
 from examiner.plan import Plan, make_plan, solution_trials
@@ -159,7 +159,7 @@ def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str
     for cell, points in plan.points.items():
         for mode in dict.fromkeys((found.modes[cell], Mode.KERNEL)):
             account = result.account(cell, mode)
-            is_own = mode is Mode.KERNEL and account and is_kernels_own(result.examined.get(cell), account)
+            is_own = mode is Mode.KERNEL and account and cannot_be(result.examined.get(cell), account)
             if account and points - account.points > TOLERANCE and not is_own:
                 said = account.said or f"loses {points - account.points:g} points"
                 yield cell, (said, account.seed)

@@ -151,19 +151,23 @@ def _differences(cell: str, points: float, results: Sequence[Result]) -> Iterato
         if result.trial.kind is Kind.INSTRUCTOR:
             if one.points < points - TOLERANCE and other.points >= points - TOLERANCE:
                 yield f"examined, {who} loses {points - one.points:g} points ({one.said or one.outcome})"
-        elif one.points > other.points + TOLERANCE and not is_kernels_own(one, other):
+        elif one.points > other.points + TOLERANCE and not _is_kernels_own(one, other):
             yield (
                 f"{who} gets {one.points:g} points examined and {other.points:g} in the kernel "
                 f"({other.said or other.outcome})"
             )
 
 
-def is_kernels_own(examined: Account | None, kernel: Account) -> bool:
-    """Whether what cost points in the kernel says nothing about a cell: no reference there, or a warning.
+def _is_kernels_own(examined: Account, kernel: Account) -> bool:
+    """Whether what cost points in the kernel says nothing about a cell: it takes warnings for failures."""
+    return kernel.said.startswith("stderr: ") or cannot_be(examined, kernel)
 
-    Where something is measured, it may also be that the clock there was too coarse, or the time over: a limit
-    on CPU time makes Linux count a process's own time in ticks of milliseconds.
+
+def cannot_be(examined: Account | None, kernel: Account) -> bool:
+    """Whether a kernel cannot do what a cell asks: it has no reference, and is no place to measure in.
+
+    The clock there may be too coarse, or the time over: a limit on CPU time makes Linux count a process's own
+    time in ticks of milliseconds.
     """
-    if kernel.said == NO_REFERENCE or kernel.said.startswith("stderr: "):
-        return True
-    return bool(examined and examined.measured) and kernel.said.startswith(UNMEASURED)
+    is_measured = examined is not None and bool(examined.measured)
+    return kernel.said == NO_REFERENCE or (is_measured and kernel.said.startswith(UNMEASURED))
