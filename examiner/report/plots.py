@@ -1,14 +1,21 @@
 """Pictures of what was measured, for the student whose work it was."""
 
 import io
+import os
+import tempfile
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from examiner_checks.measured import Measured
+# Matplotlib writes lists of fonts into the home of whoever imports it; grading leaves nothing there.
+_CACHES: Final = tempfile.TemporaryDirectory(prefix="examiner-matplotlib-")
+os.environ.setdefault("MPLCONFIGDIR", _CACHES.name)
+
+from matplotlib.axes import Axes  # noqa: E402 - once it is said where it may write
+from matplotlib.figure import Figure  # noqa: E402
+
+from examiner_checks.measured import Measured  # noqa: E402
 
 GOOD, BAD, CALM, BASE = "#2a7f4f", "#b3402a", "#33567a", "#8a8a8a"
 DPI: Final = 80
