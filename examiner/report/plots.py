@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 # Matplotlib writes lists of fonts into the home of whoever imports it; grading leaves nothing there.
-_CACHES: Final = tempfile.TemporaryDirectory(prefix="examiner-matplotlib-")
-os.environ.setdefault("MPLCONFIGDIR", _CACHES.name)
+# The lists are read once, while it is imported.
+with tempfile.TemporaryDirectory(prefix="examiner-") as _caches:
+    os.environ.setdefault("MPLCONFIGDIR", _caches)
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-from matplotlib.axes import Axes  # noqa: E402 - once it is said where it may write
-from matplotlib.figure import Figure  # noqa: E402
-
-from examiner_checks.measured import Measured  # noqa: E402
+from examiner_checks.measured import Measured
 
 GOOD, BAD, CALM, BASE = "#2a7f4f", "#b3402a", "#33567a", "#8a8a8a"
 DPI: Final = 80
