@@ -1,6 +1,8 @@
 """Speed, growth, break-even and quality, measured in this process: what a student sees while working."""
 
 import json
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import numpy as np
@@ -219,3 +221,19 @@ def test_what_was_measured_survives_json():
     for measured in (*bench.kept, *sides.kept):
         text = json.dumps(measured.to_data(), allow_nan=False)
         assert Measured.from_data(json.loads(text)) == measured
+
+
+LIMITED = """
+import resource
+from examiner_checks.bench import Local
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+side = Local(lambda x: sum(range(x)))
+assert all(side.run([(1_000,)]).cpu > 0 for _ in range(100))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit makes only Linux count in ticks")
+def test_a_limit_on_cpu_time_does_not_make_the_clock_coarse():
+    """A box has such a limit; every call of some microseconds would take nothing, or a tick."""
+    run = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
