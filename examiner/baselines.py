@@ -100,7 +100,9 @@ class Baselines:
         if stand:
             stand.candidate.__exit__()
             self._stand = None
-        self._server = self._server or Server(self._surroundings)
+        if self._server is None:
+            self._server = Server(self._surroundings)
+            self._server.learn_to_draw()  # as the student's has
         cells = ((Role.PLAIN, text), *((Role.EXAMINED, "") for _ in range(SNAPSHOTS)))
         limits = Limits(notebook_seconds=FOREVER)  # it waits for one student after another
         candidate = self._server.start(Work(cells, self._files, seconds=limits.cell_seconds), self._bounds)

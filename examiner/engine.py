@@ -6,6 +6,7 @@ cells that need it and nothing else; what fails on our side is raised, for the c
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from examiner.baselines import Baselines
 from examiner.box.limits import Limits as Bounds
@@ -28,6 +29,12 @@ from examiner.notebook import Notebook, parse
 from examiner.passage import Passage
 from examiner.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Identity, Mode
+
+# Matplotlib itself, `%pylab`, and the words with which other libraries import it; and checks that measure, since
+# the process beside the student's has it imported, and a fork of what is larger costs more.
+DRAWS: Final = re.compile(
+    rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(|\b(?:speed|growth|break_even|memory|held)\("
+)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,8 @@ class Engine:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
             server = self._ready_server()
             versions = _versions(server.wait_until_warm())
+            if _may_draw(job):
+                server.learn_to_draw()
             with server.start(_work(job, prepared, repaired), bounds) as candidate:
                 passage = Passage(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
@@ -188,6 +197,12 @@ def document_of(job: Job) -> Mapping[str, Any]:
 def _refuse(job: Job, fact: str) -> NoReturn:
     place = f"{job.identity.student}/{job.identity.assignment}"
     raise UnreadableNotebook(place, fact, "open it in JupyterLab and save it again")
+
+
+def _may_draw(job: Job) -> bool:
+    """Whether matplotlib is likely to be imported: what is imported beforehand is a matter of time alone."""
+    programs = (content for name, content in job.files.items() if name.endswith(".py"))
+    return any(DRAWS.search(text) for text in (job.instructor, job.submitted, *programs))
 
 
 def _work(job: Job, prepared: Prepared, repaired: Repaired) -> Work:

@@ -147,7 +147,8 @@ class Box:
         home = self._ground.prepare()
         surroundings = {**(environment or {}), **self._whereabouts(home)}
         changed = None if os.environ == surroundings else surroundings
-        self._mapped = self._mapped or usage.address_space(self._ground.proc)
+        if not self._mapped:
+            self.measure()
         reader, writer = os.pipe()
         try:
             number = self._ground.fork()
@@ -167,6 +168,10 @@ class Box:
             self.end(boxed)
             raise WallsFailed(said.decode() or "the process died")
         return boxed
+
+    def measure(self) -> None:
+        """Find out how large the server is; to be called again when it has imported more."""
+        self._mapped = usage.address_space(self._ground.proc)
 
     def look_after(self, boxed: Boxed, tell: Callable[[], object]) -> bool:
         """Kill a candidate's largest process, and tell so before, if all together use too much memory.

@@ -6,6 +6,10 @@ descriptor. Messages on its link are datagrams, one job at a time:
     start + bounds as JSON, descriptors  →  started, pidfd  |  failed + reason
                                          →  killed, before one of its processes is, for all their memory
     end                                  →  (nothing)
+    draw                                 →  drawing: all candidates from now on find matplotlib imported
+
+Matplotlib waits until work comes that is likely to draw: it takes more time to import, and more of each fork,
+than all the rest.
 """
 
 import contextlib
@@ -19,7 +23,7 @@ import select
 import shutil
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -40,12 +44,10 @@ from examiner.candidate.work import ENVIRONMENT, FORBID
 MESSAGE: Final = 4096  # bytes of a datagram
 LOOK_MS: Final = 50  # between two looks at the memory of a candidate
 MOST_DESCRIPTORS: Final = 253  # the kernel's bound for one datagram
-PRELOADED: Final = ("numpy.testing", "numpy.random", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
-WARM_UP: Final = (
-    "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()",
-    "%time\nraise ValueError('imports what formats a traceback')",
-    "print(1)\n1",
-)
+PRELOADED: Final = ("numpy.testing", "numpy.random")
+WARM_UP: Final = ("%time\nraise ValueError('imports what formats a traceback')", "print(1)\n1")
+DRAWING: Final = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
+DRAW: Final = ("import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()",)
 
 
 def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
@@ -70,21 +72,13 @@ def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
     except TooFewWalls as error:
         link.send(f"refused {error}".encode())
         return
-    environment = dict(os.environ)
-    shell = warm_shell(fonts)
-    os.environ.clear()
-    os.environ.update(environment)
+    shell = warm_shell()
     lent_names()
     absent.forget(hidden, places)
-    gc.collect()
-    gc.freeze()
-    _do_what_forks_do()
-    pages.let_go(arenas)
-    pages.use_huge_pages(proc)
-    os.close(proc)
+    _settle(arenas, proc)
     warm = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
     link.send(b"ready " + json.dumps(warm).encode())
-    _answer(link, box, shell)
+    _answer(link, box, shell, partial(_learn_to_draw, shell, fonts, proc))
 
 
 def _read_fonts(caches: str) -> dict[str, bytes]:
@@ -92,28 +86,61 @@ def _read_fonts(caches: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(caches).glob("fontlist-*.json")} if caches else {}
 
 
-def warm_shell(fonts: dict[str, bytes]) -> RecordingShell:
-    """Return a shell that has imported the modules that exist, and has drawn and failed once."""
-    home = Path(tempfile.mkdtemp())
+def warm_shell() -> RecordingShell:
+    """Return a shell that has imported the modules that exist, and has failed once."""
+    with _at_home({}):
+        shell = recording_shell()
+        _warm_up(shell, PRELOADED, WARM_UP)
+    return shell
+
+
+def _learn_to_draw(shell: RecordingShell, fonts: Mapping[str, bytes], proc: int) -> None:
+    """Import what draws with the shell there, so that figures are shown at the end of a cell; draw once."""
+    arenas = pages.line_up()
+    with _at_home(fonts):
+        _warm_up(shell, DRAWING, DRAW)
+    _settle(arenas, proc)
+
+
+@contextlib.contextmanager
+def _at_home(files: Mapping[str, bytes]) -> Iterator[None]:
+    """Have a home with these files, where libraries keep what they keep, and no trace of it afterwards."""
+    environment, home = dict(os.environ), Path(tempfile.mkdtemp())
     os.environ.update(HOME=str(home), MPLCONFIGDIR=str(home), IPYTHONDIR=str(home / "ipython"))
-    for name, content in fonts.items():
+    for name, content in files.items():
         (home / name).write_bytes(content)
-    shell = recording_shell()
-    for module in PRELOADED:  # with the shell there, so that figures are shown at the end of a cell
+    try:
+        yield
+    finally:
+        shutil.rmtree(home)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def _warm_up(shell: RecordingShell, modules: Iterable[str], cells: Iterable[str]) -> None:
+    """Import those of the modules that exist, run the cells, and forget what they left."""
+    for module in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
     names = dict(shell.user_ns)
-    for cell in WARM_UP:
+    for cell in cells:
         shell.recorder.open(0)
         shell.run_cell(cell)  # type: ignore[no-untyped-call]
     shell.user_ns.clear()
     shell.user_ns.update(names)
     shell.record_anew()
-    shutil.rmtree(home)
-    return shell
 
 
-def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
+def _settle(arenas: Any, proc: int) -> None:
+    """Lay out what is imported for cheap forks."""
+    gc.collect()
+    gc.freeze()
+    _do_what_forks_do()
+    pages.let_go(arenas)
+    pages.use_huge_pages(proc)
+
+
+def _answer(link: socket.socket, box: Box, shell: RecordingShell, learn_to_draw: Callable[[], None]) -> None:
     boxed: Boxed | None = None
     while True:
         if boxed is not None:
@@ -132,6 +159,10 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell) -> None:
             return
         if verb == b"start":
             boxed = _start(link, box, shell, _limits(bounds), descriptors)
+        elif verb == b"draw":
+            learn_to_draw()
+            box.measure()
+            link.send(b"drawing")
 
 
 def _do_what_forks_do() -> None:

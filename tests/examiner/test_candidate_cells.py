@@ -120,6 +120,18 @@ def test_a_figure_is_displayed_when_its_cell_ends(engine):
     assert figure["data"]["image/png"].startswith("iVBOR")
 
 
+def test_a_figure_that_nobody_expected_is_the_same():
+    """What draws is imported before a fork only where the text says that it will be needed."""
+    drawn, secret = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", '"matpl" "otlib"'
+    unexpected = f'plt = __import__({secret} ".pyp" "lot", fromlist=[""])\ngetattr(plt, "pl" "ot")([1, 2]);'
+    is_there = f"import sys\n{secret} in sys.modules"
+    with Engine(Surroundings(PYTHON), b"secret") as engine:
+        [[before], [*_, figure]] = outputs(engine, is_there, unexpected)
+        [[after], [expected]] = outputs(engine, is_there, drawn)
+    assert [each["data"]["text/plain"] for each in (before, after)] == ["False", "True"]
+    assert figure == expected
+
+
 def test_a_display_can_be_updated_from_a_later_cell(engine):
     """Progress bars do that."""
     first, second = outputs(engine, "shown = display('old', display_id=True)", "shown.update('new')")
