@@ -111,8 +111,9 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     graded, failed = grading.grade(course, desk, cases, todo, wish.workers, watch)
     rebuild.keep_edits(course)
     stale = () if wish.regrade else tuple(case.submission for case in cases if case.is_stale)
-    faults |= failed | _penalize(course, submissions, wish, watch)
-    return Run(course, wish, read_grades(course), tuple(submissions), faults, stale, graded, gathered)
+    grades, unpenalized = _penalize(course, submissions, wish, watch)
+    faults |= failed | unpenalized
+    return Run(course, wish, grades, tuple(submissions), faults, stale, graded, gathered)
 
 
 def release(course: Course, wish: Wish, watch: Watch) -> None:
@@ -227,8 +228,18 @@ def _paper(course: Course, assignment: Assignment) -> Paper:
     return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]}, modes)
 
 
-def _penalize(course: Course, submissions: Iterable[Submission], wish: Wish, watch: Watch) -> Faults:
-    """Have nbgrader assign the penalties of late submissions that were graded since it last did."""
+def _penalize(
+    course: Course, submissions: Iterable[Submission], wish: Wish, watch: Watch
+) -> tuple[Grades, Faults]:
+    """Have nbgrader assign the penalties of late submissions that were graded since it last did.
+
+    Returns
+    -------
+    Grades
+        What the gradebook says then. To read it takes as long as the class is large.
+    dict from Submission to ExaminerError
+        What could not be penalized, and why.
+    """
     grades = read_grades(course)
     known = {each: records.read(course, each) for each in submissions}
     late = [
@@ -244,7 +255,7 @@ def _penalize(course: Course, submissions: Iterable[Submission], wish: Wish, wat
         else:
             record = known[step.what]
             records.write(course, step.what, replace(record, penalized=record.filing))
-    return faults
+    return read_grades(course) if late else grades, faults
 
 
 def _explain(

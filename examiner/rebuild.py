@@ -23,6 +23,7 @@ from examiner.sheets import Filing
 from examiner.staging import staging
 
 _ENTRIES: Final = {tables.grade: ("manual_score", "extra_credit"), tables.comment: ("manual_comment",)}
+_ALL: Final = sa.true()
 
 
 @dataclass(frozen=True, order=True)
@@ -127,7 +128,7 @@ def _keep_edits(course: Course, old: sa.Connection | None) -> tuple[Edits, list[
             filed |= dict(_edits_from(json.loads(sheets.checked(path))))
         except (OSError, ValueError, KeyError, TypeError) as error:
             damaged.append(sheets.set_aside(path, error))
-    now = _edits(old) if old is not None else {}
+    now = _edits(old, entered_alone=not filed) if old is not None else {}
     changed = {spot: edit for spot, edit in now.items() if edit != filed.get(spot, Edit())}
     if changed:
         data = [asdict(spot) | asdict(edit) for spot, edit in sorted(changed.items())]
@@ -141,18 +142,21 @@ def _edits_from(data: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Spot, Edit]
         yield Spot(**spot), Edit(**edit)
 
 
-def _edits(connection: sa.Connection) -> dict[Spot, Edit]:
-    """Return what persons have entered at each cell, nothing included."""
+def _edits(connection: sa.Connection, *, entered_alone: bool = False) -> dict[Spot, Edit]:
+    """Return what persons have entered at each cell, or only where it is something."""
     found: dict[Spot, Edit] = {}
     for table, names in _ENTRIES.items():
-        for spot, row in _rows(connection, table):
+        entered = sa.or_(*(table.c[name].is_not(None) for name in names)) if entered_alone else _ALL
+        for spot, row in _rows(connection, table, entered):
             values = {name: getattr(row, name) for name in names}
             found[spot] = replace(found.get(spot, Edit()), **values)
     return found
 
 
-def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[Spot, sa.Row[Any]]]:
-    """Yield the rows of grades or comments with their spots."""
+def _rows(
+    connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool] = _ALL
+) -> Iterator[tuple[Spot, sa.Row[Any]]]:
+    """Yield rows of grades or comments with their spots."""
     book, work = tables.submitted_notebook, tables.submission
     query = (
         sa.select(
@@ -167,6 +171,7 @@ def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[Spot, sa
         .join(tables.notebook, tables.notebook.c.id == book.c.notebook_id)
         .join(work, work.c.id == book.c.assignment_id)
         .join(tables.assignment, tables.assignment.c.id == work.c.assignment_id)
+        .where(which)
     )
     for row in connection.execute(query):
         yield Spot(row.student, row.assignment, row.notebook, row.cell), row
