@@ -30,7 +30,7 @@ from examiner.passage import Passage
 from examiner.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Identity, Mode
 
-# Matplotlib itself, `%pylab`, and the words with which other libraries import it; and checks that measure, since
+# Matplotlib itself, `%pylab`, the words with which other libraries import it; and checks that measure, since
 # the process beside the student's has it imported, and a fork of what is larger costs more.
 DRAWS: Final = re.compile(
     rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(|\b(?:speed|growth|break_even|memory|held)\("
