@@ -44,7 +44,7 @@ CHECK_EPILOG = """
 
   examiner check 04_conv2d --verbose              one of them, with what each mutant lost
 
-  examiner check --repeat 3 --json gate.json      as in continuous integration
+  examiner check --known --json gate.json         as in continuous integration
 
   examiner check --only-solution --repeat 300     whether a draw of numbers can cost points
 

@@ -19,6 +19,7 @@ from examiner.verdict import Mode
 
 MUTANTS = Path("tests", "mutants")
 FIRST: Final = (Kind.REACH, Kind.OBSERVED, Kind.RELEASE)
+WHOLE_RUNS: Final = 3  # of the solution; what a demonstration shows hardly depends on the seed
 MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
 AUTOMATIC_RUNTIME = Path(__file__).parent / "candidate" / "automatic.py"
 
@@ -185,10 +186,10 @@ def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
 
 
 def solution_trials(plan: Plan, repeat: int, modes: Mapping[str, Mode] | None = None) -> Iterator[Trial]:
-    """Yield runs of the instructor's solution, each with its own seed; with modes, without demonstrations."""
+    """Yield runs of the instructor's solution, each with its own seed; a few show all that there is to see."""
     for number in range(repeat):
-        name, seed = f"run {number + 1}", f"{plan.name}-{number}"
-        yield Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=modes is not None, modes=modes)
+        name, seed, is_bare = f"run {number + 1}", f"{plan.name}-{number}", number >= WHOLE_RUNS
+        yield Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
 
 
 def _watched(cell: str, source: str) -> str:

@@ -31,14 +31,9 @@ def test_the_evidence_in_git_is_about_the_assignment_as_it_is(assignment):
 
 @pytest.mark.course
 def test_no_assignment_breaches_its_gate():
-    """Solution 100 % three times, release 0, every known mistake costs what it should.
+    """The solution has all points ten times, the release none, every known mistake costs what it should.
 
-    Each cell is judged where the evidence in git says; `make check` gathers that anew.
+    Each cell is judged where the evidence in git says; `make check` gathers that anew, and `make seeds` runs
+    the solutions three hundred times.
     """
-    check("--known", "--repeat", "3")
-
-
-@pytest.mark.course
-def test_solutions_get_all_points_whatever_numbers_are_drawn():
-    """Ten times here; `make seeds` does it three hundred times."""
-    check("--only-solution", "--repeat", "10")
+    check("--known")

@@ -15,14 +15,28 @@ from typing import Any, Protocol
 
 from examiner_checks.measured import Measured
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
 
 # Bound here, so that a clock patched later is not the one that is read. A coarse CPU clock (as on Windows)
 # says less than the one on the wall.
 _FINE = 1e-4  # seconds
-_cpu = time.process_time if time.get_clock_info("process_time").resolution < _FINE else time.perf_counter
-_wall = time.perf_counter
+_process = time.process_time if time.get_clock_info("process_time").resolution < _FINE else time.perf_counter
+_thread, _wall = time.thread_time, time.perf_counter
+
+
+def _cpu() -> float:
+    """Return the CPU seconds of this process.
+
+    Where CPU time is limited, Linux counts a process in ticks of milliseconds, a thread as finely as ever.
+    """
+    is_limited = resource and resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
+    return _thread() if is_limited else _process()
 
 
 @dataclass(frozen=True)
