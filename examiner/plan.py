@@ -186,7 +186,7 @@ def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
 
 
 def solution_trials(plan: Plan, repeat: int, modes: Mapping[str, Mode] | None = None) -> Iterator[Trial]:
-    """Yield runs of the instructor's solution, each with its own seed; a few show all that there is to see."""
+    """Yield runs of the instructor's solution, with seeds of their own; a few show all that there is."""
     for number in range(repeat):
         name, seed, is_bare = f"run {number + 1}", f"{plan.name}-{number}", number >= WHOLE_RUNS
         yield Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
