@@ -44,6 +44,7 @@ def test_the_course_of_this_repository_is_read():
         "04_conv2d",
         "05_pooling",
         "08_acceleration",
+        "09_quantization",
         "11_caching",
         "12_benchmarking",
     ]
