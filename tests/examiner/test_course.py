@@ -45,6 +45,7 @@ def test_the_course_of_this_repository_is_read():
         "05_pooling",
         "08_acceleration",
         "09_quantization",
+        "10_pruning",
         "11_caching",
         "12_benchmarking",
     ]
