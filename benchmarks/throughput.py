@@ -63,7 +63,7 @@ for line in sys.stdin:
 FLOOR = """
 import contextlib, gc, io, json, os, sys, time
 os.environ.update(OPENBLAS_NUM_THREADS="1", MPLBACKEND="module://matplotlib_inline.backend_inline")
-import numpy.random, numpy.testing, matplotlib.pyplot
+import numpy.random, numpy.testing
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 config = Config()
@@ -242,6 +242,19 @@ def rounds(count: int, stock_each: int, each: int, workers: int) -> Iterator[dic
             yield found
 
 
+def flatness(many: int, few: int, workers: int) -> dict[str, float]:
+    """Return the milliseconds of a submission where there are few, then many, then as few again.
+
+    Every turn is a course of its own, so that its gradebook grows from nothing.
+    """
+    found = {}
+    for name, count in (("few", few), ("many", many), ("few again", few)):
+        with ExitStack() as stack:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            found[name] = 1e3 * whole_side(stack, root, workers, count)(range(count)) / count
+    return found
+
+
 def spread(values: list[float]) -> str:
     """Return the median and the range of some values."""
     return f"{statistics.median(values):8.1f}  [{min(values):.1f} … {max(values):.1f}]"
@@ -254,6 +267,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stock", type=int, default=2, help="submissions that nbgrader grades in each round")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--many", type=int, default=2000, help="a class that is to cost as much for each")
     options = parser.parse_args()
     print(f"{options.submissions} submissions, {options.workers} workers on {os.cpu_count()} cores; ms each")
     found = []
@@ -266,13 +280,24 @@ def main() -> None:
     print(f"examiner's rate, times stock    {spread(faster)}   goal {GOAL}, needed {NEEDED}")
     print(f"its cost, times the floor's     {spread(dearer)}   goal {FLOOR_GOAL}")
     print(f"the engine's rate, times stock  {spread(alone)}")
+    flat = flatness(options.many, options.submissions, options.workers)
+    growth = flat["many"] / statistics.mean((flat["few"], flat["few again"]))
+    print(f"cost of one of {options.many}, times one of {options.submissions}'s  {growth:.2f}   goal 1.10")
+    print("  " + "  ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in flat.items()))
     with tempfile.TemporaryDirectory() as folder:
         spent = places(50, Path(folder))
     print("where the time of a submission goes, ms on one worker")
     for place, milliseconds in spent.items():
         print(f"  {place:<50} {milliseconds:7.2f}")
     RESULTS.mkdir(exist_ok=True)
-    result = {"rounds": found, "times_stock": faster, "times_floor": dearer, "engine": alone, "ms": spent}
+    result = {
+        "rounds": found,
+        "times_stock": faster,
+        "times_floor": dearer,
+        "engine": alone,
+        "flat": flat,
+        "ms": spent,
+    }
     (RESULTS / "throughput.json").write_text(json.dumps(result, indent=1) + "\n")
 
 

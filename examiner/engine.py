@@ -30,11 +30,10 @@ from examiner.passage import Passage
 from examiner.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Identity, Mode
 
-# Matplotlib itself, `%pylab`, the words with which other libraries import it; and checks that measure, since
-# the process beside the student's has it imported, and a fork of what is larger costs more.
-DRAWS: Final = re.compile(
-    rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(|\b(?:speed|growth|break_even|memory|held)\("
-)
+# Matplotlib itself, `%pylab`, and the words with which other libraries import it.
+DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
+# Checks that measure: the process beside the student's has imported what draws, and is as large for it.
+MEASURES: Final = re.compile(rb"\b(?:speed|growth|break_even|memory|held)\(")
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,8 @@ def _refuse(job: Job, fact: str) -> NoReturn:
 def _may_draw(job: Job) -> bool:
     """Whether matplotlib is likely to be imported: what is imported beforehand is a matter of time alone."""
     programs = (content for name, content in job.files.items() if name.endswith(".py"))
-    return any(DRAWS.search(text) for text in (job.instructor, job.submitted, *programs))
+    texts = (job.instructor, job.submitted, *programs)
+    return bool(MEASURES.search(job.instructor)) or any(DRAWS.search(text) for text in texts)
 
 
 def _work(job: Job, prepared: Prepared, repaired: Repaired) -> Work:
