@@ -86,6 +86,7 @@ class Boxed:
     _last: float = float("nan")
     _others: tuple[float, ...] = ()
     _is_bounded: bool = True
+    _keeps_freed: bool = False
 
     def __post_init__(self) -> None:
         self._last, self._others = meter.cpu(self.process), self._clocks()
@@ -93,6 +94,12 @@ class Boxed:
 
     def run(self, calls: Sequence[Arguments]) -> Timed:
         """Call the function with each of these arguments, a student's own function in one request."""
+        if not self._keeps_freed:
+            self.remote.ask("keep freed")
+            self._keeps_freed = True
+        return self._run(calls)
+
+    def _run(self, calls: Sequence[Arguments]) -> Timed:
         wall = time.perf_counter()
         with self.remote.without_questions():
             if type(self.function) is Proxy:
@@ -121,10 +128,10 @@ class Boxed:
         What the student's cells have left counts as taken if it is written to or given back, and so does all
         that calls before have left: else a call has for nothing what was there.
         """
-        self.remote.ask("settle")
+        self._give_back()
         meter.reset_peak(self.process)
         before = meter.resident(self.process)
-        [answer] = self.run([arguments]).answers
+        [answer] = self._run([arguments]).answers
         peak, share = meter.peak(self.process), meter.share(self.process)
         return max(0, peak - before, self._more(peak - share.common)), answer
 
@@ -136,14 +143,18 @@ class Boxed:
         AuthorError
             If they are copied to here instead of being kept there.
         """
-        self.remote.ask("settle")
+        self._give_back()
         before = meter.own(self.process)
         kept = [self._kept(each) for each in arguments]
-        self.remote.ask("settle")  # which lets go of the last arguments, too
+        self._give_back()  # which lets go of the last arguments, too
         after = meter.own(self.process)
         if any(type(each) is not Proxy for each in kept):
             self.remote.refuse("what held() makes is kept by the student's code: return the student's object")
         return max(0, after - before, self._more(meter.share(self.process).alone))
+
+    def _give_back(self) -> None:
+        self.remote.ask("give back")
+        self._keeps_freed = False
 
     def _more(self, alone: int) -> int:
         """Return how much more is its own than before the first call, and what may be hidden elsewhere."""
@@ -158,9 +169,9 @@ class Boxed:
 class _Baseline(Boxed):
     """A function of the instructor's; what it raises is no student's error."""
 
-    def run(self, calls: Sequence[Arguments]) -> Timed:
+    def _run(self, calls: Sequence[Arguments]) -> Timed:
         try:
-            return super().run(calls)
+            return super()._run(calls)
         except Exception as error:
             raise AuthorError(f"the baseline raised {type(error).__name__}: {error}; {_ALONE}") from error
 

@@ -38,8 +38,9 @@ UNARY: Final = {
 }
 
 
-_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE: Final = 64 << 10  # bytes
+_LARGEST: Final = 32 << 20  # bytes; glibc takes no higher threshold
 _LIBC: Final = ctypes.CDLL(None) if hasattr(ctypes.CDLL(None), "malloc_trim") else None
 
 
@@ -77,15 +78,27 @@ class _Nowhere(io.TextIOBase):
 NOWHERE: Final = _Nowhere()
 
 
-def settle_allocator() -> None:
-    """Have large arrays taken from the system and given back at once, as long as this process lives.
+def give_back() -> None:
+    """Have large arrays taken from the system and given back at once.
 
     The allocator of glibc keeps what was freed for the next who asks; then nobody sees from outside what a
     call needs.
     """
     if _LIBC is not None:
         _LIBC.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        _LIBC.mallopt(_M_TRIM_THRESHOLD, _LARGE)
         _LIBC.malloc_trim(0)
+
+
+def keep_freed() -> None:
+    """Have all arrays but the largest taken from what was freed before.
+
+    Else the same call is a third slower in one process than in the next: it depends on what happens to lie at
+    the end of the heap whether that is given back after each call, and every page of it asked for again.
+    """
+    if _LIBC is not None:
+        _LIBC.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        _LIBC.mallopt(_M_TRIM_THRESHOLD, _LARGEST)
 
 
 def _exit(manager: Any, name: str | None) -> bool:
@@ -118,7 +131,8 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "value": lambda a: a,
     "map": lambda f, calls: [f(*args) for args in calls],
     "carry": lambda _there, back: back,
-    "settle": settle_allocator,
+    "give back": give_back,
+    "keep freed": keep_freed,
 }
 
 

@@ -115,6 +115,25 @@ def test_a_function_equal_to_the_baseline_passes_and_one_of_three_times_its_time
     assert 2 < triple.measured[0].middle < 4.5
 
 
+FAULTS = """
+import resource
+import numpy as np
+
+def f(x):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    [np.ones(30_000) for _ in range(8)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+"""
+COUNT = "faults = []\ndef keep(got, _):\n    faults.append(got)\n"
+COUNT += "speed(f, loop, drawn, at_most=100, check=keep)\nassert max(faults[-10:]) < 20, faults"
+
+
+def test_a_call_that_is_timed_uses_memory_that_was_freed_before(engine):
+    """Else the 470 pages of such arrays are given back after each call, where nothing lies behind them."""
+    [verdict] = verdicts(engine, FAULTS, BEFORE + LOOP + DRAWN + COUNT)
+    assert verdict.outcome is Outcome.PASSED, verdict.message
+
+
 @pytest.mark.parametrize(
     ("solution", "outcome", "points"),
     [(VECTOR, Outcome.PASSED, 2), (TRIPLE, Outcome.PARTIAL, 1), (SLOW, Outcome.FAILED, 0)],
