@@ -33,7 +33,8 @@ check: setup  ## Hold every assignment against its gate
 seeds: setup  ## The solutions of all assignments with 300 seeds each
 	@$(BIN)/examiner check --only-solution --repeat 300
 
-test: lint setup  ## Everything that has to hold
+test: .venv/dev.stamp  ## Everything that has to hold
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
 	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder
 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
