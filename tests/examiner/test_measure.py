@@ -315,9 +315,10 @@ def test_what_objects_keep_cannot_be_hidden(engine, way):
 def test_files_cannot_be_written_while_something_is_measured(engine):
     """They would be memory that no process has; before, and behind, they can."""
     source = """
+        import tempfile
         import numpy as np
         def write(n):
-            with open("/tmp/some", "wb") as file:
+            with open(tempfile.gettempdir() + "/some", "wb") as file:
                 file.write(bytes(n))
         write(9)
         class Box:
