@@ -12,7 +12,7 @@ from examiner.errors import ExaminerError
 from examiner.evidence import Evidence, cannot_be
 from examiner.model import Assignment, Course
 from examiner.mutants import Mutant
-from examiner.plan import Plan, make_plan, solution_trials
+from examiner.plan import Plan, make_plan, solution_trial
 from examiner.rehearsal import Progress, Results, rehearse, run
 from examiner.trials import LAST, TOLERANCE, Breach, Kind, Report, Result, Tried, same, shown
 from examiner.verdict import Mode
@@ -66,7 +66,11 @@ def try_seeds(
     """Try the instructor's solutions alone, in the mode that each cell gets, with as many seeds."""
     plans = [make_plan(course, assignment) for assignment in assignments]
     known = {plan.name: _known(plan) for plan in plans}
-    trials = (each for plan in plans for each in solution_trials(plan, repeat, known[plan.name].modes))
+    trials = (
+        solution_trial(plan, number, is_bare=True, modes=known[plan.name].modes)
+        for plan in plans
+        for number in range(repeat)
+    )
     results: dict[str, list[Result]] = {plan.name: [] for plan in plans}
     for result in run(course, plans, trials, repeat * len(plans), workers, progress):
         results[result.trial.plan].append(result)

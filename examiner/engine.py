@@ -33,7 +33,7 @@ from examiner.verdict import GradeSheet, Identity, Mode
 # Matplotlib itself, `%pylab`, and the words with which other libraries import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
 # Checks that measure: the process beside the student's has imported what draws, and is as large for it.
-MEASURES: Final = re.compile(rb"\b(?:speed|growth|break_even|memory|held)\(")
+MEASURES: Final = re.compile(rb"(?:speed|growth|break_even|memory|held)\(")
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,7 @@ def _is_kernels_own(examined: Account, kernel: Account) -> bool:
 def cannot_be(examined: Account | None, kernel: Account) -> bool:
     """Whether a kernel cannot do what a cell asks: it has no reference, and is no place to measure in.
 
-    The clock there may be too coarse, or the time over: a limit on CPU time makes Linux count a process's own
-    time in ticks of milliseconds.
+    Others run beside a kernel: what is clear in a box may stay open there, or take too long.
     """
     is_measured = examined is not None and bool(examined.measured)
     return kernel.said == NO_REFERENCE or (is_measured and kernel.said.startswith(UNMEASURED))

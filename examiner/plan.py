@@ -182,14 +182,16 @@ def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
     yield Trial(name, Kind.OBSERVED, Kind.OBSERVED, seed=name, sources=watched, last=automatic.TELL)
     blanks = {cell: blank(source) for cell, source in solutions.items()}
     yield Trial(name, Kind.RELEASE, Kind.RELEASE, seed=name, sources=blanks)
-    yield from solution_trials(plan, repeat)
+    for number in range(min(repeat, WHOLE_RUNS)):
+        yield solution_trial(plan, number, is_bare=False)
 
 
-def solution_trials(plan: Plan, repeat: int, modes: Mapping[str, Mode] | None = None) -> Iterator[Trial]:
-    """Yield runs of the instructor's solution, with seeds of their own; a few show all that there is."""
-    for number in range(repeat):
-        name, seed, is_bare = f"run {number + 1}", f"{plan.name}-{number}", number >= WHOLE_RUNS
-        yield Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
+def solution_trial(
+    plan: Plan, number: int, *, is_bare: bool, modes: Mapping[str, Mode] | None = None
+) -> Trial:
+    """Return a run of the instructor's solution, with a seed of its own."""
+    name, seed = f"run {number + 1}", f"{plan.name}-{number}"
+    return Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
 
 
 def _watched(cell: str, source: str) -> str:
@@ -201,7 +203,7 @@ def _watched(cell: str, source: str) -> str:
 
 @dataclass(frozen=True)
 class Known:
-    """What the first trials have shown, for the mutants.
+    """What the first trials have shown, for those that come after.
 
     Parameters
     ----------
@@ -215,8 +217,10 @@ class Known:
     is_bare: bool = False
 
 
-def mutant_trials(plan: Plan, known: Callable[[], Known]) -> Iterator[Trial]:
-    """Yield every wrong version, with the grade cells that it reaches by what is known by then."""
+def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Iterator[Trial]:
+    """Yield the other runs of the solution, and every wrong version, by what is known when each starts."""
+    for number in range(WHOLE_RUNS, repeat):
+        yield solution_trial(plan, number, is_bare=known().is_bare)
     name, solutions, seconds = plan.name, solutions_of(plan.notebook), plan.patience
     for mutant in plan.mutants:
         sources, seed, now = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()

@@ -20,7 +20,7 @@ from examiner.engine import Engine, Graded, Job
 from examiner.errors import ExaminerError, PlatformFault
 from examiner.model import Course, Key, Limits
 from examiner.notebook import mark
-from examiner.plan import Known, Plan, count, first_trials, mutant_trials
+from examiner.plan import Known, Plan, count, first_trials, further_trials
 from examiner.trials import LAST, Account, Kind, Result, Seen, Trial
 from examiner.verdict import Identity, Mode, Outcome, Verdict
 from examiner.worker import load_package
@@ -100,11 +100,11 @@ def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
 
 
 def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:
-    """Yield all trials, those first that tell what mutants need not be tried on."""
+    """Yield all trials, those first that tell what need not be run for others."""
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
     yield from sorted(first, key=lambda trial: trial.kind is not Kind.REACH)
     for plan in plans:
-        yield from mutant_trials(plan, partial(_known, plan, found[plan.name]))
+        yield from further_trials(plan, repeat, partial(_known, plan, found[plan.name]))
 
 
 def _known(plan: Plan, results: Results) -> Known:

@@ -32,20 +32,20 @@ def cell(number, source, marks):
     return {**blank, "id": f"c{number}", "metadata": metadata, "source": source}
 
 
-def graded(engine, sources, marks, modes=(), seconds=10):
+def graded(engine, sources, marks, modes=(), seconds=10, files=None):  # noqa: PLR0913, PLR0917
     """Return what the engine makes of a notebook with these cells."""
     cells = [cell(number, source, marks) for number, source in enumerate(sources)]
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     notebook = json.dumps(document).encode()
     identity = Identity("course", "student", "assignment", "", Key("digest", "", ""))
     return engine.run(
-        Job(identity, notebook, notebook, {}, Limits(seconds), dict.fromkeys(modes, Mode.KERNEL))
+        Job(identity, notebook, notebook, files or {}, Limits(seconds), dict.fromkeys(modes, Mode.KERNEL))
     )
 
 
-def outputs(engine, *sources):
+def outputs(engine, *sources, files=None):
     """Return the outputs of each of a student's cells."""
-    executed = json.loads(graded(engine, sources, {}).notebook)
+    executed = json.loads(graded(engine, sources, {}, files=files).notebook)
     return [cell["outputs"] for cell in executed["cells"]]
 
 
@@ -121,12 +121,13 @@ def test_a_figure_is_displayed_when_its_cell_ends(engine):
 
 
 def test_a_figure_that_nobody_expected_is_the_same():
-    """What draws is imported before a fork only where the text says that it will be needed."""
+    """What draws is imported beforehand only where a notebook may need it, the checks beside it aside."""
     drawn, secret = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", '"matpl" "otlib"'
     unexpected = f'plt = __import__({secret} ".pyp" "lot", fromlist=[""])\ngetattr(plt, "pl" "ot")([1, 2]);'
     is_there = f"import sys\n{secret} in sys.modules"
     with Engine(Surroundings(PYTHON), b"secret") as engine:
-        [[before], [*_, figure]] = outputs(engine, is_there, unexpected)
+        checks = {"examiner_checks/performance.py": b"def speed():\n    pass\n"}
+        [[before], [*_, figure]] = outputs(engine, is_there, unexpected, files=checks)
         [[after], [expected]] = outputs(engine, is_there, drawn)
     assert [each["data"]["text/plain"] for each in (before, after)] == ["False", "True"]
     assert figure == expected

@@ -119,6 +119,21 @@ def test_a_cell_without_points_must_run_too(tiny, report):
     )
 
 
+SHOWN = "import numpy as np\nshown = []\ndef show(x): shown.append(x)"
+
+
+def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(tiny, report):
+    """What its calls change inside cannot be seen from its text."""
+    tiny.edit("setup", "import numpy as np", SHOWN)
+    tiny.edit("numeric_double", "x + x)", "x + x)\nassert len(shown) == 1")
+    document = json.loads(tiny.path.read_text())
+    [place] = [i for i, cell in enumerate(document["cells"]) if cell["id"] == "numeric_double"]
+    demo = {"id": "demo", "cell_type": "code", "source": "show(double(1))", "outputs": []}
+    document["cells"].insert(place, demo | {"metadata": {}, "execution_count": None})
+    tiny.path.write_text(json.dumps(document))
+    assert report(6).perfect_runs == 6
+
+
 def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
     """It would abort the grading of every right submission."""
     tiny.edit("interface_start", "### END HIDDEN TESTS", "21\n### END HIDDEN TESTS")

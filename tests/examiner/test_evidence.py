@@ -70,7 +70,7 @@ def test_what_only_a_kernel_stumbles_over_is_no_difference(tiny, said):
 
 @pytest.mark.parametrize("said", ["Inconclusive: too close to call", "CellTimeout: the cell was not done"])
 def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, said):
-    """It is coarse there; where nothing was measured, the same words are a difference."""
+    """Others run beside it; where nothing was measured, the same words are a difference."""
     subject = Subject("speed", "it", "times", Ladder.of(2.0, None))
     measured = replace(account(40), measured=(subject.exactly(1.0),))
     assert weighed(tiny, (Kind.AUTOMATIC, measured, account(0, said)))[0] is Mode.EXAMINED

@@ -32,7 +32,7 @@ BEFORE = "import numpy as np\nfrom examiner_checks import award, growth, held, m
 DRAWN = "random = rng('x')\ndef drawn(size=1000):\n    return (random.normal(size=size),)\n"
 SPEED = BEFORE + LOOP + DRAWN + "speed(f, loop, drawn, at_most=1.25, what='your f', hint='Faster.')"
 LADDER = f"{BEFORE}{LOOP}{DRAWN}def turns(x):\n    return [loop(x) for _ in range(16)][0]\n"
-LADDER += "speed(f, turns, drawn, at_least={12: 2, 2: 1}, hint='Faster.')\naward(0)"
+LADDER += "speed(f, turns, drawn, at_least={30: 2, 2: 1}, hint='Faster.')\naward(0)"
 
 EQUAL = LOOP.replace("loop", "f")
 TRIPLE = f"{EQUAL}g = f\ndef f(x):\n    return [g(x) for _ in range(3)][0]"
@@ -115,6 +115,19 @@ def test_a_function_equal_to_the_baseline_passes_and_one_of_three_times_its_time
     assert 2 < triple.measured[0].middle < 4.5
 
 
+DRAWS = "import sys\ndef {name}(x):\n    return float('matpl' + 'otlib' in sys.modules)\n"
+
+
+def test_both_sides_are_forks_of_processes_that_have_imported_what_draws():
+    """A fork of a larger process costs more; neither text says a word of drawing."""
+    test = f"{BEFORE}{DRAWS.format(name='base')}{DRAWN}seen = []\n"
+    test += "speed(f, base, drawn, at_most=100, check=lambda *both: seen.append(both))\n"
+    test += "assert set(seen) == {(1.0, 1.0)}, seen"
+    with Engine(Surroundings(PYTHON), b"secret") as engine:
+        [verdict] = verdicts(engine, DRAWS.format(name="f"), test)
+    assert verdict.outcome is Outcome.PASSED, verdict.message
+
+
 FAULTS = """
 import resource
 import numpy as np
@@ -144,7 +157,7 @@ def test_a_ladder_gives_the_points_of_the_best_rung_that_is_reached(engine, solu
     [verdict] = verdicts(engine, solution, LADDER)
     assert (verdict.outcome, verdict.points) == (outcome, points)
     assert verdict.measured[0].is_settled
-    assert verdict.measured[0].rungs == ((12.0, 2.0), (2.0, 1.0))
+    assert verdict.measured[0].rungs == ((30.0, 2.0), (2.0, 1.0))
 
 
 def test_all_samples_are_on_the_verdict_and_stay_there(engine):

@@ -8,7 +8,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
 from examiner.errors import BadSource
 from examiner.model import Assignment
-from examiner.plan import Known, beside, first_trials, make_plan, mutant_trials, only_notebook
+from examiner.plan import Known, beside, first_trials, further_trials, make_plan, only_notebook
 from examiner.trials import Kind
 
 from .conftest import REPOSITORY
@@ -21,7 +21,7 @@ def plan(tiny):
 
 def of_kind(plan, kind, repeat=1):
     """Return the trials of one kind."""
-    trials = *first_trials(plan, repeat), *mutant_trials(plan, Known)
+    trials = *first_trials(plan, repeat), *further_trials(plan, repeat, Known)
     return [trial for trial in trials if trial.kind is kind]
 
 
