@@ -134,14 +134,15 @@ def examine_cell(
     seed : str
         From `cell_seed`.
     conditions : Conditions
-        When it takes longer than these say, its verdict is `timeout`; a cell that measures has longer.
+        When it takes longer than these say, its verdict is `timeout`; of a cell that measures, when one
+        answer does, or all of it takes half a minute more.
     box : Custody, optional
         The hands on the snapshot's box. Without it nothing can be measured.
 
     """
     started = time.monotonic()
     seconds, reference = conditions.seconds + (SECONDS if cell.measures else 0), conditions.reference
-    remote = Remote(channel, started + seconds)
+    remote = Remote(channel, started + seconds, conditions.seconds)
     bench: BoxedBench | NoBench = NoBench()
     if box and conditions.baselines:
         bench = BoxedBench(cell, remote, box, conditions.baselines, reference)

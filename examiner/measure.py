@@ -30,7 +30,7 @@ from examiner_checks.measured import Measured
 SLACK: Final = 4 << 20  # bytes that an interpreter writes to of what it had, in passing
 WIRE: Final = "memfd:arrays"  # see `SharedBlock`
 CARRIED: Final = 5  # samples of what carrying costs
-SECONDS: Final = 30.0  # more than any other that a cell which measures may take
+SECONDS: Final = 30.0  # that a cell which measures may take besides; no answer in it takes longer than others
 _ALONE: Final = (
     "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
     "the reference; what it works on comes by `inputs`"

@@ -6,6 +6,8 @@ error, whose text says what to write.
 """
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Never, NoReturn
 
@@ -56,6 +58,8 @@ class Remote:
         Connected to the snapshot.
     deadline : float
         Monotonic seconds at which the cell's time is over.
+    patience : float
+        Seconds after which no single answer is waited for any more.
 
     Attributes
     ----------
@@ -68,8 +72,8 @@ class Remote:
 
     """
 
-    def __init__(self, channel: Channel, deadline: float) -> None:
-        self.channel, self.deadline = channel, deadline
+    def __init__(self, channel: Channel, deadline: float, patience: float = math.inf) -> None:
+        self.channel, self.deadline, self._patience = channel, deadline, patience
         self.lost: CandidateLost | None = None
         self.refused: AuthorError | None = None
         self.calls = 0
@@ -99,14 +103,15 @@ class Remote:
             raise CandidateLost(self.lost.outcome, self.lost.fact)
         number, self.calls = nonce(), self.calls + 1
         dropped, self._dropped = self._dropped, []
-        self._send(Kind.REQUEST, number, (operation, by_ref, args, dropped))
+        until = self._until()
+        self._send(Kind.REQUEST, number, (operation, by_ref, args, dropped), until)
         failure: Exception | None = None  # what our own code raised while the candidate had called it
         while True:
-            kind, value = self._receive(number)
+            kind, value = self._receive(number, until)
             if kind == Kind.CALLBACK:
                 if not self._answers_questions:
                     self.lose(Outcome.TAMPERED, "it used an object of the test's while it was measured")
-                failure = self._serve(number, value) or failure
+                failure = self._serve(number, value, until) or failure
             elif kind == Kind.VALUE:
                 if failure and is_finding(failure):
                     raise failure  # a student's `except` does not swallow what a test has found
@@ -127,18 +132,18 @@ class Remote:
 
     def process(self) -> int:
         """Return the number of the snapshot's process, as seen from here, by the kernel's word."""
-        number = nonce()
+        number, until = nonce(), self._until()
         self.channel.name_senders(wanted=True)
-        self._send(Kind.REQUEST, number, ("value", False, (0,), []))
+        self._send(Kind.REQUEST, number, ("value", False, (0,), []), until)
         try:
-            sender = self.channel.sender(self.deadline)
+            sender = self.channel.sender(until)
         except TimeoutError as error:
             self.lose(Outcome.TIMEOUT, str(error))
         except ChannelClosed as error:
             self.lose(Outcome.CRASHED, str(error))
         finally:
             self.channel.name_senders(wanted=False)
-        if self._receive(number) != (Kind.VALUE, 0):
+        if self._receive(number, until) != (Kind.VALUE, 0):
             self.lose(Outcome.TAMPERED, "an answer that makes no sense")
         return sender
 
@@ -157,21 +162,24 @@ class Remote:
         """Let go of an object of the candidate's; it is told with the next request."""
         self._dropped.append(number)
 
-    def _send(self, kind: Kind, number: int, value: Any) -> None:
+    def _until(self) -> float:
+        return min(self.deadline, time.monotonic() + self._patience)
+
+    def _send(self, kind: Kind, number: int, value: Any, until: float) -> None:
         try:
             payload = encode(value, self._to_handle, self.channel.outgoing, self.channel.limits)
         except WireError as error:
             self.refuse(f"this cannot be given to a student's code: {error}; pass less at a time")
         try:
-            self.channel.send(kind, number, payload, self.deadline)
+            self.channel.send(kind, number, payload, until)
         except TimeoutError as error:
             self.lose(Outcome.TIMEOUT, str(error))
         except ChannelClosed as error:
             self.lose(Outcome.CRASHED, str(error))
 
-    def _receive(self, number: int) -> tuple[int, Any]:
+    def _receive(self, number: int, until: float) -> tuple[int, Any]:
         try:
-            frame = self.channel.receive(self.deadline)
+            frame = self.channel.receive(until)
         except TimeoutError as error:
             self.lose(Outcome.TIMEOUT, str(error))
         except ChannelClosed as error:
@@ -186,7 +194,7 @@ class Remote:
         except WireError as error:
             self.lose(Outcome.TAMPERED, str(error))
 
-    def _serve(self, number: int, question: Any) -> Exception | None:
+    def _serve(self, number: int, question: Any, until: float) -> Exception | None:
         """Do what the candidate asks of one of our objects; return what that raised."""
         match question:
             case (int(index), str(operation), tuple(args), dict(kwargs)) if 0 <= index < len(self._lent):
@@ -197,11 +205,11 @@ class Remote:
         try:
             too_deep = self._nesting > MAX_NESTING
             lent = raise_recursion if too_deep else self._lent[index]
-            self._send(Kind.RESULT, number, done(lent, operation, args, kwargs))
+            self._send(Kind.RESULT, number, done(lent, operation, args, kwargs), until)
         except Exception as error:  # noqa: BLE001 - it goes to the student's code, which called ours
             # The class is all that goes: the text may quote a hidden test.
             text = str(error) if operation == "getattr" else "raised by the test"
-            self._send(Kind.FAILED, number, (known_name(type(error)), text))
+            self._send(Kind.FAILED, number, (known_name(type(error)), text), until)
             return error
         finally:
             self._nesting -= 1
