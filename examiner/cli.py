@@ -120,7 +120,7 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
         bool, typer.Option("--only-solution", help="Run nothing but the solution, as students are graded.")
     ] = False,
     known: Annotated[
-        bool, typer.Option("--known", help="Judge each cell only where its evidence says: half the time.")
+        bool, typer.Option("--known", help="Judge each cell where its evidence says: under half the time.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what each mutant lost.")] = False,
     json_file: Annotated[

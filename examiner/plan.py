@@ -209,11 +209,14 @@ class Known:
     ----------
     called : mapping from str to frozenset of str
         For each grade cell that was watched, what had been called when it ended.
+    measured : frozenset of str
+        The grade cells that measure something, which takes its time.
     is_bare : bool
         Whether cells that only show something can be left out.
     """
 
     called: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    measured: frozenset[str] = frozenset()
     is_bare: bool = False
 
 
@@ -225,11 +228,16 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
     for mutant in plan.mutants:
         sources, seed, now = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()
         cells = plan.reached(sources, now.called)
-        yield Trial(name, Kind.MUTANT, mutant.name, seed, sources, "", cells, now.is_bare, seconds)
+        yield Trial(
+            name, Kind.MUTANT, mutant.name, seed, sources, cells=cells, is_bare=now.is_bare, seconds=seconds
+        )
         if mutant.equivalent:
             yield Trial(name, Kind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
     for each in plan.automatic:
         cell, now = each.function.cell, known()
         cells = plan.reached({cell: automatic.returning_none(each, solutions[cell])}, now.called)
+        # What is measured has failed without an answer: there, another wrong one says nothing new.
+        quick = (frozenset(plan.points) if cells is None else cells) - now.measured
+        enough = frozenset() if each.returns == "None" else quick
         sources = {cell: each.source}
-        yield Trial(name, Kind.AUTOMATIC, each.key, name, sources, "", cells, now.is_bare, seconds)
+        yield Trial(name, Kind.AUTOMATIC, each.key, name, sources, "", cells, enough, now.is_bare, seconds)

@@ -118,9 +118,10 @@ def _known(plan: Plan, results: Results) -> Known:
             unknown.add(cell)
         else:
             called[cell] = called.get(cell, frozenset()) | seen.called
-    whole = {cell: names for cell, names in called.items() if cell not in unknown}
     return Known(
-        whole, is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in MODES)
+        called={cell: names for cell, names in called.items() if cell not in unknown},
+        measured=frozenset(cell for cell, account in result.examined.items() if account.measured),
+        is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in MODES),
     )
 
 
@@ -147,6 +148,16 @@ def at(stage: Stage) -> Iterator[Callable[[Trial], Result]]:
 
 
 def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
+    """Run a trial, at first what is enough of it."""
+    plan = plans[trial.plan]
+    if trial.enough and trial.modes is not None:
+        result = _run(engine, plan, replace(trial, cells=trial.enough))
+        if result.lost(plan.points, trial.modes):
+            return result
+    return _run(engine, plan, trial)
+
+
+def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
     """Run a trial; what fails on our side is tried once more.
 
     Raises
@@ -154,7 +165,7 @@ def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
     PlatformFault
         If it fails again.
     """
-    job = _job(plans[trial.plan], trial)
+    job = _job(plan, trial)
     for _ in range(TRIES):
         graded = engine.run(job)
         unjudged = [each for each in graded.sheet.verdicts if each.outcome is Outcome.INFRASTRUCTURE]

@@ -38,6 +38,8 @@ class Trial:
         A cell that runs after all others.
     cells : frozenset of str, optional
         The only grade cells that are run.
+    enough : frozenset of str
+        Those of them that do, if they take points; of no meaning where each is judged in both ways.
     is_bare : bool
         Whether cells that only show something are left out.
     seconds : int, optional
@@ -53,6 +55,7 @@ class Trial:
     sources: Mapping[str, str] = field(default_factory=dict)
     last: str = ""
     cells: frozenset[str] | None = None
+    enough: frozenset[str] = frozenset()
     is_bare: bool = False
     seconds: int | None = None
     modes: Mapping[str, Mode] | None = None

@@ -94,6 +94,23 @@ def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
     assert "it loses interface_count (20) instead of interface_count (10)" in sentence
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "asked"),
+    [("double(1)", 6), ("check_equal(double(1).item(), 2)", 1)],
+    ids=["called", "tested"],
+)
+def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, report, elsewhere, asked):
+    """All six worthless answers lose points; those of a cell that measures, if there are no others."""
+    tiny.edit("numeric_double", "check_array, rng", "check_array, quality, rng")
+    tiny.edit("numeric_double", "x + x)", "x + x)\nquality(double(3).item(), at_least=5)")
+    tiny.edit("interface_start", "first.count()", f"first.count()\n{elsewhere}")
+    assert said(report()) == []
+    [again] = check_again(tiny.course, [tiny.assignment], 1, WORKERS, ignore)
+    assert said(again) == []
+    lost = [each.lost for each in again.automatic if each.what == "double"]
+    assert (len(lost), all(lost), sum("numeric_double" in each for each in lost)) == (6, True, asked)
+
+
 def test_progress_counts_every_run(tiny):
     """The last call says that all are done."""
     seen = []
