@@ -10,6 +10,7 @@ from typing import Any, Final
 from examiner import automatic, parts, reach
 from examiner.automatic import AutomaticMutant
 from examiner.errors import BadSource
+from examiner.gradecell import prepare
 from examiner.lint import canaries, lint
 from examiner.model import Assignment, Course
 from examiner.mutants import BadMutant, Mutant, apply, read_mutant
@@ -55,6 +56,11 @@ class Plan:
     def demonstrations(self) -> frozenset[int]:
         """The cells that only show something."""
         return frozenset(reach.demonstrations(self.notebook.cells))
+
+    @cached_property
+    def measured(self) -> frozenset[str]:
+        """The grade cells that measure something, which takes its time."""
+        return frozenset(cell.grade_id for cell in prepare(self.notebook.cells) if cell.measures)
 
     @property
     def patience(self) -> int:
@@ -209,14 +215,11 @@ class Known:
     ----------
     called : mapping from str to frozenset of str
         For each grade cell that was watched, what had been called when it ended.
-    measured : frozenset of str
-        The grade cells that measure something, which takes its time.
     is_bare : bool
         Whether cells that only show something can be left out.
     """
 
     called: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    measured: frozenset[str] = frozenset()
     is_bare: bool = False
 
 
@@ -237,7 +240,7 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
         cell, now = each.function.cell, known()
         cells = plan.reached({cell: automatic.returning_none(each, solutions[cell])}, now.called)
         # What is measured has failed without an answer: there, another wrong one says nothing new.
-        quick = (frozenset(plan.points) if cells is None else cells) - now.measured
+        quick = (frozenset(plan.points) if cells is None else cells) - plan.measured
         enough = frozenset() if each.returns == "None" else quick
         sources = {cell: each.source}
         yield Trial(name, Kind.AUTOMATIC, each.key, name, sources, "", cells, enough, now.is_bare, seconds)

@@ -120,7 +120,6 @@ def _known(plan: Plan, results: Results) -> Known:
             called[cell] = called.get(cell, frozenset()) | seen.called
     return Known(
         called={cell: names for cell, names in called.items() if cell not in unknown},
-        measured=frozenset(cell for cell, account in result.examined.items() if account.measured),
         is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in MODES),
     )
 
