@@ -239,7 +239,7 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
     for each in plan.automatic:
         cell, now = each.function.cell, known()
         cells = plan.reached({cell: automatic.returning_none(each, solutions[cell])}, now.called)
-        # What is measured has failed without an answer: there, another wrong one says nothing new.
+        # A cell that measures compares answers first: what it says of None it says of other wrong ones.
         quick = (frozenset(plan.points) if cells is None else cells) - plan.measured
         enough = frozenset() if each.returns == "None" else quick
         sources = {cell: each.source}
