@@ -108,6 +108,7 @@ class Boxed:
             else:
                 answers = [self.function(*arguments) for arguments in calls]
         elapsed = time.perf_counter() - wall
+        meter.rest(self.process)
         now, before = meter.cpu(self.process), self._last
         self._last = now
         if math.isnan(now):
@@ -254,6 +255,7 @@ class BoxedBench:
         for _ in range(CARRIED):
             before = meter.cpu(side.process)
             side.remote.ask("carry", list(calls), list(answers))
+            meter.rest(side.process)
             samples.append(meter.cpu(side.process) - before)
         side.run([])
         return median(samples)

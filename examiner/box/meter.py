@@ -20,6 +20,7 @@ _STOPPED: Final = frozenset("Tt") | _DEAD
 _SOCKETS, _PIPES = 4, 8  # that a notebook may have without hiding anything
 _SOCKET_BYTES, _PIPE_BYTES = 416 << 10, 1 << 20  # that one holds at most
 _STOP_SECONDS: Final = 2.0  # after which a process that would not stop is not waited for
+_REST_SECONDS: Final = 0.02  # some ticks, after which the clock of one that goes on running is right as well
 
 
 @contextlib.contextmanager
@@ -89,6 +90,25 @@ def cpu(process: int) -> float:
         return time.clock_gettime((~process << 3) | _CPU_CLOCK)
     except OSError:
         return float("nan")
+
+
+def rest(process: int, seconds: float = _REST_SECONDS) -> None:
+    """Return when the first thread of a process waits for something or ended, at the latest after so long.
+
+    Who has just answered still runs for a moment, and if a limit holds for its CPU time, the kernel brings
+    its clock up to date only then or with the next tick: what it did would count for whatever comes next.
+    """
+    end = time.monotonic() + seconds
+    while _is_running(process) and time.monotonic() < end:
+        os.sched_yield()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:  # it ended
+        return False
+    return stat.rpartition(") ")[2].startswith("R")
 
 
 def is_bounded(process: int) -> bool:

@@ -14,11 +14,18 @@ import pytest
 from examiner.box import meter
 
 MB = 1 << 20
-ASKED = "import sys\nfor line in sys.stdin:\n    exec(line)\n    print('done', flush=True)\n"
+ASKED = """
+import sys
+def after(): pass
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
+    after()
+"""
 
 
 class Servant:
-    """A Python that does what it is told, a line at a time."""
+    """A Python that does what it is told, a line at a time, and calls `after` when it has said so."""
 
     def __init__(self):
         self.process = subprocess.Popen([sys.executable, "-c", ASKED], stdin=-1, stdout=-1, text=True)
@@ -63,6 +70,29 @@ def test_the_clock_counts_work_of_all_threads_and_not_waiting():
         worked = meter.cpu(servant.pid)
     assert 0 < waited - before < worked - waited
     assert worked - waited >= 0.1
+
+
+def test_what_goes_on_for_a_moment_after_an_answer_is_counted_with_it():
+    """Also where CPU time is limited, and the kernel's account lags while a process runs."""
+    with servants(1) as [servant]:
+        servant.do("import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60))")
+        servant.do("def after(): sum(range(100_000))")
+        for _ in range(20):
+            servant.do("pass")
+            meter.rest(servant.pid, seconds=30)
+            now = meter.cpu(servant.pid)
+            while servant.state() != "S":
+                os.sched_yield()
+            assert meter.cpu(servant.pid) == now
+
+
+def test_who_never_rests_is_not_waited_for():
+    """Nor who has ended."""
+    with servants(1) as [servant]:
+        servant.do("def after(): exec('while True: pass')")
+        meter.rest(servant.pid)
+        assert servant.state() == "R"
+    meter.rest(servant.pid, seconds=30)
 
 
 def test_a_process_that_has_ended_has_no_clock_and_no_memory():
