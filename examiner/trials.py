@@ -39,7 +39,8 @@ class Trial:
     cells : frozenset of str, optional
         The only grade cells that are run.
     enough : frozenset of str
-        Those of them that do, if they take points; of no meaning where each is judged in both ways.
+        Those of them that are run first; if points are lost there, the others are not run at all. Where each
+        is judged in both ways, all are run.
     is_bare : bool
         Whether cells that only show something are left out.
     seconds : int, optional

@@ -61,11 +61,15 @@ def _wait_until_stopped(processes: Collection[int]) -> None:
 
 def _all_are(process: int, states: Collection[str]) -> bool:
     """Whether all threads of a process, if it has not ended, are in one of these states."""
-    for thread in _threads(process):
-        with contextlib.suppress(OSError):  # it ended
-            if (thread / "stat").read_text(errors="replace").rpartition(") ")[2][:1] not in states:
-                return False
-    return True
+    return all(_state(thread) in {*states, ""} for thread in _threads(process))
+
+
+def _state(folder: Path) -> str:
+    """Return the letter of the state that a process or a thread is in, by its folder; none if it ended."""
+    try:
+        return (folder / "stat").read_text(errors="replace").rpartition(") ")[2][:1]
+    except OSError:
+        return ""
 
 
 def _threads(process: int) -> list[Path]:
@@ -99,16 +103,8 @@ def rest(process: int, seconds: float = _REST_SECONDS) -> None:
     its clock up to date only then or with the next tick: what it did would count for whatever comes next.
     """
     end = time.monotonic() + seconds
-    while _is_running(process) and time.monotonic() < end:
+    while _state(Path(f"/proc/{process}")) == "R" and time.monotonic() < end:
         os.sched_yield()
-
-
-def _is_running(process: int) -> bool:
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
-    except OSError:  # it ended
-        return False
-    return stat.rpartition(") ")[2].startswith("R")
 
 
 def is_bounded(process: int) -> bool:
