@@ -24,8 +24,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.paired import RESULTS
-from examiner.candidate.link import Surroundings
-from examiner.engine import Engine, Job
+from examiner.examine.engine import Engine, Job
+from examiner.examine.server import Surroundings
 from examiner.model import Key, Limits
 from examiner.verdict import Identity, Outcome, Verdict
 

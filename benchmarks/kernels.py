@@ -17,7 +17,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from examiner.box.walls import Walls, available
-from examiner.provisioner import ENTRY_POINT
+from examiner.kernel.provisioner import ENTRY_POINT
 
 ROUNDS = 15
 PYTHON = Path(__file__).parents[1] / ".venv-student" / "bin" / "python"

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.trivial import GRADE_CELLS, STUDENT, job
-from examiner import engine as engine_module
-from examiner import examine, passage
-from examiner.candidate.link import Candidate, Server, Surroundings
-from examiner.engine import Engine
-from examiner.sheets import Filing, Part
+from examiner.examine import engine as engine_module
+from examiner.examine import follow
+from examiner.examine.engine import Engine
+from examiner.examine.server import Candidate, Server, Surroundings
+from examiner.judge import cell
+from examiner.store.sheets import Filing, Part
 
 
 class Clock:
@@ -70,9 +71,9 @@ def places(jobs: int, folder: Path) -> dict[str, float]:
         (engine_module, "document_of", "submission read"),
         (engine_module, "repair", "notebook mended"),
         (Server, "start", "candidate started and walled in"),
-        (passage.Passage, "_follow", "waiting for the student's cells and the snapshot"),
-        (examine, "examine_cell", "grade cells, here"),
-        (passage.Channel, "receive", "grade cells, waiting for the snapshot"),
+        (follow.Passage, "_follow", "waiting for the student's cells and the snapshot"),
+        (cell, "examine_cell", "grade cells, here"),
+        (follow.Channel, "receive", "grade cells, waiting for the snapshot"),
         (engine_module, "executed", "executed notebook"),
         (Candidate, "__exit__", "candidate ended"),
     ):

@@ -22,8 +22,8 @@ from benchmarks.paired import RESULTS, clocked, median_interval
 import numpy as np
 
 from examiner.candidate.snapshot import Snapshot
-from examiner.proxy import Remote
-from examiner.wire import Channel, Limits, SharedBlock
+from examiner.judge.proxy import Remote
+from examiner.wire.codec import Channel, Limits, SharedBlock
 
 SMALL_GOAL = 100e-6
 LARGE_GOAL = 500e-6

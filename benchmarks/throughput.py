@@ -31,9 +31,9 @@ from benchmarks.paired import RESULTS
 from benchmarks.places import grade, places
 from benchmarks.trivial import STUDENT, hand_in, notebook, stock_course
 from examiner.box import usage
-from examiner.candidate.link import Surroundings
-from examiner.engine import Engine
 from examiner.errors import ExaminerError
+from examiner.examine.engine import Engine
+from examiner.examine.server import Surroundings
 
 GOAL, NEEDED, FLOOR_GOAL, MEMORY_GOAL = 50, 30, 8, 700
 
@@ -92,7 +92,7 @@ WHOLE = """
 import json, sys, time
 from pathlib import Path
 from benchmarks.throughput import Quiet
-from examiner.course import load_course
+from examiner.course.toml import load_course
 from examiner.pipeline import Wish, autograde
 course, workers = load_course(Path(sys.argv[1])), int(sys.argv[2])
 run = autograde(course, Wish(students=("first",), workers=workers), Quiet())

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from examiner.engine import Job
+from examiner.examine.engine import Job
 from examiner.model import Key, Limits
 from examiner.verdict import Identity
 

@@ -11,24 +11,28 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from examiner import environment, evidence, grading, intake, pool, rebuild, records, sheets
+from examiner.batch import pool
+from examiner.batch.grade import STEP_SECONDS, Watch, grade_submissions
+from examiner.batch.triage import Faults, look_at
+from examiner.batch.worker import Desk, Paper
 from examiner.box.walls import available
-from examiner.candidate.link import Surroundings
-from examiner.cases import Faults, look_at
-from examiner.course import choose
+from examiner.course import environment
+from examiner.course.beside import generate
+from examiner.course.toml import choose
 from examiner.errors import BadSource, ExaminerError, NoSubmissions
-from examiner.evidence import Evidence
+from examiner.examine.server import Surroundings
 from examiner.export.csv import write_csv
-from examiner.grades import read_grades
-from examiner.grading import STEP_SECONDS, Watch
+from examiner.gate import evidence
+from examiner.gate.evidence import Evidence
 from examiner.model import Assignment, Course, Grades, Question, Submission
+from examiner.nbgrader.steps import Step, steps
 from examiner.notebook import check_source, read
-from examiner.parts import generate
 from examiner.report import feedback
-from examiner.sheets import Filing
-from examiner.steps import Step, steps
+from examiner.store import rebuild, records, sheets
+from examiner.store.grades import read_grades
+from examiner.store.sheets import Filing
+from examiner.submission import intake
 from examiner.verdict import Mode
-from examiner.worker import Desk, Paper
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     cases, faults = look_at(course, desk.papers, submissions, made_in)
     faults |= {case.submission: case.fault for case in cases if case.fault}
     todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
-    graded, failed = grading.grade(course, desk, cases, todo, wish.workers, watch)
+    graded, failed = grade_submissions(course, desk, cases, todo, wish.workers, watch)
     rebuild.keep_edits(course)
     stale = () if wish.regrade else tuple(case.submission for case in cases if case.is_stale)
     grades, unpenalized = _penalize(course, submissions, wish, watch)
@@ -265,7 +269,10 @@ def _explain(
     renderer = Path(feedback.__file__).read_text()
     found = {}
     for submission in submissions:
-        record, known = records.read(course, submission), grades.of(submission.student, submission.assignment)
+        record, known = (
+            records.read(course, submission),
+            grades.of(submission.student, submission.assignment),
+        )
         if record.filing and known is not None:
             found[str(submission)] = submission, record, _hash(record.filing, repr(known), renderer)
     todo = [
@@ -299,7 +306,7 @@ def _each(  # noqa: PLR0913, PLR0917  (what is done, to what, and who watches)
     jobs = [
         pool.Job(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(do, course, e) for e in what)
     ]
-    preload = ["examiner.gradebook", "examiner.plugin"]
+    preload = ["examiner.nbgrader.convert", "examiner.plugin"]
     for job, fault in pool.run(steps, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))):
         yield job.item, fault
         watch.end(str(job.item), fault)  # only now has whoever asked for it made a note of it

@@ -15,12 +15,12 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from traitlets.config import Config
 
-from examiner import pages
-from examiner.course import choose, load_course
+from examiner.course.beside import generate
+from examiner.course.toml import choose, load_course
 from examiner.errors import ExaminerError, StudentFault
-from examiner.intake import submissions
-from examiner.parts import generate
+from examiner.nbgrader import feedback
 from examiner.pipeline import Wish, autograde
+from examiner.submission.intake import submissions
 
 
 def configure(config: Config, root: Path) -> None:
@@ -56,7 +56,7 @@ def install(config: Config) -> None:
     nbgrader has no setting that selects what autogrades, and its preprocessors come too late: by then it has
     copied through a student's links.
     """
-    pages.settle(config)
+    feedback.settle(config)
     Autograde.convert_notebooks = _autograde
 
 

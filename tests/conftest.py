@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course import load_course
-from examiner.evidence import FOLDER, gather
+from examiner.course.beside import generate
+from examiner.course.toml import load_course
+from examiner.gate.evidence import FOLDER, gather
 from examiner.notebook import mark, visible
-from examiner.parts import generate
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"

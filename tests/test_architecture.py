@@ -10,41 +10,17 @@ ROOT = Path(__file__).parents[1]
 
 # What a module may import: anything in its own row or in a row above it.
 EXAMINER = [
-    {"errors", "model", "verdict", "staging"},
-    {
-        "course",
-        "notebook",
-        "environment",
-        "parts",
-        "intake",
-        "records",
-        "tables",
-        "wire",
-        "points",
-        "kernels",
-        "stock",
-    },
-    {"sheets", "grades"},
-    {"trials", "lint", "mutants", "automatic", "repair", "flakes"},
-    {"box", "candidate"},
-    {"proxy", "lending", "gradecell", "provisioner"},
-    {"measure"},
-    {"examine", "executed", "reach"},
-    {"passage"},
-    {"baselines"},
-    {"engine", "kernel"},
-    {"ledger"},
-    {"outline"},
-    {"worker", "rebuild", "pool", "report", "export", "lab", "doctor"},
-    {"pages"},
-    {"gradebook"},
-    {"plan", "rehearsal", "evidence", "check"},
-    {"cases", "steps"},
-    {"grading"},
+    {"errors", "model", "verdict", "box", "wire"},
+    {"candidate", "notebook"},
+    {"course", "export", "submission"},
+    {"examine", "judge", "store"},
+    {"kernel", "machine"},
+    {"batch"},
+    {"gate"},
+    {"report"},
+    {"nbgrader"},
     {"pipeline"},
-    {"outcome"},
-    {"commands"},
-    {"cli", "web", "plugin"},
+    {"cli", "plugin"},
 ]
 TINYTORCH = [
     "tensor",
@@ -61,7 +37,7 @@ TINYTORCH = [
     "nn.embedding",
     "attention",
 ]
-MAY_IMPORT_NBGRADER = {"examiner.gradebook", "examiner.pages", "examiner.plugin"}
+MAY_IMPORT_NBGRADER = {"examiner.nbgrader.convert", "examiner.nbgrader.feedback", "examiner.plugin"}
 
 
 def modules(package: str) -> dict[str, ast.Module]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from examiner.cli import app
+from examiner.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -16,8 +16,8 @@ COMMANDS = typer.main.get_command(app).commands
 
 
 def settings():
-    """Return every key that course.py takes from course.toml."""
-    tree = ast.parse((ROOT / "examiner" / "course.py").read_text())
+    """Return every key that toml.py takes from course.toml."""
+    tree = ast.parse((ROOT / "examiner" / "course" / "toml.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     readers = {"take", "name", "seconds", "table"}
     return sorted(

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from examiner.wire import Channel, Handle, Kind, Limits, Reverse, WireError, decode, encode
+from examiner.wire.codec import Channel, Handle, Kind, Limits, Reverse, WireError, decode, encode
 
 FOREVER: Final = 1e6  # seconds: it is the examiner who sets limits, from outside
 MAX_TEXT: Final = 4000

@@ -36,7 +36,7 @@ from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
 from examiner.box.limits import Limits
 from examiner.box.view import of_this_python
 from examiner.box.walls import TooFewWalls, Walls
-from examiner.candidate import pages
+from examiner.candidate import memory_layout
 from examiner.candidate.cells import live
 from examiner.candidate.recording import RecordingShell, recording_shell
 from examiner.candidate.work import ENVIRONMENT, FORBID
@@ -96,7 +96,7 @@ def warm_shell() -> RecordingShell:
 
 def _learn_to_draw(shell: RecordingShell, fonts: Mapping[str, bytes], proc: int) -> None:
     """Import what draws with the shell there, so that figures are shown at the end of a cell; draw once."""
-    arenas = pages.line_up()
+    arenas = memory_layout.line_up()
     with _at_home(fonts):
         _warm_up(shell, DRAWING, DRAW)
     _settle(arenas, proc)
@@ -136,8 +136,8 @@ def _settle(arenas: Any, proc: int) -> None:
     gc.collect()
     gc.freeze()
     _do_what_forks_do()
-    pages.let_go(arenas)
-    pages.use_huge_pages(proc)
+    memory_layout.let_go(arenas)
+    memory_layout.use_huge_pages(proc)
 
 
 def _answer(link: socket.socket, box: Box, shell: RecordingShell, learn_to_draw: Callable[[], None]) -> None:

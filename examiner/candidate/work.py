@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NoReturn
 
-from examiner.wire import Limits, decode, encode
+from examiner.wire.codec import Limits, decode, encode
 
 EVENT: Final = (
     16  # the kind of a frame on the control line, and of the reply of a cell that was run in a snapshot

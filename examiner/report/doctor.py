@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from examiner.doctor import Finding, State, exit_code
+from examiner.machine.doctor import Finding, State, exit_code
 
 STYLES = {State.GOOD: "green", State.NOTE: "cyan", State.WEAK: "bold yellow", State.BAD: "bold red"}
 CONCLUSIONS = {

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from examiner.errors import PlatformFault
-from examiner.executed import ENTRY, verdict_in
+from examiner.examine.executed import ENTRY, verdict_in
 from examiner.notebook import BEGIN_HIDDEN, hidden, hidden_regions, mark, visible
 from examiner.verdict import Mode, Outcome, Verdict
 

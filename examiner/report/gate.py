@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from examiner.trials import Report, Tried, shown
+from examiner.gate.model import Report, Tried, shown
 
 TENTHS = 10
 

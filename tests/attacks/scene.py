@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final, Self
 
-from examiner.course import load_course
-from examiner.grades import read_grades
+from examiner.course.toml import load_course
+from examiner.store.grades import read_grades
 
 from .suite import ASSIGNMENT, HERE, MARK, Submission, hand_in
 

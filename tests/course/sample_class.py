@@ -12,11 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from examiner.course import load_course
+from examiner.course.toml import load_course
+from examiner.gate.mutants import apply, read_mutant
+from examiner.gate.trials import MUTANTS, only_notebook
 from examiner.model import Assignment, Course
-from examiner.mutants import apply, read_mutant
 from examiner.notebook import BEGIN_SOLUTION, END_SOLUTION, Notebook, mark, read, solution_regions
-from examiner.plan import MUTANTS, only_notebook
 
 HERE = Path(__file__).parent
 

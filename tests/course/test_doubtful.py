@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from examiner import evidence
-from examiner.grades import read_grades
+from examiner.gate import evidence
 from examiner.pipeline import Wish, autograde
+from examiner.store.grades import read_grades
 from examiner.verdict import Mode, Outcome
 
 pytestmark = pytest.mark.course

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from examiner import evidence
-from examiner.course import load_course
+from examiner.course.toml import load_course
+from examiner.gate import evidence
 from examiner.verdict import Mode
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,10 +9,10 @@ import sqlite3
 import pytest
 
 from examiner.errors import StudentFault
-from examiner.grades import read_grades
-from examiner.intake import digest
 from examiner.notebook import mark
 from examiner.pipeline import Wish, autograde
+from examiner.store.grades import read_grades
+from examiner.submission.intake import digest
 
 pytestmark = pytest.mark.course
 

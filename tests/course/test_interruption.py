@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.grades import read_grades
+from examiner.store.grades import read_grades
 
 pytestmark = pytest.mark.course
 

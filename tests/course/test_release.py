@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course import load_course
-from examiner.intake import digest
+from examiner.course.toml import load_course
+from examiner.submission.intake import digest
 
 pytestmark = pytest.mark.course
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course import load_course
-from examiner.grades import read_grades
+from examiner.course.toml import load_course
+from examiner.store.grades import read_grades
 
 from .sample_class import HERE, make_class
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import nbgrader
 import pytest
 
-from examiner.candidate.link import Surroundings
-from examiner.course import load_course
-from examiner.engine import Engine, Job
-from examiner.grades import read_grades
-from examiner.kernel import KernelEngine
+from examiner.course.toml import load_course
+from examiner.examine.engine import Engine, Job
+from examiner.examine.server import Surroundings
+from examiner.kernel.engine import KernelEngine
+from examiner.kernel.provisioner import ENTRY_POINT
 from examiner.model import Key
-from examiner.provisioner import ENTRY_POINT
+from examiner.store.grades import read_grades
 from examiner.verdict import Identity, Mode
 
 pytestmark = pytest.mark.course

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from examiner.cases import Case
+from examiner.batch.triage import Case
 from examiner.model import Key, Submission
-from examiner.records import Record
-from examiner.sheets import Filing, Part, Shelf
+from examiner.store.records import Record
+from examiner.store.sheets import Filing, Part, Shelf
 from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
 
 IDENTITY = Identity("course", "anna", "01_double", "", Key("submission", "assignment", "environment"))

@@ -14,9 +14,9 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import BaseConverter
 from traitlets.config import Config
 
-from examiner.pages import ExplainFeedback
+from examiner.nbgrader.feedback import ExplainFeedback
 from examiner.plugin import configure, generate_parts
-from examiner.tables import REVISION
+from examiner.store.tables import REVISION
 from examiner.verdict import Outcome, Verdict
 
 

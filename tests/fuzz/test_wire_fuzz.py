@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.wire import WireError
+from examiner.wire.codec import WireError
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from examiner import wire
-from examiner.wire import DTYPES, Handle, Limits, Reverse, SharedBlock, WireError, decode, encode
+from examiner.wire import codec
+from examiner.wire.codec import DTYPES, Handle, Limits, Reverse, SharedBlock, WireError, decode, encode
 
 LIMITS = Limits(frame=1 << 16, items=2000, depth=12, shared=1 << 18)
 BLOCK = 1 << 18
 MEMORY = 256 << 20
 SLOW = 1.0
 INTERESTING = [struct.pack("<I", n) for n in (0, 1, 2, 255, 1 << 16, 2**31, 2**32 - 1)]
-TAGS = bytes(wire._READERS)
+TAGS = bytes(codec._READERS)
 
 
 def seeds() -> Iterator[bytes]:
@@ -54,7 +54,7 @@ def seeds() -> Iterator[bytes]:
     ]
     for value in [*kinds, kinds, tuple(kinds), [[[[kinds[2]]]]], np.zeros(0), [np.bool_(True)] * 9]:
         yield encode(value, lambda v: v)
-    yield b"A" + bytes([1, 1]) + struct.pack("<IQ", wire.INLINE, 0)
+    yield b"A" + bytes([1, 1]) + struct.pack("<IQ", codec.INLINE, 0)
 
 
 def mutated(message: bytes, others: list[bytes], draw: random.Random) -> bytes:
@@ -90,7 +90,7 @@ class Reached:
 
     def __call__(self, frame, event, _argument):
         """Trace the wire's own frames, line by line."""
-        if frame.f_code.co_filename != wire.__file__:
+        if frame.f_code.co_filename != codec.__file__:
             return None
         if event == "line":
             pair, self.last = (self.last, frame.f_lineno), frame.f_lineno

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.parts import allowed_files
+from examiner.course.beside import allowed_files
 
 PACKAGE = Path(__file__).parents[2] / "tinytorch"
 

@@ -1,0 +1,21 @@
+"""`examiner export`: what the gradebook says, in a file."""
+
+from pathlib import Path
+
+from examiner.cli.console import out
+from examiner.course.toml import choose, load_course
+from examiner.errors import DONE, NoGradebook
+from examiner.export.csv import write_csv
+from examiner.store.grades import read_grades
+
+
+def export(root: Path, to: Path | None, form: str, *, questions: bool) -> int:
+    """Write a file."""
+    choose("format", form, ["csv"])
+    course = load_course(root)
+    if not course.gradebook.exists():
+        raise NoGradebook(course.gradebook, "there is no gradebook yet", "run `examiner grade`")
+    path = to or course.root / "grades.csv"
+    write_csv(path, course, read_grades(course), questions=questions)
+    out.print(f"wrote {path}")
+    return DONE

@@ -1,0 +1,22 @@
+"""`examiner setup` and `lab`: what a course needs of a machine."""
+
+from pathlib import Path
+
+from examiner.cli.console import out
+from examiner.course import environment
+from examiner.course.toml import load_course
+from examiner.errors import DONE
+from examiner.machine import lab as jupyterlab
+
+
+def setup(root: Path) -> int:
+    """Make the environment that submissions run in."""
+    course = load_course(root)
+    if not environment.setup(course, out.print):
+        out.print(f"{course.student.folder.name} and the kernel {course.student.kernel} are up to date")
+    return DONE
+
+
+def lab(root: Path, options: list[str]) -> None:
+    """Become JupyterLab."""
+    jupyterlab.start(load_course(root), options)

@@ -1,0 +1,224 @@
+"""The command line: arguments in, an exit code out; what happens in between is in `commands`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from examiner.errors import ExaminerError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+
+CourseOption = Annotated[Path, typer.Option("--course", metavar="DIR", help="The folder of the course.")]
+AssignmentOption = Annotated[
+    list[str] | None, typer.Option("--assignment", "-a", metavar="NAME", help="Only this one; repeatable.")
+]
+StudentOption = Annotated[
+    list[str] | None, typer.Option("--student", "-s", metavar="ID", help="Only this one; repeatable.")
+]
+HERE = Path()
+CORES = os.cpu_count() or 1
+
+GRADE_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner grade                                  what is new
+
+  examiner grade -a 01_tensor -a 02_variable      two assignments
+
+  examiner grade -s student03 --points            one student, with every question
+
+  examiner grade --regrade -a 04_conv2d           stale grades anew, after the assignment changed
+
+  examiner grade --course ~/courses/tensors       a course elsewhere
+
+[bold]Exit codes[/bold]  0 everything is graded; 3 some submission cannot be, all others are;
+2 the command line or the course is wrong; 1 a fault of the platform; 130 interrupted
+"""
+
+CHECK_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner check                                  every assignment, as before a release
+
+  examiner check 04_conv2d --verbose              one of them, with what each mutant lost
+
+  examiner check --known --json gate.json         as in continuous integration
+
+  examiner check --only-solution --repeat 300     whether a draw of numbers can cost points
+
+[bold]Exit codes[/bold]  0 no breach; 2 some; 1 a fault of the platform; 130 interrupted
+"""
+
+DOCTOR_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner doctor                                 before the first run, and after the machine changed
+
+  examiner doctor --verbose                       with every promise of the walls
+
+  examiner doctor --json health.json              for a monitor
+
+[bold]Exit codes[/bold]  0 it can be graded, behind all walls; 3 it can, with less than what could be;
+1 it cannot; 2 the course is wrong
+"""
+
+EXPORT_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner export                                 grades.csv
+
+  examiner export --to points.csv --questions     a column for every question
+"""
+
+
+@app.callback(invoke_without_command=True)
+def examiner(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Release, grade, explain and export a course of Jupyter notebooks."""
+    if show_version:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(version("tinytorch-examiner"))
+        raise typer.Exit
+
+
+@app.command(epilog=GRADE_EPILOG)
+def grade(  # noqa: PLR0913, PLR0917  (a command has the options it has)
+    assignment: AssignmentOption = None,
+    student: StudentOption = None,
+    points: Annotated[bool, typer.Option("--points", help="Show every question's points.")] = False,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Grade anew what was graded before the assignment changed.")
+    ] = False,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Run students' code even behind too few walls.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write what came of it into a file, too.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = CORES,
+    course: CourseOption = HERE,
+) -> None:
+    """Release every assignment, grade what is new, make the feedback and the CSV, and show the class."""
+    from examiner.cli import grading  # noqa: PLC0415
+    from examiner.pipeline import Wish  # noqa: PLC0415
+
+    wish = Wish(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
+    raise typer.Exit(grading.grade(course, wish, json_file, points=points))
+
+
+@app.command(epilog=CHECK_EPILOG)
+def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
+    assignment: Annotated[list[str] | None, typer.Argument(help="Only these; all without any.")] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Runs of the instructor's solution, each with its seed.")
+    ] = 10,
+    only_solution: Annotated[
+        bool, typer.Option("--only-solution", help="Run nothing but the solution, as students are graded.")
+    ] = False,
+    known: Annotated[
+        bool, typer.Option("--known", help="Judge each cell where its evidence says: under half the time.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what each mutant lost.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = CORES,
+    course: CourseOption = HERE,
+) -> None:
+    """Hold assignments against their gate: solution 100 %, release 0, each mutant loses what it should."""
+    from examiner.cli import gate  # noqa: PLC0415
+
+    code = gate.check(
+        course,
+        assignment or [],
+        repeat,
+        workers,
+        json_file,
+        verbose=verbose,
+        only_solution=only_solution,
+        known=known,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def release(assignment: AssignmentOption = None, course: CourseOption = HERE) -> None:
+    """Make the versions that students get, as `grade` does too."""
+    from examiner.cli import grading  # noqa: PLC0415
+    from examiner.pipeline import Wish  # noqa: PLC0415
+
+    raise typer.Exit(grading.release(course, Wish(tuple(assignment or ()), workers=CORES)))
+
+
+@app.command()
+def rebuild(course: CourseOption = HERE) -> None:
+    """Make the gradebook anew from the grade sheets, the sources and what persons have entered."""
+    from examiner.cli import grading  # noqa: PLC0415
+
+    raise typer.Exit(grading.rebuild(course))
+
+
+@app.command(epilog=EXPORT_EPILOG)
+def export(
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to; grades.csv in the course.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="The format: csv.")] = "csv",
+    questions: Annotated[bool, typer.Option("--questions", help="Add a column for every question.")] = False,
+    course: CourseOption = HERE,
+) -> None:
+    """Write what the gradebook says into a file."""
+    from examiner.cli import exports  # noqa: PLC0415
+
+    raise typer.Exit(exports.export(course, to, form, questions=questions))
+
+
+@app.command()
+def setup(course: CourseOption = HERE) -> None:
+    """Make the environment that submissions run in, and register its kernel."""
+    from examiner.cli import machine  # noqa: PLC0415
+
+    raise typer.Exit(machine.setup(course))
+
+
+@app.command(epilog=DOCTOR_EPILOG)
+def doctor(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every promise of the walls.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
+    ] = None,
+    course: CourseOption = HERE,
+) -> None:
+    """Tell whether this machine can grade this course, and what to do where it cannot."""
+    from examiner.cli import health  # noqa: PLC0415
+
+    raise typer.Exit(health.doctor(course, json_file, verbose=verbose))
+
+
+@app.command("lab", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def open_lab(context: typer.Context, course: CourseOption = HERE) -> None:
+    """Open the course in JupyterLab; other options go to JupyterLab."""
+    from examiner.cli import machine  # noqa: PLC0415
+
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    machine.lab(course, [*as_root, *context.args])
+
+
+def main() -> None:
+    """Run the command line; every foreseen error is one sentence and an exit code."""
+    try:
+        app()
+    except ExaminerError as error:
+        from examiner.cli.console import err  # noqa: PLC0415
+
+        err.print(f"[bold red]{type(error).__name__}[/]", end=" ")
+        err.print(str(error), markup=False)
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the instructor wrote: course.toml or nbgrader's settings, the roster, the student environment."""

@@ -1,0 +1,197 @@
+"""The environment that submissions run in: makes it, registers it as a kernel, and says when it is missing.
+
+It has an interpreter, what course.toml's requirements say, and the checks package. Nothing of the
+instructor's is in it, so that the reference is not one import away.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from examiner.course.beside import CHECKS, checks_files, write
+from examiner.course.kernelspec import find_kernel
+from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
+from examiner.model import Course, StudentEnvironment
+
+STAMP = "examiner-fingerprint.json"
+
+KERNEL_ENVIRONMENT = {
+    "PYTHONPATH": "",  # the instructor's would put the reference within a student's reach
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # submissions run side by side, one for each core
+    "OMP_NUM_THREADS": "1",
+}
+
+# Not `-m ipykernel_launcher`: a file of that name in a submission would run in its place.
+LAUNCH = "import sys; del sys.path[0]; from ipykernel import kernelapp; kernelapp.launch_new_instance()"
+
+# The first import of matplotlib in an environment lists the fonts and says so on stderr, which nbgrader takes
+# for a failure of the grade cell it happens in.
+WARM_UP = (
+    "from importlib.util import find_spec as f; f('matplotlib') and __import__('matplotlib.font_manager')"
+)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Digests of what a student environment is made from; `base` is slow to make again, `checks` is not."""
+
+    base: str
+    checks: str
+
+
+def setup(course: Course, say: Callable[[str], None]) -> bool:
+    """Make the student environment and its kernel as the course says; return whether anything had to be done.
+
+    Raises
+    ------
+    BadCourse
+        If the requirements file is missing.
+    PlatformFault
+        If the environment cannot be made; the log says why.
+    """
+    if course.student.requirements is None:
+        require(course)
+        return False
+    wanted, found = fingerprint(course), stamped(course)
+    if found != wanted:
+        stamp = course.student.folder / STAMP
+        stamp.unlink(missing_ok=True)  # an interrupted installation is not taken for a whole one
+        _install(course, say, everything=found is None or found.base != wanted.base)
+        stamp.write_text(json.dumps(asdict(wanted)))
+    registered = read_kernel(course) == kernel_spec(course)
+    if not registered:
+        say(f"registering the kernel {course.student.kernel}")
+        path = kernel_file(course)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(kernel_spec(course), indent=1))
+    return found != wanted or not registered
+
+
+def require(course: Course) -> Fingerprint:
+    """Return the fingerprint of the student environment, which is there and up to date.
+
+    Raises
+    ------
+    MissingEnvironment
+        If it is missing or out of date, or the kernel is missing or another course's.
+    """
+    if course.student.requirements is None:
+        return _fingerprint_of_kernel(course.student)
+    place, fix = course.student.folder, "run `examiner setup`"
+    wanted, found = fingerprint(course), stamped(course)
+    if found is None:
+        raise MissingEnvironment(place, "there is no student environment", fix)
+    if found != wanted:
+        raise MissingEnvironment(place, "the student environment is not what course.toml says", fix)
+    kernel = read_kernel(course)
+    if kernel is None:
+        raise MissingEnvironment(f"kernel {course.student.kernel}", "Jupyter does not know this kernel", fix)
+    if kernel != kernel_spec(course):
+        fact = f"it is registered for {kernel['argv'][0]}"
+        raise MissingEnvironment(f"kernel {course.student.kernel}", fact, fix)
+    return found
+
+
+def _fingerprint_of_kernel(student: StudentEnvironment) -> Fingerprint:
+    """Return what an environment is that we have not made: its kernel, and the names of what is installed."""
+    kernel = find_kernel(student.kernel)
+    place, fix = f"kernel {student.kernel}", "install it, and see `jupyter kernelspec list`"
+    if kernel is None:
+        raise MissingEnvironment(place, "Jupyter does not know this kernel, which the notebooks name", fix)
+    if not kernel.program.is_file():
+        raise MissingEnvironment(place, f"its program {kernel.program} is not there", fix)
+    base = hashlib.sha256(kernel.specification + str(kernel.program).encode())
+    for path in sorted(student.folder.glob("lib*/python3*/site-packages/*.dist-info")):
+        base.update(path.name.encode())
+    return Fingerprint(base.hexdigest(), "")
+
+
+def caches(course: Course) -> Path:
+    """Return the folder with the lists of fonts that matplotlib would take a second to make anew."""
+    return course.student.folder / "caches"
+
+
+def fingerprint(course: Course) -> Fingerprint:
+    """Return what the environment should be made from."""
+    base = hashlib.sha256(sys.version.encode() + _requirements(course).read_bytes())
+    checks = hashlib.sha256()
+    for name, content in sorted(checks_files().items()):
+        checks.update(f"\0{name}\0".encode() + content)
+    return Fingerprint(base.hexdigest(), checks.hexdigest())
+
+
+def stamped(course: Course) -> Fingerprint | None:
+    """Return what the environment was made from, or None if there is no whole environment."""
+    if not course.student.python.exists():
+        return None
+    try:
+        return Fingerprint(**json.loads((course.student.folder / STAMP).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def kernel_spec(course: Course) -> dict[str, object]:
+    """Return what Jupyter has to know to start the kernel."""
+    python = str(course.student.python)
+    return {
+        "argv": [python, "-c", LAUNCH, "-f", "{connection_file}"],
+        "display_name": course.student.display_name,
+        "language": "python",
+        "env": KERNEL_ENVIRONMENT,
+    }
+
+
+def kernel_file(course: Course) -> Path:
+    """Return where the running environment keeps the kernel's specification."""
+    return Path(sys.prefix) / "share" / "jupyter" / "kernels" / course.student.kernel / "kernel.json"
+
+
+def read_kernel(course: Course) -> dict[str, list[str]] | None:
+    """Return the registered specification, or None."""
+    try:
+        spec: dict[str, list[str]] = json.loads(kernel_file(course).read_text())
+    except (OSError, ValueError):
+        return None
+    return spec
+
+
+def _requirements(course: Course) -> Path:
+    requirements = course.student.requirements
+    if requirements is None or not requirements.is_file():
+        raise BadCourse("course.toml", f"there is no {requirements}", "correct 'requirements' in [student]")
+    return requirements
+
+
+def _install(course: Course, say: Callable[[str], None], *, everything: bool) -> None:
+    student, requirements = course.student, _requirements(course)
+    log = course.state / "logs" / "setup.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    pip = [str(student.python), "-m", "pip", "install", "--disable-pip-version-check"]
+    if everything:
+        say(f"making the student environment {student.folder.name}")
+        _run([sys.executable, "-m", "venv", "--clear", str(student.folder)], log)
+        say(f"installing {requirements.name}")
+        _run([*pip, "--require-hashes", "-r", str(requirements)], log)
+        _run([str(student.python), "-c", WARM_UP], log, MPLCONFIGDIR=str(caches(course)))
+    say(f"installing {CHECKS}")
+    with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders where it runs
+        write(Path(scratch) / CHECKS, checks_files())
+        options = ["--no-deps", "--no-build-isolation", "--force-reinstall"]
+        _run([*pip, *options, str(Path(scratch) / CHECKS)], log)
+
+
+def _run(command: list[str], log: Path, **variables: str) -> None:
+    with log.open("a") as out:
+        run = subprocess.run(command, stdout=out, stderr=out, check=False, env=os.environ | variables)  # noqa: S603  (our own command)
+        if run.returncode:
+            fact = f"`{' '.join(command[:4])} …` failed"
+            raise PlatformFault("student environment", fact, f"read {log}, then run `examiner setup` again")

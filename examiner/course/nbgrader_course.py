@@ -1,0 +1,190 @@
+"""Reads a course as nbgrader knows it: its settings, its folders, its gradebook; there is no course.toml.
+
+The kernel that the notebooks name is the student environment. It is the instructor's to make, and often his
+own: nbgrader and examiner are hidden from students in it.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
+from examiner.course.kernelspec import Kernel, find_kernel
+from examiner.course.toml import ROSTER_FILE, mode_called, read_roster, safe_name
+from examiner.errors import BadCourse, BadSource
+from examiner.model import Assignment, Course, Limits, Student, StudentEnvironment
+from examiner.notebook import load
+from examiner.verdict import Mode
+
+SETTINGS: Final = "nbgrader_config.py"
+UNNAMED: Final = "default_course"  # what nbgrader calls a course without a name
+HIDDEN: Final = ("examiner", "nbgrader")
+CELL_SECONDS: Final = 30  # nbgrader's own default
+
+# Settings of nbgrader's that would lead elsewhere, and the only value that is followed.
+_AS_USUAL: Final = {
+    "CourseDirectory": {
+        "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}",
+        "source_directory": "source",
+        "release_directory": "release",
+        "submitted_directory": "submitted",
+        "autograded_directory": "autograded",
+        "feedback_directory": "feedback",
+    },
+    "ClearSolutions": {
+        "begin_solution_delimeter": "BEGIN SOLUTION",
+        "end_solution_delimeter": "END SOLUTION",
+    },
+    "ClearHiddenTests": {
+        "begin_test_delimeter": "BEGIN HIDDEN TESTS",
+        "end_test_delimeter": "END HIDDEN TESTS",
+    },
+}
+
+_being_read: set[Path] = set()
+
+
+def is_stock(root: Path) -> bool:
+    """Whether a folder looks like a course of nbgrader's."""
+    return (root / SETTINGS).is_file() and (root / "source").is_dir()
+
+
+def load_stock(root: Path) -> Course:
+    """Read the course in a folder.
+
+    Raises
+    ------
+    BadCourse
+        If its settings say something that cannot be followed.
+    """
+    settings = _settings(root)
+    names = _assignments(root)
+    kernel_name = _kernel_name(root, names, settings)
+    kernel = find_kernel(kernel_name)
+    roster, dues = _gradebook(root / "gradebook.db")
+    mode = _mode(root, settings)
+    return Course(
+        root=root,
+        id=_text(settings, "CourseDirectory", "course_id") or UNNAMED,
+        title="",
+        student=_environment(root, kernel_name, kernel),
+        limits=Limits(cell_seconds=_section(settings, "Execute").get("timeout") or CELL_SECONDS),
+        assignments=tuple(Assignment(name, dues.get(name)) for name in names),
+        roster=read_roster(root / ROSTER_FILE) or roster,
+        mode=mode if kernel is None or kernel.is_ipykernel else Mode.KERNEL,
+        hidden=HIDDEN,
+    )
+
+
+def _environment(root: Path, name: str, kernel: Kernel | None) -> StudentEnvironment:
+    if kernel is None:  # `environment.require` says so when it is needed
+        return StudentEnvironment(root, None, name, name)
+    folder = kernel.program.parent.parent if kernel.program.parent.name == "bin" else kernel.program.parent
+    return StudentEnvironment(folder, None, name, kernel.display_name, kernel.program)
+
+
+def _settings(root: Path) -> Mapping[str, Any]:
+    """Return what nbgrader_config.py sets; it is the instructor's own program, and is run."""
+    path = root / SETTINGS
+    if root in _being_read:
+        fix = "write `from examiner.plugin import install; install(get_config())`, or make a course.toml"
+        raise BadCourse(path, "it asks for the settings of course.toml, which is not there", fix)
+    _being_read.add(root)
+    try:
+        settings: Mapping[str, Any] = PyFileConfigLoader(SETTINGS, str(root)).load_config()
+    except ConfigFileNotFound:
+        return {}
+    except BadCourse:
+        raise
+    except Exception as error:  # whatever the instructor's own program raises is to be seen there
+        raise BadCourse(path, f"it cannot be run ({error!r})", "correct it there") from error
+    finally:
+        _being_read.discard(root)
+    _refuse_what_leads_elsewhere(root, settings)
+    return settings
+
+
+def _refuse_what_leads_elsewhere(root: Path, settings: Mapping[str, Any]) -> None:
+    wanted = {(section, key, value) for section, each in _AS_USUAL.items() for key, value in each.items()}
+    wanted |= {
+        ("CourseDirectory", "root", str(root)),
+        ("CourseDirectory", "db_url", f"sqlite:///{root / 'gradebook.db'}"),
+    }
+    for section, key, value in sorted(wanted):
+        found = _text(settings, section, key)
+        if found not in {"", value}:
+            fix = f"leave it at {value!r}; examiner follows no other"
+            raise BadCourse(root / SETTINGS, f"c.{section}.{key} is {found!r}", fix)
+
+
+def _mode(root: Path, settings: Mapping[str, Any]) -> Mode | None:
+    ours = _section(settings, "Examiner")
+    unknown = sorted(set(ours) - {"mode"})
+    if unknown:
+        raise BadCourse(
+            root / SETTINGS, f"c.Examiner.{unknown[0]} is unknown", "use c.Examiner.mode, or remove it"
+        )
+    return mode_called(f"{root / SETTINGS}, c.Examiner.mode", str(ours.get("mode", "examined")))
+
+
+def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section: Mapping[str, Any] = settings.get(name, {})
+    return section
+
+
+def _text(settings: Mapping[str, Any], section: str, key: str) -> str:
+    return str(_section(settings, section).get(key, ""))
+
+
+def _assignments(root: Path) -> list[str]:
+    """Return the folders of source/ that hold notebooks."""
+    folders = sorted((root / "source").iterdir())
+    found = [each for each in folders if each.is_dir() and any(each.glob("*.ipynb"))]
+    names = [safe_name(str(each), each.name) for each in found]
+    if not names:
+        fix = "put each assignment's notebooks into a folder there"
+        raise BadCourse(root / "source", "there is no assignment", fix)
+    return names
+
+
+def _kernel_name(root: Path, assignments: list[str], settings: Mapping[str, Any]) -> str:
+    """Return the kernel that is asked for, as Jupyter calls it."""
+    wanted = _text(settings, "Execute", "kernel_name")
+    named = {wanted: root / SETTINGS} if wanted else dict(_named(root, assignments))
+    if len(named) > 1:
+        fact = f"its notebooks name several kernels ({', '.join(sorted(named))})"
+        raise BadCourse(root / "source", fact, "give them one, or set c.Execute.kernel_name")
+    name = next(iter(named), "python3")
+    return "python3" if name == "python" else name
+
+
+def _named(root: Path, assignments: list[str]) -> Iterator[tuple[str, Path]]:
+    for name in assignments:
+        for path in sorted((root / "source" / name).glob("*.ipynb")):
+            metadata = load(path, BadSource).get("metadata", {})
+            kernel = metadata.get("kernelspec", {}).get("name", "")
+            if kernel:
+                yield str(kernel), path
+
+
+def _gradebook(path: Path) -> tuple[tuple[Student, ...], dict[str, datetime | None]]:
+    """Return the students and due dates in nbgrader's gradebook, if there is one."""
+    if not path.is_file():
+        return (), {}
+    students = "select id, first_name, last_name, email, lms_user_id from student order by id"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            roster = tuple(
+                Student(*(entry or "" for entry in row)) for row in connection.execute(students).fetchall()
+            )
+            dues = dict(connection.execute("select name, duedate from assignment").fetchall())
+    except sqlite3.Error:  # whoever writes it will say what is wrong with it
+        return (), {}
+    moments = {
+        name: datetime.fromisoformat(due).replace(tzinfo=UTC) if due else None for name, due in dues.items()
+    }
+    return roster, moments

@@ -1,0 +1,333 @@
+"""The measurement that counts: a student's function and the instructor's, each in a box, read from outside.
+
+Both run in a snapshot behind the same wire, pinned to the same processor, with everything else of their boxes
+stopped. The clock is the CPU time of the snapshot, and it never stops: a sample runs from the end of the one
+before until every value of the answer has arrived, so that neither work done ahead nor an answer that is late
+in coming is free. A neighbour in its box that runs meanwhile, or a question to the examiner, would be work
+that no clock counts: either ends the cell. Where the kernel lets root start processes all the same, they
+share its processor, and the clock on the wall is taken instead.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from statistics import median
+from types import FunctionType, ModuleType
+from typing import Any, Final, Protocol
+
+from examiner.box import meter
+from examiner.errors import PlatformFault
+from examiner.judge.compile import LOCKED, OURS, GradeCell
+from examiner.judge.lent import AuthorError
+from examiner.judge.proxy import CandidateLost, Proxy, Remote
+from examiner.verdict import Outcome
+from examiner_checks.bench import Arguments, Function, Side, Timed
+from examiner_checks.measured import Measured
+
+SLACK: Final = 4 << 20  # bytes that an interpreter writes to of what it had, in passing
+WIRE: Final = "memfd:arrays"  # see `SharedBlock`
+CARRIED: Final = 5  # samples of what carrying costs
+SECONDS: Final = 30.0  # that a cell which measures may take besides; no answer in it takes longer than others
+_ALONE: Final = (
+    "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
+    "the reference; what it works on comes by `inputs`"
+)
+
+
+class Custody(Protocol):
+    """What can be done from outside about the processes of a box."""
+
+    def processes(self) -> Sequence[int]:
+        """Return the numbers of all of them, as seen from here."""
+
+    def forbid_more(self, process: int) -> None:
+        """Let one of them start no others any more."""
+
+
+class Baselines(Protocol):
+    """Boxes for the instructor's functions."""
+
+    def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, Custody]]:
+        """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
+
+        Raises
+        ------
+        AuthorError
+            If the text cannot be run by itself.
+        """
+
+
+@dataclass
+class Boxed:
+    """A function in a snapshot.
+
+    Parameters
+    ----------
+    remote : Remote
+        The line to it.
+    process : int
+        Its number, as seen from here.
+    function : callable
+        A proxy of a function there, or one of the cell that calls such.
+    had : int
+        Bytes that were its own before any of the student's code was called in it.
+    stopped : collection of int
+        The other processes of its box.
+    """
+
+    remote: Remote
+    process: int
+    function: Function
+    had: int
+    stopped: Collection[int] = ()
+    _last: float = float("nan")
+    _others: tuple[float, ...] = ()
+    _is_bounded: bool = True
+    _keeps_freed: bool = False
+
+    def __post_init__(self) -> None:
+        self._last, self._others = meter.cpu(self.process), self._clocks()
+        self._is_bounded = meter.is_bounded(self.process)
+
+    def run(self, calls: Sequence[Arguments]) -> Timed:
+        """Call the function with each of these arguments, a student's own function in one request."""
+        if not self._keeps_freed:
+            self.remote.ask("keep freed")
+            self._keeps_freed = True
+        return self._run(calls)
+
+    def _run(self, calls: Sequence[Arguments]) -> Timed:
+        wall = time.perf_counter()
+        with self.remote.without_questions():
+            if type(self.function) is Proxy:
+                answers = self.remote.ask("map", self.function, list(calls))
+                answers = answers if type(answers) is list else [answers] * len(calls)
+            else:
+                answers = [self.function(*arguments) for arguments in calls]
+        elapsed = time.perf_counter() - wall
+        meter.rest(self.process)
+        now, before = meter.cpu(self.process), self._last
+        self._last = now
+        if math.isnan(now):
+            self.remote.lose(Outcome.CRASHED, "the measured process ended")
+        if self._clocks() != self._others:
+            self.remote.lose(Outcome.TAMPERED, "another process of it ran while this one was measured")
+        cpu = now - before if self._is_bounded else max(now - before, elapsed)
+        return Timed(cpu, elapsed, answers)
+
+    def _clocks(self) -> tuple[float, ...]:
+        """Return how long each process that has been stopped ran; -1 for those that ended."""
+        clocks = map(meter.cpu, self.stopped)
+        return tuple(-1.0 if math.isnan(each) else each for each in clocks)
+
+    def peak(self, arguments: Arguments) -> tuple[int, Any]:
+        """Return how much more memory one call takes at its peak than was in use before, and its answer.
+
+        What the student's cells have left counts as taken if it is written to or given back, and so does all
+        that calls before have left: else a call has for nothing what was there.
+        """
+        self._give_back()
+        meter.reset_peak(self.process)
+        before = meter.resident(self.process)
+        [answer] = self._run([arguments]).answers
+        peak, share = meter.peak(self.process), meter.share(self.process)
+        return max(0, peak - before, self._more(peak - share.common)), answer
+
+    def held(self, arguments: Sequence[Arguments]) -> int:
+        """Return how much more memory is in use while the answers to these calls are kept.
+
+        Raises
+        ------
+        AuthorError
+            If they are copied to here instead of being kept there.
+        """
+        self._give_back()
+        before = meter.own(self.process)
+        kept = [self._kept(each) for each in arguments]
+        self._give_back()  # which lets go of the last arguments, too
+        after = meter.own(self.process)
+        if any(type(each) is not Proxy for each in kept):
+            self.remote.refuse("what held() makes is kept by the student's code: return the student's object")
+        return max(0, after - before, self._more(meter.share(self.process).alone))
+
+    def _give_back(self) -> None:
+        self.remote.ask("give back")
+        self._keeps_freed = False
+
+    def _more(self, alone: int) -> int:
+        """Return how much more is its own than before the first call, and what may be hidden elsewhere."""
+        return alone - self.had - SLACK + meter.elsewhere(self.process, WIRE)
+
+    def _kept(self, arguments: Arguments) -> Any:
+        if type(self.function) is Proxy:
+            return self.remote.ask("call", self.function, arguments, {}, by_ref=True)
+        return self.function(*arguments)
+
+
+class _Baseline(Boxed):
+    """A function of the instructor's; what it raises is no student's error."""
+
+    def _run(self, calls: Sequence[Arguments]) -> Timed:
+        try:
+            return super()._run(calls)
+        except Exception as error:
+            raise AuthorError(f"the baseline raised {type(error).__name__}: {error}; {_ALONE}") from error
+
+
+@dataclass
+class BoxedBench:
+    """Measures what runs in boxes.
+
+    Parameters
+    ----------
+    cell : GradeCell
+        Whose functions are baselines.
+    remote, box
+        The line to the student's snapshot, and the hands on its box.
+    baselines : Baselines
+        Boxes for the baselines.
+    reference : module, optional
+        The reference, whose functions can be baselines too.
+
+    Attributes
+    ----------
+    kept : list of Measured
+        All that was measured.
+    """
+
+    cell: GradeCell
+    remote: Remote
+    box: Custody
+    baselines: Baselines
+    reference: ModuleType | None = None
+    kept: list[Measured] = field(default_factory=list)
+    _instructors: Boxed | None = None
+    _process: int = 0
+    _had: int = 0
+
+    def begin(self) -> None:
+        """Note what the snapshot has, before anything of the student's is called in it."""
+        self._process = self.remote.process()
+        self._had = meter.share(self._process).alone
+
+    @contextlib.contextmanager
+    def sides(self, *functions: Function) -> Iterator[tuple[Side, ...]]:
+        """Give the student's side, and the instructor's."""
+        candidate, *others = functions
+        with contextlib.ExitStack() as stack:
+            process, stopped = stack.enter_context(_boxed(self.remote, self.box))
+            if process != self._process:
+                self.remote.lose(Outcome.TAMPERED, "another process answers than at the beginning")
+            sides = [Boxed(self.remote, process, candidate, self._had, stopped)]
+            for baseline in others:
+                self._instructors = stack.enter_context(self._opened(baseline))
+                sides.append(self._instructors)
+            yield tuple(sides)
+        self._instructors = None
+
+    @contextlib.contextmanager
+    def _opened(self, baseline: Function) -> Iterator[Boxed]:
+        """Give a baseline's side; what goes wrong with it is nothing that a student did."""
+        remote: Remote | None = None
+        try:
+            with self.baselines.opened(self._text(), self.remote.deadline) as (remote, box):
+                function = self._found(remote, baseline)
+                with _boxed(remote, box) as (process, stopped):
+                    had = meter.share(process).alone
+                    yield _Baseline(remote, process, function, had, stopped)
+        except PlatformFault as fault:
+            self.remote.lose(Outcome.INFRASTRUCTURE, str(fault))
+        except CandidateLost as lost:
+            if remote is not None and remote.lost and lost.outcome is not Outcome.TIMEOUT:
+                self.remote.lose(Outcome.INFRASTRUCTURE, f"the baseline's process was lost: {lost.fact}")
+            self.remote.lose(lost.outcome, lost.fact)
+        except AuthorError as error:
+            self.remote.refuse(str(error))
+
+    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:
+        """Return the CPU seconds of bringing these arguments to a snapshot, and the answers back."""
+        if self._instructors is None:
+            return 0.0
+        side, samples = self._instructors, []
+        for _ in range(CARRIED):
+            before = meter.cpu(side.process)
+            side.remote.ask("carry", list(calls), list(answers))
+            meter.rest(side.process)
+            samples.append(meter.cpu(side.process) - before)
+        side.run([])
+        return median(samples)
+
+    def keep(self, measured: Measured) -> None:
+        """Keep what was measured."""
+        self.kept.append(measured)
+
+    def _text(self) -> str:
+        """Return what a baseline's box runs before."""
+        named = "" if self.reference is None else f"import {self.reference.__name__} as reference\n"
+        return named + self.cell.definitions
+
+    def _found(self, remote: Remote, baseline: Function) -> Proxy:
+        """Return the baseline as it is in its box.
+
+        Raises
+        ------
+        AuthorError
+            If it is neither a function of the cell nor one of the reference.
+        """
+        if isinstance(baseline, FunctionType) and "<" not in baseline.__qualname__:
+            found = None
+            if baseline.__code__.co_filename in {self.cell.file, LOCKED}:
+                found = remote.ask("resolve", baseline.__name__).get(baseline.__name__)
+            elif baseline.__module__.partition(".")[0] in self._packages():
+                found = remote.ask("import", baseline.__module__)
+                for name in baseline.__qualname__.split("."):
+                    found = remote.ask("getattr", found, name)
+            if type(found) is Proxy:
+                return found
+        raise AuthorError(_ALONE)
+
+    def _packages(self) -> frozenset[str]:
+        return OURS if self.reference is None else OURS | {self.reference.__name__}
+
+
+@contextlib.contextmanager
+def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]]:
+    """Give the process of a snapshot, alone in its box and unable to start others, and who stands still.
+
+    What is not there before is not there while it is measured, so the clock of this one process tells all.
+    """
+    process = remote.process()
+    box.forbid_more(process)
+    with meter.alone(process, box.processes, meter.a_processor()) as stopped:
+        yield process, stopped
+
+
+@dataclass
+class NoBench:
+    """Where a candidate has no box, nothing is measured."""
+
+    kept: list[Measured] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def sides(self, *_: Function) -> AbstractContextManager[tuple[Side, ...]]:
+        """Refuse.
+
+        Raises
+        ------
+        AuthorError
+            Always.
+        """
+        raise AuthorError("nothing can be measured here: the candidate has no box")
+
+    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002
+        """Return 0."""
+        return 0.0
+
+    def keep(self, measured: Measured) -> None:
+        """Keep what was computed without measuring."""
+        self.kept.append(measured)

@@ -1,0 +1,181 @@
+"""The executed notebook, as the instructor sees it: the outputs that a candidate claims, and the verdicts.
+
+Outputs come from a student's process, so nothing in them is taken on trust: what is no valid output of a
+notebook is left out. Metadata is the instructor's and ours alone, so whoever explains a grade later finds the
+verdicts there.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from examiner.notebook import FORMAT
+from examiner.submission.repair import Piece
+from examiner.verdict import GradeSheet, Outcome, Verdict
+
+Output = dict[str, Any]
+Outputs = Mapping[int, Sequence[Output]]
+
+IDS_SINCE: Final = 5  # the minor version of the format in which cells got ids
+PICTURES: Final = ("image/png", "image/jpeg")
+SHOWN: Final = frozenset({"text/plain", "text/html", "text/markdown", "text/latex", *PICTURES})
+LARGEST_PICTURE: Final = 10_000  # pixels across
+MOST_OUTPUTS: Final = 2000  # of one cell
+MOST_TEXT: Final = 24 << 20  # characters of a notebook: browsers open that, if slowly
+MOST_REPAIRS: Final = 40  # that are shown at the top
+MOST_OF_A_REPAIR: Final = 160  # characters
+
+ENTRY: Final = "examiner"  # of the metadata of a notebook and of its cells
+LEFT_OUT: Final = "(Outputs were left out here: all together they were too long.)\n"
+SELF_REPORTED: Final = "self-reported: this cell ran in the student's own process, which had a say in it\n"
+MENDED: Final = "**Mended before grading.** These cells were not as they had been released:"
+
+
+def checked_outputs(claims: Any) -> list[Output]:
+    """Return those of the claimed outputs of a cell that are valid, with their known entries alone.
+
+    Of an output's representations those stay that pages can show and that run nothing there.
+    """
+    if not isinstance(claims, list):
+        return []
+    found = (_checked(claim) for claim in claims[:MOST_OUTPUTS] if isinstance(claim, dict))
+    return [output for output in found if output]
+
+
+def _checked(claim: dict[str, Any]) -> Output | None:
+    match claim:
+        case {"output_type": "stream", "name": ("stdout" | "stderr") as name, "text": str(text)}:
+            return {"output_type": "stream", "name": name, "text": text}
+        case {"output_type": "error", "ename": str(name), "evalue": str(value), "traceback": list(lines)}:
+            traceback = [line for line in lines if isinstance(line, str)]
+            return {"output_type": "error", "ename": name, "evalue": value, "traceback": traceback}
+        case {"output_type": "display_data", "data": dict(data), "metadata": dict(metadata)}:
+            return {"output_type": "display_data", "data": _bundle(data), "metadata": _sizes(metadata)}
+        case {"output_type": "execute_result", "data": dict(data), "metadata": dict(metadata)}:
+            count = claim.get("execution_count")
+            result = {"output_type": "execute_result", "data": _bundle(data), "metadata": _sizes(metadata)}
+            return result | {"execution_count": count if type(count) is int else None}
+    return None
+
+
+def _bundle(data: dict[str, Any]) -> dict[str, Any]:
+    return {kind: value for kind, value in data.items() if kind in SHOWN and isinstance(value, str)}
+
+
+def _sizes(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the sizes of pictures: nbconvert writes metadata into tags, without quotes around it."""
+    of_pictures = {kind: metadata[kind] for kind in PICTURES if isinstance(metadata.get(kind), dict)}
+    sizes = {
+        kind: {name: each[name] for name in ("width", "height") if _is_size(each.get(name))}
+        for kind, each in of_pictures.items()
+    }
+    return {kind: size for kind, size in sizes.items() if size}
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) in {int, float} and 0 < value <= LARGEST_PICTURE
+
+
+def verdict_outputs(verdict: Verdict) -> list[Output]:
+    """Return a verdict as outputs that nbgrader, too, would price with the verdict's points."""
+    outputs: list[Output] = []
+    if verdict.mode.is_self_reported:
+        outputs.append(_stream(SELF_REPORTED))
+    if verdict.output:
+        outputs.append(_stream(verdict.output))
+    if verdict.outcome is Outcome.PASSED:
+        return outputs
+    if verdict.outcome is Outcome.PARTIAL:
+        data = {"text/plain": f"{verdict.points:.15g}"}
+        outputs.append(
+            {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": None}
+        )
+        return outputs
+    said = verdict.message or str(verdict.outcome)
+    line = f"line {verdict.line}: " if verdict.line else ""
+    traceback = [f"{verdict.outcome}: {line}{said}"]
+    outputs.append(
+        {"output_type": "error", "ename": str(verdict.outcome), "evalue": said, "traceback": traceback}
+    )
+    return outputs
+
+
+def verdict_in(cell: Mapping[str, Any]) -> Verdict:
+    """Return the verdict that `executed` put into a cell's metadata; ValueError if there is none."""
+    found = cell["metadata"].get(ENTRY)
+    if not isinstance(found, Mapping):
+        raise ValueError("there is no verdict")  # noqa: TRY004 - what a file lacks, not a caller's mistake
+    return Verdict.from_data(found)
+
+
+def executed(
+    document: Mapping[str, Any], pieces: Sequence[Piece], outputs: Outputs, sheet: GradeSheet
+) -> bytes:
+    """Return the text of the notebook with outputs: the instructor's metadata, the sources that were run.
+
+    Each automatically graded cell has its verdict in its metadata, the notebook what was mended and the
+    versions. What was mended also stands in a cell at the top, which means nothing to nbgrader.
+
+    Parameters
+    ----------
+    document : mapping
+        The instructor's notebook.
+    outputs : mapping from int to outputs
+        By the number of the code cell.
+    """
+    minor = document.get("nbformat_minor", 0)
+    verdicts = {verdict.grade_id: verdict for verdict in sheet.verdicts}
+    cells, number = [], 0
+    for piece in [*_note(sheet.repairs, pieces), *pieces]:
+        metadata = document["cells"][piece.original.index]["metadata"] if piece.original else {}
+        cell: dict[str, Any] = {"cell_type": piece.kind, "metadata": metadata, "source": piece.source}
+        if minor >= IDS_SINCE:
+            cell["id"] = piece.id
+        if piece.is_code:
+            shown = list(outputs.get(number, ()))
+            verdict = verdicts.get(piece.original.grade_id) if piece.original else None
+            if verdict:
+                cell["metadata"] = metadata | {ENTRY: verdict.to_data()}
+                shown += verdict_outputs(verdict)
+            number += 1
+            cell |= {"execution_count": number, "outputs": shown}
+        cells.append(cell)
+    ours = {ENTRY: {"repairs": list(sheet.repairs), "versions": dict(sheet.versions)}}
+    metadata = document["metadata"] | ours
+    whole = {"cells": cells, "metadata": metadata, "nbformat": FORMAT, "nbformat_minor": minor}
+    text = json.dumps(whole, ensure_ascii=False)
+    if len(text) > MOST_TEXT:
+        _leave_out(cells, len(text) - MOST_TEXT)
+        text = json.dumps(whole, ensure_ascii=False)
+    return text.encode("utf-8", "replace")
+
+
+def _note(repairs: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:
+    """Return a cell that tells what was mended, if anything was.
+
+    It quotes names that a student chose: indented, Markdown takes them for code and leaves them alone.
+    """
+    if not repairs:
+        return []
+    lines = [" ".join(repair.split())[:MOST_OF_A_REPAIR] for repair in repairs[:MOST_REPAIRS]]
+    if len(repairs) > MOST_REPAIRS:
+        lines.append(f"and {len(repairs) - MOST_REPAIRS} more")
+    taken, id_, number = {piece.id for piece in pieces}, "mended", 1
+    while id_ in taken:
+        number += 1
+        id_ = f"mended-{number}"
+    return [Piece("markdown", "\n".join([MENDED, "", *(f"    {line}" for line in lines)]), id_)]
+
+
+def _leave_out(cells: Sequence[dict[str, Any]], excess: int) -> None:
+    """Leave out the longest outputs of students' cells, until so many characters are gone."""
+    theirs = [cell for cell in cells if cell.get("outputs") and ENTRY not in cell["metadata"]]
+    sized = [(len(json.dumps(cell["outputs"], ensure_ascii=False)), cell) for cell in theirs]
+    for size, cell in sorted(sized, key=lambda each: -each[0]):
+        if excess > 0:
+            cell["outputs"] = [_stream(LEFT_OUT)]
+            excess -= size
+
+
+def _stream(text: str) -> Output:
+    return {"output_type": "stream", "name": "stdout", "text": text}

@@ -1,0 +1,213 @@
+"""A candidate's way through a notebook, followed from outside: what it has reported, and how it was lost.
+
+Nothing that it reports is trusted, and each word of it is bounded.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final, NoReturn
+
+from examiner.candidate.work import EVENT
+from examiner.examine.executed import Output, checked_outputs
+from examiner.examine.pricing import points_of
+from examiner.examine.server import Candidate, Line
+from examiner.judge.cell import cell_seed
+from examiner.judge.compile import GradeCell
+from examiner.judge.proxy import CandidateLost
+from examiner.model import Limits
+from examiner.submission.repair import Piece
+from examiner.verdict import Identity, Outcome, Verdict
+from examiner.wire.codec import Channel, ChannelClosed, Kind, WireError, encode, nonce
+
+GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by itself
+ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
+# What an exception in a cell of the kernel says, by its name.
+RAISED: Final = {
+    **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
+    **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
+}
+_EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
+
+
+class Passage:
+    """How far a candidate has got; at each grade cell it hands out the line to the snapshot there.
+
+    Parameters
+    ----------
+    cells : sequence of Piece
+        The code cells that the candidate runs.
+    limits : Limits
+        Seconds for each cell, and for the way.
+    """
+
+    def __init__(self, candidate: Candidate, cells: Sequence[Piece], limits: Limits) -> None:
+        self._candidate, self._cells, self._limits = candidate, cells, limits
+        self._end = time.monotonic() + limits.notebook_seconds
+        self._numbers = {
+            p.original.grade_id: n for n, p in enumerate(cells) if p.original and p.is_autograded
+        }
+        self._lines: dict[str, Line] = dict(zip(self._numbers, candidate.lines, strict=True))
+        self._troubles: dict[int, str] = {}
+        self._lost: CandidateLost | None = None
+        self._passed = 0
+        self.outputs: dict[int, list[Output]] = {}
+
+    @contextlib.contextmanager
+    def snapshot(self, grade_id: str) -> Iterator[Channel]:
+        """Return the line to the snapshot at a grade cell; leaving it ends that snapshot."""
+        number = self._numbers[grade_id]
+        self._follow(number + 1)
+        if self._passed <= number and self._lost:
+            raise self._lost
+        if number in self._troubles:
+            raise CandidateLost(
+                Outcome.CRASHED, f"no process could be started here: {self._troubles[number]}"
+            )
+        line = self._lines[grade_id]
+        self._candidate.was_too_large()  # that was the student's cells, and cost what it cost
+        try:
+            yield line.channel
+        finally:
+            line.channel.close()
+            self._let_go_on()
+            if self._candidate.was_too_large():
+                raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
+
+    def _let_go_on(self) -> None:
+        with contextlib.suppress(
+            WireError, TimeoutError
+        ):  # a candidate that is gone is met when it should report
+            self._candidate.control.send(Kind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
+
+    def processes(self) -> list[int]:
+        """Return the numbers of all the candidate's processes, as seen from here."""
+        return self._candidate.processes()
+
+    def forbid_more(self, process: int) -> None:
+        """Let one of them start no others any more."""
+        self._candidate.forbid_more(process)
+
+    def fate(self, _grade_id: str) -> Outcome | None:
+        """Return None: what is seen from outside ends the snapshot that it was seen of."""
+        self.check_server()
+        return None
+
+    def check_server(self) -> None:
+        """Raise BrokenServer if the server is no more: what is missing then is not the student's fault."""
+        self._candidate.check_server()
+
+    def follow_to_the_end(self) -> None:
+        """Wait for the cells behind the last grade cell."""
+        self._follow(len(self._cells))
+        if self._lost:
+            for number in range(self._passed, len(self._cells)):
+                self.outputs.setdefault(number, [])
+            if self._passed < len(self._cells) and not self._cells[self._passed].is_autograded:
+                said = self._lost.fact
+                error = {"output_type": "error", "ename": str(self._lost.outcome), "evalue": said}
+                self.outputs[self._passed].append(error | {"traceback": [f"{self._lost.outcome}: {said}"]})
+
+    def _follow(self, until: int) -> None:
+        """Take in what is reported, until these many cells are done or no more can come."""
+        while self._passed < until and not self._lost:
+            place = f"the student's cell {self._passed + 1}"
+            patience = self._limits.cell_seconds + GRACE_SECONDS
+            try:
+                frame = self._candidate.control.receive(min(time.monotonic() + patience, self._end))
+                self._take(_event(frame.kind, frame.payload))
+            except TimeoutError:
+                self._lose(Outcome.TIMEOUT, f"{place} did not end")
+            except ChannelClosed:
+                is_too_large = self._candidate.was_too_large()
+                outcome = Outcome.OUT_OF_MEMORY if is_too_large else Outcome.CRASHED
+                self._lose(outcome, f"{place} {ENDED[outcome]}")
+            except (WireError, ValueError, RecursionError) as error:
+                self._lose(Outcome.TAMPERED, f"{place}: {error}")
+
+    def _lose(self, outcome: Outcome, fact: str) -> None:
+        self.check_server()
+        self._lost = CandidateLost(outcome, fact)
+        if outcome not in ENDED:  # snapshots of one that ended may still be asked
+            self._candidate.kill()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if event.get("cell") != self._passed:
+            raise ValueError("reports out of order")
+        if "trouble" in event:
+            self._troubles[self._passed] = str(event["trouble"])
+        for number, claims in _claims(event):
+            if 0 <= number <= self._passed and not self._cells[number].is_autograded:
+                self.outputs[number] = checked_outputs(claims)
+        self._passed += 1
+
+    def run_in_kernel(self, cell: GradeCell, identity: Identity, secret: bytes) -> Verdict:
+        """Have a snapshot run a grade cell by itself, and price what it says came of it.
+
+        Snapshots are told the text when no student's cell runs any more that could pass it on.
+        """
+        seed, started = cell_seed(secret, identity, cell.grade_id), time.monotonic()
+        number = self._numbers[cell.grade_id]
+        verdict = Verdict(cell.grade_id, Outcome.ERROR, 0.0, cell.points, cell.mode, seed=seed)
+        try:
+            with self.snapshot(cell.grade_id) as channel:
+                event = _ask_to_run(channel, cell.source, seed, self._limits.cell_seconds + GRACE_SECONDS)
+            outputs = checked_outputs(dict(_claims(event)).get(number))
+            self.outputs[number] = outputs
+            verdict = priced(verdict, outputs, timed_out=event.get("timed_out") is True)
+        except CandidateLost as lost:
+            verdict = replace(verdict, outcome=lost.outcome, message=lost.fact)
+        except TimeoutError:
+            verdict = replace(verdict, outcome=Outcome.TIMEOUT, message="it did not end")
+        except (WireError, ValueError, RecursionError) as error:
+            self.check_server()
+            verdict = replace(verdict, outcome=Outcome.CRASHED, message=f"no reply: {error}")
+        return replace(verdict, seconds=time.monotonic() - started)
+
+
+def _event(kind: int, payload: bytes) -> dict[str, Any]:
+    """Return what a report says; ValueError if it says nothing."""
+    event = _EVENTS.decode(payload.decode()) if kind == EVENT else None
+    if not isinstance(event, dict):
+        raise ValueError("a report that makes no sense")  # noqa: TRY004 - its content, not a caller's mistake
+    return event
+
+
+def _claims(event: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+    outputs = event.get("outputs", {})
+    if not isinstance(outputs, dict) or not all(key.isdecimal() and len(key) < 6 for key in outputs):  # noqa: PLR2004
+        raise ValueError("outputs that make no sense")
+    return ((int(number), claims) for number, claims in outputs.items())
+
+
+def _ask_to_run(channel: Channel, source: str, seed: str, seconds: float) -> dict[str, Any]:
+    number, deadline = nonce(), time.monotonic() + seconds
+    request = encode((source, {"EXAMINER_SEED": seed}), _refuse_handle)
+    channel.send(Kind.REQUEST, number, request, deadline)
+    frame = channel.receive(deadline)
+    if frame.nonce != number:
+        raise WireError("an answer to nothing that was asked")
+    return _event(frame.kind, frame.payload)
+
+
+def _refuse_handle(value: Any) -> NoReturn:
+    raise TypeError(f"a request holds plain data, not a {type(value).__name__}")
+
+
+def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
+    """Return the verdict with the points that nbgrader gives for these outputs."""
+    error = next((each for each in outputs if each["output_type"] == "error"), None)
+    said = f"{error['ename']}: {error['evalue']}" if error else ""
+    try:
+        points = points_of(outputs, verdict.max_points)
+    except (ValueError, KeyError) as fault:
+        return replace(verdict, message=f"nbgrader cannot price it: {fault}")
+    if points == verdict.max_points:
+        return replace(verdict, outcome=Outcome.PASSED, points=points)
+    if points > 0:
+        return replace(verdict, outcome=Outcome.PARTIAL, points=points)
+    outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
+    outcome = Outcome.TIMEOUT if timed_out else outcome
+    return replace(verdict, outcome=outcome, message=said)

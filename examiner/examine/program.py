@@ -1,0 +1,55 @@
+"""The text of the program that a student environment's Python is started with.
+
+Nothing of examiner is to be found in that environment, or readable in the box: its modules are handed over as
+text, importable only until the server has imported them.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+HANDED: Final = (
+    "wire/*.py",
+    "box/*.py",
+    "candidate/recording.py",
+    "candidate/snapshot.py",
+    "candidate/work.py",
+)
+HANDED_LIFE: Final = ("candidate/cells.py", "candidate/memory_layout.py", "candidate/warm.py")
+
+_PROGRAM: Final = """
+import importlib.abc, importlib.util, sys
+
+class Handed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    sources = {sources!r}
+    def find_spec(self, name, path=None, target=None):
+        return importlib.util.spec_from_loader(name, self) if name in self.sources else None
+    def is_package(self, name):
+        return any(other.startswith(name + ".") for other in self.sources)
+    def get_source(self, name):
+        return self.sources[name]
+    def take_back(self):
+        sys.meta_path.remove(self)
+        for name in self.sources:
+            sys.modules.pop(name, None)
+        self.sources.clear()
+
+handed = Handed()
+sys.meta_path.insert(0, handed)
+from examiner.candidate import memory_layout
+arenas = memory_layout.line_up()
+from examiner.candidate.warm import serve
+serve(int(sys.argv[1]), handed.take_back, arenas)
+"""
+
+
+@cache
+def program() -> bytes:
+    """Return the program: the server of the student environment, with all it imports of examiner."""
+    sources = {"examiner": "", "examiner.candidate": ""}
+    for pattern in (*HANDED, *HANDED_LIFE):
+        for path in sorted(ROOT.glob(pattern)):
+            parts = path.relative_to(ROOT.parent).with_suffix("").parts
+            sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text("utf-8")
+    return _PROGRAM.format(sources=sources).encode()

@@ -1,0 +1,278 @@
+"""Tries versions of notebooks by the engine, side by side, and each both ways: examined, and in the kernel.
+
+Each grade cell stands twice in the notebook that is run, and has its own snapshot of the same process each
+time, so that both verdicts are about the very same state.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from examiner.batch import pool
+from examiner.batch.worker import load_package
+from examiner.course import environment
+from examiner.errors import ExaminerError, PlatformFault
+from examiner.examine.engine import Engine, Graded, Job
+from examiner.examine.server import Surroundings
+from examiner.gate.model import LAST, Account, Kind, Result, Seen, Trial
+from examiner.gate.stubs import TELL
+from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
+from examiner.model import Course, Key, Limits
+from examiner.notebook import mark
+from examiner.verdict import Identity, Mode, Outcome, Verdict
+
+TWIN: Final = "~kernel"  # no name of nbgrader's holds such a sign
+SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"
+WHO: Final = "examiner check"
+TRIES: Final = 2
+SLACK_SECONDS: Final = 300
+MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
+
+Document = dict[str, Any]
+Progress = Callable[[int, int], None]
+Results = Mapping[tuple[Kind, str], Result]
+
+
+def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
+    course: Course,
+    plans: Sequence[Plan],
+    repeat: int,
+    workers: int,
+    progress: Progress,
+    modes: Mapping[str, Mapping[str, Mode]] | None = None,
+) -> dict[str, dict[tuple[Kind, str], Result]]:
+    """Return the results of all trials of these plans, by the plan's name; `run` says the rest.
+
+    Parameters
+    ----------
+    modes : mapping from str to mapping, optional
+        By the plan's name, where each of its cells is judged; of the others each is judged both ways. Trials
+        that watch what is called always go both ways.
+    """
+    found: dict[str, dict[tuple[Kind, str], Result]] = {plan.name: {} for plan in plans}
+    total = sum(count(plan, repeat) for plan in plans)
+    trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, found))
+    for result in run(course, plans, trials, total, workers, progress):
+        found[result.trial.plan][result.trial.kind, result.trial.name] = result
+    return found
+
+
+def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches)
+    course: Course,
+    plans: Sequence[Plan],
+    trials: Iterable[Trial],
+    total: int,
+    workers: int,
+    progress: Progress,
+) -> Iterator[Result]:
+    """Yield the results of trials, as they end.
+
+    Parameters
+    ----------
+    progress : callable
+        Hears how many trials are done, and of how many.
+
+    Raises
+    ------
+    ExaminerError
+        If a trial could not be judged, which is not the notebook's fault.
+    """
+    progress(0, total)
+    surroundings = Surroundings(course.student.python, None, environment.caches(course), course.hidden)
+    stage = Stage(surroundings, {plan.name: plan for plan in plans}, course.package)
+    log = course.state / "logs" / "check.log"
+    jobs = (pool.Job(trial, log, _bound(course.limits)) for trial in trials)
+    ended = pool.run(partial(at, stage), jobs, workers, preload=(__name__,))
+    for done, (_, result) in enumerate(ended, start=1):
+        if isinstance(result, ExaminerError):
+            raise result
+        progress(done, total)
+        yield result
+
+
+def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
+    is_known = trial.plan in modes and trial.kind not in {Kind.OBSERVED, Kind.REACH}
+    return replace(trial, modes=modes[trial.plan]) if is_known else trial
+
+
+def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:
+    """Yield all trials, those first that tell what need not be run for others."""
+    first = [trial for plan in plans for trial in first_trials(plan, repeat)]
+    yield from sorted(first, key=lambda trial: trial.kind is not Kind.REACH)
+    for plan in plans:
+        yield from further_trials(plan, repeat, partial(_known, plan, found[plan.name]))
+
+
+def _known(plan: Plan, results: Results) -> Known:
+    result = results.get((Kind.REACH, Kind.REACH))
+    if result is None:
+        return Known()
+    called: dict[str, frozenset[str]] = {}
+    unknown = set()
+    for cell, seen in result.seen:
+        if seen is None:
+            unknown.add(cell)
+        else:
+            called[cell] = called.get(cell, frozenset()) | seen.called
+    return Known(
+        called={cell: names for cell, names in called.items() if cell not in unknown},
+        is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in MODES),
+    )
+
+
+def _bound(limits: Limits) -> float:
+    """Return the seconds after which a trial is not waited for any more, whatever its cells do."""
+    return 2.0 * limits.notebook_seconds + SLACK_SECONDS
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a worker needs to know before the first trial: the plans by name, and the reference."""
+
+    surroundings: Surroundings
+    plans: Mapping[str, Plan]
+    package: Path | None = None
+
+
+@contextmanager
+def at(stage: Stage) -> Iterator[Callable[[Trial], Result]]:
+    """Give what tries a trial."""
+    reference = load_package(stage.package) if stage.package else None
+    with Engine(stage.surroundings, SECRET, reference) as engine:
+        yield partial(_try, engine, stage.plans)
+
+
+def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
+    """Run a trial, at first what is enough of it."""
+    plan = plans[trial.plan]
+    if trial.enough and trial.modes is not None:
+        result = _run(engine, plan, replace(trial, cells=trial.enough))
+        if result.lost(plan.points, trial.modes):
+            return result
+    return _run(engine, plan, trial)
+
+
+def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
+    """Run a trial; what fails on our side is tried once more.
+
+    Raises
+    ------
+    PlatformFault
+        If it fails again.
+    """
+    job = _job(plan, trial)
+    for _ in range(TRIES):
+        graded = engine.run(job)
+        unjudged = [each for each in graded.sheet.verdicts if each.outcome is Outcome.INFRASTRUCTURE]
+        if not unjudged:
+            return _result(trial, graded)
+    raise PlatformFault(str(trial), unjudged[0].message, "run the command again")
+
+
+def _job(plan: Plan, trial: Trial) -> Job:
+    instructor = _both_ways(plan, trial)
+    identity = Identity(plan.course.id, WHO, trial.plan, "", Key(trial.seed, "", ""))
+    names = map(_name, instructor["cells"])
+    modes = dict.fromkeys((name for name in names if name.endswith(TWIN)), Mode.KERNEL)
+    modes |= trial.modes or {}
+    submitted = json.dumps(_handed_in(instructor, trial)).encode()
+    limits = (
+        plan.course.limits
+        if trial.seconds is None
+        else replace(plan.course.limits, cell_seconds=trial.seconds)
+    )
+    return Job(
+        identity, json.dumps(instructor).encode(), submitted, plan.files, limits, modes, tracebacks="Minimal"
+    )
+
+
+def _both_ways(plan: Plan, trial: Trial) -> Document:
+    """Return the instructor's notebook with what the trial runs of it, each grade cell twice."""
+    cells = []
+    for raw, cell in zip(plan.document["cells"], plan.notebook.cells, strict=True):
+        if not cell.is_code or (trial.is_bare and cell.index in plan.demonstrations):
+            continue
+        if not cell.is_autograded:
+            cells.append(raw)
+        elif trial.cells is None or cell.grade_id in trial.cells:
+            one = raw | {"source": cell.source + TELL} if trial.kind in {Kind.OBSERVED, Kind.REACH} else raw
+            cells.append(one)
+            if trial.modes is None:
+                cells.append(_twin(one, cell.grade_id + TWIN))
+    return dict(plan.document) | {"cells": cells}
+
+
+def _twin(raw: Document, name: str) -> Document:
+    """Return the same cell under another name."""
+    twin = copy.deepcopy(raw)
+    twin["id"] = twin["metadata"]["nbgrader"]["grade_id"] = name
+    return twin
+
+
+def _handed_in(instructor: Document, trial: Trial) -> Document:
+    """Return the same notebook with the trial's solutions in it, and its last cell."""
+    cells = [
+        cell | {"source": trial.sources[_name(cell)]} if _name(cell) in trial.sources else cell
+        for cell in instructor["cells"]
+    ]
+    if trial.last:
+        cells.append({"cell_type": "code", "id": LAST, "metadata": {}, "source": trial.last})
+    return instructor | {"cells": cells}
+
+
+def _name(raw: Mapping[str, Any]) -> str:
+    return str(mark(raw, "grade_id") or raw.get("id", ""))
+
+
+def _result(trial: Trial, graded: Graded) -> Result:
+    """Reduce what was seen to points and the first trouble of each cell."""
+    executed = json.loads(graded.notebook)["cells"]
+    code = {_name(cell): cell["outputs"] for cell in executed if cell["cell_type"] == "code"}
+    by_mode: dict[Mode, dict[str, Account]] = {Mode.EXAMINED: {}, Mode.KERNEL: {}}
+    seen = []
+    for verdict in graded.sheet.verdicts:
+        cell = verdict.grade_id.removesuffix(TWIN)
+        outputs = code.pop(verdict.grade_id)
+        by_mode[verdict.mode][cell] = _account(verdict, outputs)
+        if trial.kind in {Kind.OBSERVED, Kind.REACH}:
+            seen.append((cell, _told(_printed(outputs))))
+    troubles = {name: said for name, outputs in code.items() if (said := _trouble(outputs))}
+    printed = _printed(code.get(LAST, ()))
+    if trial.kind is Kind.OBSERVED:
+        seen.append((LAST, _told(printed)))
+    return Result(trial, by_mode[Mode.EXAMINED], by_mode[Mode.KERNEL], troubles, tuple(seen))
+
+
+def _account(verdict: Verdict, outputs: list[dict[str, Any]]) -> Account:
+    said = verdict.message or _trouble(outputs)
+    return Account(
+        verdict.points or 0.0, verdict.outcome, said.partition("\n")[0], verdict.seed, verdict.measured
+    )
+
+
+def _trouble(outputs: list[dict[str, Any]]) -> str:
+    for each in outputs:
+        if each["output_type"] == "error":
+            return f"{each['ename']}: {each['evalue']}".partition("\n")[0]
+        if each.get("name") == "stderr":
+            return f"stderr: {each['text']}".partition("\n")[0]
+    return ""
+
+
+def _printed(outputs: list[dict[str, Any]]) -> str:
+    return "".join(each["text"] for each in outputs if each.get("name") == "stdout")
+
+
+def _told(printed: str) -> Seen | None:
+    """Return what the runtime told in a line of its own, or None if it did not come to that."""
+    line = next((each for each in reversed(printed.splitlines()) if each.startswith('{"called": ')), None)
+    if line is None:
+        return None
+    told = json.loads(line)
+    differed = {name: frozenset(stubs) for name, stubs in told["differed"].items()}
+    return Seen(frozenset(told["called"]), differed)

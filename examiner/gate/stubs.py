@@ -1,0 +1,158 @@
+"""Mutants that nobody has to think of: every public function returns something worthless instead.
+
+A grade cell that only defines its tests, loops over a list that may be empty, or compares arrays that
+broadcast passes some of them; a good one fails them all.
+"""
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+# What a mutant returns, and the statement that does it. "zeros" has to call the function to know the shape.
+STUBS = {
+    "None": "return None",
+    "[]": "return []",
+    "zeros(0)": "return __import__('numpy').zeros(0)",
+    "NaN": "return float('nan')",
+    "zeros": "",
+    "its input": "return {first}",
+}
+ARITHMETIC = {
+    f"__{prefix}{name}__"
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+    for prefix in ("", "r", "i")
+} | {"__neg__", "__pos__", "__abs__", "__getitem__", "__array__", "__call__", "__len__"}
+
+RUNTIME = "examiner_automatic"  # the module of `candidate/watching.py`, as it lies beside a mutated notebook
+TELL = f"\nimport {RUNTIME}\nprint()\nprint({RUNTIME}.seen())"  # what has been watched, as the last line
+
+
+@dataclass(frozen=True)
+class Function:
+    """A public function, method or property of a solution cell: `name` as in `Tensor.sum`."""
+
+    cell: str
+    name: str
+    first: str | None
+    is_setter: bool = False
+
+    @property
+    def key(self) -> str:
+        """The function's name in the whole notebook, where two cells may define the same one."""
+        return f"{self.cell}:{self.name}"
+
+
+@dataclass(frozen=True)
+class AutomaticMutant:
+    """One function that returns one worthless thing, and the source of its cell then."""
+
+    function: Function
+    returns: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        """What the mutant is, in words."""
+        return f"{self.function.name} returns {self.returns}"
+
+    @property
+    def key(self) -> str:
+        """The same, unique in the notebook."""
+        return f"{self.function.key} returns {self.returns}"
+
+
+def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
+    """Yield every automatic mutant of a solution cell.
+
+    Raises
+    ------
+    SyntaxError
+        If the cell is not plain Python.
+    """
+    for name, node in _definitions(ast.parse(source)):
+        function = _function(cell, name, node)
+        kinds = (
+            ["None"]
+            if function.is_setter
+            else [kind for kind in STUBS if function.first or kind != "its input"]
+        )
+        for kind in kinds:
+            yield AutomaticMutant(function, kind, _mutated(source, function, kind))
+
+
+def observed(cell: str, source: str) -> str:
+    """Return the cell with every public function watched; the runtime's `seen()` tells what it returned."""
+    tree = ast.parse(source)
+    for name, node in _definitions(tree):
+        _decorate(node, f"{RUNTIME}.observed({_function(cell, name, node).key!r})")
+    return _with_runtime(tree)
+
+
+def returning_none(mutant: AutomaticMutant, source: str) -> str:
+    """Return the cell with the mutant's function doing nothing: the least that any of its mutants changes."""
+    return _mutated(source, mutant.function, "None")
+
+
+def excuse(mutant: AutomaticMutant, differed: Mapping[str, Collection[str]]) -> str | None:
+    """Return why a mutant that lost nothing is no mutant at all, or None if it should have lost points.
+
+    Parameters
+    ----------
+    differed : mapping from str to collection of str
+        For each function that was called, by its key, the stubs that it differed from.
+    """
+    seen = differed.get(mutant.function.key)
+    if seen is None:
+        return "it is never called"
+    if mutant.returns in seen:
+        return None
+    return (
+        "zeros of what it returns are that itself" if mutant.returns == "zeros" else "it always returns that"
+    )
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definition]]:
+    """Yield the public definitions that importing would show, not those inside functions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, Definition):
+            if not node.name.startswith("_") or node.name in ARITHMETIC:
+                yield prefix + node.name, node
+        elif isinstance(node, ast.ClassDef):
+            if not node.name.startswith("_"):
+                yield from _definitions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.stmt):
+            yield from _definitions(node, prefix)
+
+
+def _function(cell: str, name: str, node: Definition) -> Function:
+    is_setter = any(isinstance(each, ast.Attribute) and each.attr == "setter" for each in node.decorator_list)
+    is_classmethod = any(
+        isinstance(each, ast.Name) and each.id == "classmethod" for each in node.decorator_list
+    )
+    arguments = [each.arg for each in node.args.posonlyargs + node.args.args][is_classmethod:]
+    if not arguments and node.args.vararg:
+        arguments = [f"{node.args.vararg.arg}[0]"]
+    return Function(cell, name + ".setter" * is_setter, arguments[0] if arguments else None, is_setter)
+
+
+def _mutated(source: str, function: Function, kind: str) -> str:
+    tree = ast.parse(source)
+    for name, node in _definitions(tree):
+        if _function(function.cell, name, node) == function:
+            if kind == "zeros":
+                _decorate(node, f"{RUNTIME}.zeros_of_its_shape")
+                return _with_runtime(tree)
+            node.body = ast.parse(STUBS[kind].format(first=function.first), mode="exec").body
+    return ast.unparse(tree)
+
+
+def _decorate(node: Definition, decorator: str) -> None:
+    """Put a decorator next to the function, below `@property` and its like."""
+    node.decorator_list.append(ast.parse(decorator, mode="eval").body)
+
+
+def _with_runtime(tree: ast.Module) -> str:
+    return f"import {RUNTIME}\n{ast.unparse(tree)}"

@@ -1,0 +1,247 @@
+"""What the gate is going to try on an assignment, read before anything runs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from examiner.course.beside import CHECKS, allowed_files
+from examiner.errors import BadSource
+from examiner.gate import reach, stubs
+from examiner.gate.lint import canaries, lint
+from examiner.gate.model import Breach, Kind, Trial, place
+from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
+from examiner.gate.stubs import AutomaticMutant
+from examiner.judge.compile import prepare
+from examiner.model import Assignment, Course
+from examiner.notebook import Notebook, blank, check_source, load, parse, read
+from examiner.verdict import Mode
+
+MUTANTS = Path("tests", "mutants")
+FIRST: Final = (Kind.REACH, Kind.OBSERVED, Kind.RELEASE)
+WHOLE_RUNS: Final = 3  # of the solution; what a demonstration shows hardly depends on the seed
+MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
+AUTOMATIC_RUNTIME = Path(__file__).parents[1] / "candidate" / "watching.py"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is to be tried on one assignment."""
+
+    course: Course
+    assignment: Assignment
+    notebook: Notebook
+    document: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    mutants: tuple[Mutant, ...]
+    automatic: tuple[AutomaticMutant, ...]
+    breaches: tuple[Breach, ...]
+
+    def place(self, cell: str = "") -> str:
+        """Return where a cell of the notebook is to be found."""
+        return place(self.notebook.path, self.course.root, cell)
+
+    @property
+    def name(self) -> str:
+        """What its trials are filed under: the assignment and the notebook."""
+        return f"{self.assignment.name}/{self.notebook.path.stem}"
+
+    @property
+    def points(self) -> dict[str, float]:
+        """The points of each grade cell that is graded by running it."""
+        return {cell.grade_id: cell.points for cell in self.notebook.cells if cell.is_autograded}
+
+    @cached_property
+    def demonstrations(self) -> frozenset[int]:
+        """The cells that only show something."""
+        return frozenset(reach.demonstrations(self.notebook.cells))
+
+    @cached_property
+    def measured(self) -> frozenset[str]:
+        """The grade cells that measure something, which takes its time."""
+        return frozenset(cell.grade_id for cell in prepare(self.notebook.cells) if cell.measures)
+
+    @property
+    def patience(self) -> int:
+        """The seconds that a cell of a mutant gets: many of them never end."""
+        return min(self.course.limits.cell_seconds, MUTANT_SECONDS)
+
+    def reached(
+        self, sources: Mapping[str, str], called: Mapping[str, frozenset[str]]
+    ) -> frozenset[str] | None:
+        """Return the grade cells that new sources can reach, None for all; what was not watched counts."""
+        found = reach.reached(solutions_of(self.notebook), sources, called)
+        return None if found is None else found | (self.points.keys() - called.keys())
+
+
+def make_plan(course: Course, assignment: Assignment) -> Plan:
+    """Read an assignment; whatever is wrong with single mutants or cells becomes a breach of the plan.
+
+    Raises
+    ------
+    BadSource
+        If there is not exactly one notebook, it cannot be read, or nbgrader could not release it.
+    """
+    return plan_notebook(course, assignment, only_notebook(course.source(assignment)))
+
+
+def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
+    """Read one notebook of an assignment, as `make_plan` does."""
+    document = load(path, BadSource)
+    notebook = parse(document, path)
+    check_source(notebook)
+    breaches = list(
+        lint(
+            notebook,
+            lambda cell: place(notebook.path, course.root, cell),
+            canaries_of_others(course, assignment),
+        )
+    )
+    mutants = []
+    for file in sorted((course.root / MUTANTS / assignment.name).glob("*.toml")):
+        try:
+            mutant = read_mutant(file, notebook)
+            apply(mutant, notebook)
+        except BadMutant as error:
+            breaches.append(Breach(error.place, error.fact, error.fix))
+        else:
+            mutants.append(mutant)
+    return Plan(
+        course=course,
+        assignment=assignment,
+        notebook=notebook,
+        document=document,
+        files=beside(course, assignment) | {f"{stubs.RUNTIME}.py": AUTOMATIC_RUNTIME.read_bytes()},
+        mutants=tuple(mutants),
+        automatic=tuple(_automatic(notebook)),
+        breaches=tuple(breaches),
+    )
+
+
+def canaries_of_others(course: Course, assignment: Assignment) -> dict[str, str]:
+    """Return the canaries of the course's other notebooks, and where they are."""
+    found: dict[str, str] = {}
+    for other in course.assignments:
+        if other.name != assignment.name:
+            with suppress(BadSource):  # that one's own check says so
+                notebook = read(only_notebook(course.source(other)))
+                found |= {
+                    canary: place(notebook.path, course.root, cell) for cell, canary in canaries(notebook)
+                }
+    return found
+
+
+def only_notebook(folder: Path) -> Path:
+    """Return the notebook of an assignment's folder."""
+    found = sorted(folder.glob("*.ipynb"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise BadSource(folder, f"one notebook is expected, there is {names}", "keep one")
+    return found[0]
+
+
+def beside(course: Course, assignment: Assignment) -> dict[str, bytes]:
+    """Return what lies beside the notebook of a release, the checks aside, which the environment has."""
+    source = course.source(assignment)
+    generated = {CHECKS}
+    files = {}
+    if course.package is not None:
+        name = course.package.name
+        generated.add(name)
+        allowed = allowed_files(course.package, assignment.parts)
+        files = {f"{name}/{path}": content for path, content in allowed.items()}
+    for path in sorted(source.rglob("*")):
+        inside = path.relative_to(source)
+        is_own = inside.parts[0] not in generated and not any(
+            part.startswith((".", "__")) for part in inside.parts
+        )
+        if path.is_file() and is_own and path.suffix != ".ipynb":
+            files[inside.as_posix()] = path.read_bytes()
+    return files
+
+
+def solutions_of(notebook: Notebook) -> dict[str, str]:
+    """Return the sources of the solution cells that are run, by grade_id."""
+    return {cell.grade_id: cell.source for cell in notebook.cells if cell.is_solution and cell.is_code}
+
+
+def _automatic(notebook: Notebook) -> Iterator[AutomaticMutant]:
+    for cell, source in solutions_of(notebook).items():
+        try:
+            yield from stubs.mutants(cell, source)
+        except SyntaxError:
+            continue  # a breach already: lint has said that the cell is not plain Python
+
+
+def count(plan: Plan, repeat: int) -> int:
+    """Return how many trials there are."""
+    proofs = sum(bool(mutant.equivalent) for mutant in plan.mutants)
+    return len(FIRST) + repeat + len(plan.mutants) + proofs + len(plan.automatic)
+
+
+def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
+    """Yield what is to be known before mutants are tried, then the right and the empty solution."""
+    name, solutions = plan.name, solutions_of(plan.notebook)
+    watched = {cell: _watched(cell, source) for cell, source in solutions.items()}
+    yield Trial(name, Kind.REACH, Kind.REACH, seed=name, sources=watched, is_bare=True)
+    yield Trial(name, Kind.OBSERVED, Kind.OBSERVED, seed=name, sources=watched, last=stubs.TELL)
+    blanks = {cell: blank(source) for cell, source in solutions.items()}
+    yield Trial(name, Kind.RELEASE, Kind.RELEASE, seed=name, sources=blanks)
+    for number in range(min(repeat, WHOLE_RUNS)):
+        yield solution_trial(plan, number, is_bare=False)
+
+
+def solution_trial(
+    plan: Plan, number: int, *, is_bare: bool, modes: Mapping[str, Mode] | None = None
+) -> Trial:
+    """Return a run of the instructor's solution, with a seed of its own."""
+    name, seed = f"run {number + 1}", f"{plan.name}-{number}"
+    return Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
+
+
+def _watched(cell: str, source: str) -> str:
+    try:
+        return reach.watched(cell, stubs.observed(cell, source))
+    except SyntaxError:
+        return source  # a breach already, as above
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the first trials have shown, for those that come after.
+
+    Parameters
+    ----------
+    called : mapping from str to frozenset of str
+        For each grade cell that was watched, what had been called when it ended.
+    is_bare : bool
+        Whether cells that only show something can be left out.
+    """
+
+    called: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_bare: bool = False
+
+
+def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Iterator[Trial]:
+    """Yield the other runs of the solution, and every wrong version, by what is known when each starts."""
+    for number in range(WHOLE_RUNS, repeat):
+        yield solution_trial(plan, number, is_bare=known().is_bare)
+    name, solutions, seconds = plan.name, solutions_of(plan.notebook), plan.patience
+    for mutant in plan.mutants:
+        sources, seed, now = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()
+        cells = plan.reached(sources, now.called)
+        yield Trial(
+            name, Kind.MUTANT, mutant.name, seed, sources, cells=cells, is_bare=now.is_bare, seconds=seconds
+        )
+        if mutant.equivalent:
+            yield Trial(name, Kind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
+    for each in plan.automatic:
+        cell, now = each.function.cell, known()
+        cells = plan.reached({cell: stubs.returning_none(each, solutions[cell])}, now.called)
+        # A cell that measures compares answers first: what it says of None it says of other wrong ones.
+        quick = (frozenset(plan.points) if cells is None else cells) - plan.measured
+        enough = frozenset() if each.returns == "None" else quick
+        sources = {cell: each.source}
+        yield Trial(name, Kind.AUTOMATIC, each.key, name, sources, "", cells, enough, now.is_bare, seconds)

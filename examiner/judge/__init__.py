@@ -1,0 +1,1 @@
+"""What runs a grade cell: its compiled text, the names that it sees, proxies of a student's objects."""

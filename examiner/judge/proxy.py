@@ -1,0 +1,493 @@
+"""What a grade cell sees of a student's objects: proxies that ask a snapshot of the student's process.
+
+Here the examiner's own Python runs the cell. A proxy forwards calls, attributes, items, operators, iteration
+and `with`. What would let the student's code decide about itself (`==`, `<`, truth, hash) is an author's
+error, whose text says what to write.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Never, NoReturn
+
+import numpy as np
+
+from examiner.judge.lent import (
+    AuthorError,
+    CandidateError,
+    done,
+    is_finding,
+    known_name,
+    listed,
+    raise_recursion,
+    recreated,
+)
+from examiner.verdict import Outcome
+from examiner.wire.codec import (
+    Channel,
+    ChannelClosed,
+    Handle,
+    Kind,
+    Reverse,
+    WireError,
+    decode,
+    encode,
+    nonce,
+)
+from examiner_checks import CheckFailed
+
+MAX_LENGTH: Final = 10_000_000
+MAX_LENT: Final = 100_000
+MAX_NESTING: Final = 16
+
+
+class CandidateLost(BaseException):
+    """The snapshot died, broke the protocol or ran out of time; no `except Exception` of a cell catches this.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What that makes of the cell.
+    fact : str
+        What happened.
+
+    """
+
+    def __init__(self, outcome: Outcome, fact: str) -> None:
+        super().__init__(outcome, fact)
+        self.outcome, self.fact = outcome, fact
+
+
+class Remote:
+    """The trusted end of one snapshot's wire, for as long as one cell runs.
+
+    Parameters
+    ----------
+    channel : Channel
+        Connected to the snapshot.
+    deadline : float
+        Monotonic seconds at which the cell's time is over.
+    patience : float
+        Seconds after which no single answer is waited for any more.
+
+    Attributes
+    ----------
+    lost : CandidateLost or None
+        Set once and for good: a cell that swallowed the exception has not passed.
+    refused : AuthorError or None
+        The first one, whether or not the cell swallowed it.
+    calls : int
+        How often the snapshot was asked for something.
+
+    """
+
+    def __init__(self, channel: Channel, deadline: float, patience: float = math.inf) -> None:
+        self.channel, self.deadline, self._patience = channel, deadline, patience
+        self.lost: CandidateLost | None = None
+        self.refused: AuthorError | None = None
+        self.calls = 0
+        self._lent: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self._dropped: list[int] = []
+        self._nesting = 0
+        self._answers_questions = True
+
+    def ask(self, operation: str, *args: Any, by_ref: bool = False) -> Any:
+        """Have the snapshot do something, and answer what it asks meanwhile.
+
+        Returns
+        -------
+        object
+            Plain data as it is, a `Proxy` of anything else and of everything if `by_ref`.
+
+        Raises
+        ------
+        Exception
+            What the student's code raised, in a class of the fixed list, or as `CandidateError`.
+        CandidateLost
+            If there is no answer, none in time, or one that makes no sense.
+
+        """
+        if self.lost:
+            raise CandidateLost(self.lost.outcome, self.lost.fact)
+        number, self.calls = nonce(), self.calls + 1
+        dropped, self._dropped = self._dropped, []
+        until = self._until()
+        self._send(Kind.REQUEST, number, (operation, by_ref, args, dropped), until)
+        failure: Exception | None = None  # what our own code raised while the candidate had called it
+        while True:
+            kind, value = self._receive(number, until)
+            if kind == Kind.CALLBACK:
+                if not self._answers_questions:
+                    self.lose(Outcome.TAMPERED, "it used an object of the test's while it was measured")
+                failure = self._serve(number, value, until) or failure
+            elif kind == Kind.VALUE:
+                if failure and is_finding(failure):
+                    raise failure  # a student's `except` does not swallow what a test has found
+                return value
+            elif kind == Kind.RAISED:
+                raise self._raised(value, failure)
+            else:
+                self.lose(Outcome.TAMPERED, "an answer of an unknown kind")
+
+    @contextlib.contextmanager
+    def without_questions(self) -> Iterator[None]:
+        """Do nothing for the snapshot in the block: it would be work of its own that nobody counts."""
+        self._answers_questions = False
+        try:
+            yield
+        finally:
+            self._answers_questions = True
+
+    def process(self) -> int:
+        """Return the number of the snapshot's process, as seen from here, by the kernel's word."""
+        number, until = nonce(), self._until()
+        self.channel.name_senders(wanted=True)
+        self._send(Kind.REQUEST, number, ("value", False, (0,), []), until)
+        try:
+            sender = self.channel.sender(until)
+        except TimeoutError as error:
+            self.lose(Outcome.TIMEOUT, str(error))
+        except ChannelClosed as error:
+            self.lose(Outcome.CRASHED, str(error))
+        finally:
+            self.channel.name_senders(wanted=False)
+        if self._receive(number, until) != (Kind.VALUE, 0):
+            self.lose(Outcome.TAMPERED, "an answer that makes no sense")
+        return sender
+
+    def lose(self, outcome: Outcome, fact: str) -> NoReturn:
+        """End the conversation for good."""
+        self.lost = self.lost or CandidateLost(outcome, fact)
+        raise CandidateLost(outcome, fact)
+
+    def refuse(self, text: str) -> NoReturn:
+        """Raise AuthorError, and remember it in case that the cell swallows it."""
+        error = AuthorError(text)
+        self.refused = self.refused or error
+        raise error
+
+    def drop(self, number: int) -> None:
+        """Let go of an object of the candidate's; it is told with the next request."""
+        self._dropped.append(number)
+
+    def _until(self) -> float:
+        return min(self.deadline, time.monotonic() + self._patience)
+
+    def _send(self, kind: Kind, number: int, value: Any, until: float) -> None:
+        try:
+            payload = encode(value, self._to_handle, self.channel.outgoing, self.channel.limits)
+        except WireError as error:
+            self.refuse(f"this cannot be given to a student's code: {error}; pass less at a time")
+        try:
+            self.channel.send(kind, number, payload, until)
+        except TimeoutError as error:
+            self.lose(Outcome.TIMEOUT, str(error))
+        except ChannelClosed as error:
+            self.lose(Outcome.CRASHED, str(error))
+
+    def _receive(self, number: int, until: float) -> tuple[int, Any]:
+        try:
+            frame = self.channel.receive(until)
+        except TimeoutError as error:
+            self.lose(Outcome.TIMEOUT, str(error))
+        except ChannelClosed as error:
+            self.lose(Outcome.CRASHED, str(error))
+        except WireError as error:
+            self.lose(Outcome.TAMPERED, str(error))
+        if frame.nonce != number:
+            self.lose(Outcome.TAMPERED, "an answer to nothing that was asked")
+        try:
+            limits = self.channel.limits
+            return frame.kind, decode(frame.payload, self._from_handle, self.channel.incoming, limits)
+        except WireError as error:
+            self.lose(Outcome.TAMPERED, str(error))
+
+    def _serve(self, number: int, question: Any, until: float) -> Exception | None:
+        """Do what the candidate asks of one of our objects; return what that raised."""
+        match question:
+            case (int(index), str(operation), tuple(args), dict(kwargs)) if 0 <= index < len(self._lent):
+                pass
+            case _:
+                self.lose(Outcome.TAMPERED, "a question that makes no sense")
+        self._nesting += 1
+        try:
+            too_deep = self._nesting > MAX_NESTING
+            lent = raise_recursion if too_deep else self._lent[index]
+            self._send(Kind.RESULT, number, done(lent, operation, args, kwargs), until)
+        except Exception as error:  # noqa: BLE001 - it goes to the student's code, which called ours
+            # The class is all that goes: the text may quote a hidden test.
+            text = str(error) if operation == "getattr" else "raised by the test"
+            self._send(Kind.FAILED, number, (known_name(type(error)), text), until)
+            return error
+        finally:
+            self._nesting -= 1
+        return None
+
+    def _raised(self, described: Any, failure: Exception | None) -> Exception:
+        """Return the exception that a description stands for: our own, if it came from us."""
+        match described:
+            case ([*names], str(text)) if names and all(type(name) is str for name in names):
+                pass
+            case _:
+                self.lose(Outcome.TAMPERED, "an exception that makes no sense")
+        if failure and (is_finding(failure) or names[0] == known_name(type(failure))):
+            return failure
+        return recreated(names, text)
+
+    def _to_handle(self, value: Any) -> Handle | Reverse:
+        if type(value) is ArrayHandle:
+            value = _proxy(value)
+        if type(value) is Proxy:
+            if _remote(value) is not self:
+                self.refuse(
+                    "an object of a student's is of use only in the cell that got it: make it there anew"
+                )
+            return Handle(_handle(value).number, "")
+        if listed(value) is None and (not callable(value) or isinstance(value, type)):
+            self.refuse(
+                f"a {type(value).__name__} cannot be given to a student's code: pass arrays, numbers, text, "
+                "functions, NumpyOnly, Spy, or name what it may read of the class there, in `lent_attributes`"
+            )
+        if id(value) not in self._numbers:
+            if len(self._lent) >= MAX_LENT:
+                self.lose(Outcome.TAMPERED, "more objects of ours asked for than any cell has")
+            self._numbers[id(value)] = len(self._lent)
+            self._lent.append(value)  # which also keeps its id from being given to another object
+        return Reverse(self._numbers[id(value)])
+
+    def _from_handle(self, handle: Handle | Reverse) -> Any:
+        if type(handle) is Handle:
+            return Proxy(self, handle)
+        if handle.number >= len(self._lent):
+            raise WireError("a handle that was never given out")
+        return self._lent[handle.number]
+
+
+def _refuse(what: str, instead: str) -> Callable[..., Any]:
+    def refused(self: "Proxy", *_: Any) -> Never:
+        name = _handle(self).type_name
+        _remote(self).refuse(f"{what} of a student's {name} would be the student's own verdict: {instead}")
+
+    return refused
+
+
+class Proxy:
+    """A student's object, seen from the examiner."""
+
+    __slots__ = ("__handle", "__remote")
+    __array_ufunc__ = None  # `array * proxy` is the student's multiplication
+
+    def __init__(self, remote: Remote, handle: Handle) -> None:
+        object.__setattr__(self, "_Proxy__remote", remote)
+        object.__setattr__(self, "_Proxy__handle", handle)
+
+    def __del__(self) -> None:
+        _remote(self).drop(_handle(self).number)
+
+    def __repr__(self) -> str:
+        return f"<the student's {_handle(self).type_name}>"
+
+    def __getattr__(self, name: str) -> Any:
+        # NumPy, copy and import look for protocols by such names; `__array_interface__` would be an address,
+        # and `__name__` of a module would let `from … import` look among the examiner's own modules.
+        if name.startswith("__") and name.endswith("__") and name != "__array__":
+            raise AttributeError(f"{name} is not asked of a student's {_handle(self).type_name}")
+        return _remote(self).ask("getattr", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _refuse_patch(self, name)
+        _remote(self).ask("setattr", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        _refuse_patch(self, name)
+        _remote(self).ask("delattr", self, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the student's function, or make an instance of the student's class."""
+        return _remote(self).ask("call", self, args, kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        return _remote(self).ask("getitem", self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        _remote(self).ask("setitem", self, key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        _remote(self).ask("delitem", self, key)
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator = _remote(self).ask("iter", self)
+        if type(iterator) is not Proxy:
+            _remote(self).lose(Outcome.TAMPERED, "an iteration that makes no sense")
+        return _items(iterator)
+
+    def __next__(self) -> Any:
+        if batch := _next(self):
+            return batch[0]
+        raise StopIteration
+
+    def __len__(self) -> int:
+        length = _remote(self).ask("len", self)
+        if type(length) is not int or length < 0:
+            _remote(self).lose(Outcome.TAMPERED, "a length that makes no sense")
+        if length > MAX_LENGTH:
+            raise CandidateError(f"a length of {length}: more than {MAX_LENGTH} cannot be examined")
+        return length
+
+    def __enter__(self) -> Any:
+        return _remote(self).ask("enter", self)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is not None and not isinstance(error, Exception):
+            return
+        swallows = _remote(self).ask("exit", self, None if error is None else known_name(type(error)))
+        if error is not None and swallows is True and not is_finding(error):
+            # What follows in the block was not run: were it let pass, its checks would count as passed.
+            raise CheckFailed(f"a student's `with` swallowed a {type(error).__name__}") from error
+
+    def __reduce_ex__(self, _protocol: object) -> Never:
+        _remote(self).refuse(
+            f"a student's {_handle(self).type_name} cannot be copied from here: make a new one"
+        )
+
+    def __mro_entries__(self, _bases: object) -> Never:
+        _remote(self).refuse(
+            "a grade cell cannot subclass a student's class: use it, or make the cell a probe"
+        )
+
+    __eq__ = _refuse(
+        "==", "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
+    )
+    __ne__ = _refuse(
+        "!=", "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
+    )
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse("the order", "compare values, x.numpy()")
+    __bool__ = _refuse("the truth", "compare values, check_equal(x.requires_grad, True), `x is not None`")
+    __hash__ = _refuse("the hash", "keep students' objects in lists, not in sets or as keys")
+    __contains__ = _refuse("`in`", "compare values, check_equal([p.shape for p in module.parameters()], …)")
+
+
+def _operator(operation: str, name: str, *, is_reflected: bool = False) -> Callable[..., Any]:
+    def forward(self: Proxy, *others: Any) -> Any:
+        return _remote(self).ask(operation, name, *((*others, self) if is_reflected else (self, *others)))
+
+    return forward
+
+
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+):
+    setattr(Proxy, f"__{_name}__", _operator("binary", _name))
+    setattr(Proxy, f"__r{_name}__", _operator("binary", _name, is_reflected=True))
+    setattr(Proxy, f"__i{_name}__", _operator("binary", f"i{_name}"))
+for _name in ("neg", "pos", "abs", "invert", "int", "float", "complex", "index", "round"):
+    setattr(Proxy, f"__{_name}__", _operator("unary", _name))
+del _name
+
+# The slots, read without asking the proxy: its own attributes are the student's.
+_remote: Callable[[Proxy], Remote] = Proxy.__dict__["_Proxy__remote"].__get__
+_handle: Callable[[Proxy], Handle] = Proxy.__dict__["_Proxy__handle"].__get__
+
+
+def _next(iterator: Proxy) -> list[Any]:
+    """Return the next item of a student's iterator in a list, or an empty one."""
+    batch = _remote(iterator).ask("next", iterator)
+    if type(batch) is not list or len(batch) > 1:
+        _remote(iterator).lose(Outcome.TAMPERED, "an iteration that makes no sense")
+    return batch
+
+
+def _items(iterator: Proxy) -> Iterator[Any]:
+    while batch := _next(iterator):
+        yield batch[0]
+
+
+def _refuse_patch(proxy: Proxy, name: str) -> None:
+    if _handle(proxy).type_name in {"module", "type", "ABCMeta", "function", "method"}:
+        _remote(proxy).refuse(
+            f"a grade cell cannot patch a student's {_handle(proxy).type_name} (`….{name} = …`): "
+            "judge what it does, or make the cell a probe"
+        )
+
+
+class ArrayHandle:
+    """An array of the candidate's, by reference: passed on, written to by items, read by `value`."""
+
+    __slots__ = ("__proxy",)
+    __array_ufunc__ = None
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.__proxy = proxy
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        _remote(self.__proxy).ask("setitem", self, key, value)
+
+    def __getattr__(self, name: str) -> Never:
+        _remote(self.__proxy).refuse(f"`.{name}` of a handle: take value(handle), and ask that")
+
+
+def _refuse_handle(self: ArrayHandle, *_: object) -> Never:
+    _remote(_proxy(self)).refuse(
+        "a handle is passed on, written to (`handle[i] = v`) and read by value(handle)"
+    )
+
+
+for _name in (
+    "getitem",
+    "iter",
+    "len",
+    "bool",
+    "hash",
+    "eq",
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "iadd",
+    "isub",
+    "imul",
+):
+    setattr(ArrayHandle, f"__{_name}__", _refuse_handle)
+del _name
+_proxy: Callable[[ArrayHandle], Proxy] = ArrayHandle.__dict__["_ArrayHandle__proxy"].__get__
+
+
+def read(handle: ArrayHandle) -> "np.ndarray[Any, Any]":
+    """Return a copy of what the candidate's array holds now.
+
+    Raises
+    ------
+    CheckFailed
+        If it is not exactly a `numpy.ndarray` of plain numbers.
+
+    """
+    got = _remote(_proxy(handle)).ask("value", handle)
+    if type(got) is not np.ndarray:
+        raise CheckFailed(f"got a {_name_of(got)}, expected a numpy.ndarray")
+    return got
+
+
+def by_ref(remote: Remote, operation: str, *args: Any) -> ArrayHandle:
+    """Return a handle to the array that an operation gives, or `CheckFailed` if it gives something else."""
+    got = remote.ask(operation, *args, by_ref=True)
+    if type(got) is not Proxy or _handle(got).type_name != "ndarray":
+        raise CheckFailed(f"got a {_name_of(got)}, expected a numpy.ndarray")
+    return ArrayHandle(got)
+
+
+def _name_of(got: Any) -> str:
+    return _handle(got).type_name if type(got) is Proxy else type(got).__name__

@@ -1,0 +1,1 @@
+"""Boxed Jupyter kernels, for cells that cannot be examined and for other languages."""

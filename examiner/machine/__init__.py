@@ -1,0 +1,1 @@
+"""The machine that grades: what it lacks, and JupyterLab on it."""

@@ -1,0 +1,288 @@
+"""Whether this machine can grade this course, and what to do where it cannot; nothing is changed by asking.
+
+Looked at are the walls of the box, each promise by trying to break it with and without them; the student
+environment, and one right and one wrong answer graded in it; the version of nbgrader; the gradebook; the
+grade sheets; the disk, the memory and the processors.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from examiner.box.selftest import State as Promise
+from examiner.box.walls import Walls
+from examiner.course import environment
+from examiner.errors import DONE, ExaminerError, PlatformFault
+from examiner.examine.engine import Engine, Job
+from examiner.examine.server import Surroundings
+from examiner.model import Course, Key, Limits
+from examiner.notebook import FORMAT
+from examiner.store import sheets, tables
+from examiner.verdict import Identity, Mode, Outcome
+
+DEGRADED: Final = 3  # as for a run that graded some and not others: it works, and not everything does
+DISTRIBUTION: Final = "tinytorch-examiner"
+SIEGE_SECONDS: Final = 180
+SCARCE_DISK_MB: Final = 1000
+NO_DISK_MB: Final = 100
+CPUS: Final = Path("/sys/devices/system/cpu")
+WORKER_MB: Final = 300  # that a worker and what it starts have in memory by themselves
+
+# Run by the Python that candidates run in: on some systems it decides who may make namespaces.
+_SIEGE: Final = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from dataclasses import asdict
+from examiner.box.selftest import selftest
+from examiner.box.walls import Walls, available
+wanted = json.loads(sys.argv[2])
+walls = Walls(**wanted) if wanted else available()
+reports = [asdict(each) for each in selftest(walls, thorough=True)]
+json.dump({"walls": asdict(walls), "reports": reports}, sys.stdout)
+"""
+
+
+class State(StrEnum):
+    """What a finding means for grading."""
+
+    GOOD = "good"
+    NOTE = "note"  # nothing is wrong, and somebody may want to know
+    WEAK = "weak"  # it works, with less than what could be
+    BAD = "bad"  # it does not work, or should not be done
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    about : str
+        The part that it is about.
+    what : str
+        What was looked at, or found.
+    note : str
+        More about it; where something is wrong, what to do.
+    """
+
+    about: str
+    what: str
+    state: State = State.GOOD
+    note: str = ""
+
+
+def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
+    """Look at everything, in order.
+
+    Parameters
+    ----------
+    walls : Walls, optional
+        Try exactly these instead of all that the machine has.
+    """
+    yield from _walls(course, walls)
+    yield from _environment(course, walls)
+    yield from _nbgrader()
+    yield from _gradebook(course)
+    yield from _sheets(course)
+    yield from _disk(course.root)
+    yield from _processors()
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """Return 0 if the course can be graded behind all walls, 3 if with less, 1 if it cannot."""
+    states = {finding.state for finding in findings}
+    if State.BAD in states:
+        return PlatformFault.exit_code
+    return DEGRADED if State.WEAK in states else DONE
+
+
+def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
+    is_there = _is_python(course) and course.student.python.exists()
+    python = str(course.student.python if is_there else sys.executable)
+    command = [python, "-I", "-c", _SIEGE, str(Path(__file__).parents[2]), json.dumps(only and asdict(only))]
+    try:
+        siege = subprocess.run(command, capture_output=True, check=True, timeout=SIEGE_SECONDS)  # noqa: S603  (our own text)
+        found = json.loads(siege.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error).encode()
+        lines = said.decode("utf-8", "replace").splitlines()
+        why = next((line for line in lines if line and not line.startswith((" ", "Traceback"))), "")
+        yield Finding(
+            "walls", "they could not be tried", State.BAD, f"{why}; nothing is graded until that is put right"
+        )
+        return
+    yield from _promises(Walls(**found["walls"]), found["reports"])
+
+
+def _promises(walls: Walls, reports: Iterable[dict[str, Any]]) -> Iterator[Finding]:
+    if not walls.are_enough:
+        yield Finding("walls", "too few of them: nothing is graded", State.BAD, walls.advice)
+    for report in reports:
+        is_kind, is_kept = report["wall"] == "kinds", report["state"] != Promise.MISSING
+        note = report["note"]
+        if not is_kept and not is_kind and walls.advice:
+            note = "comes with a kind of wall that is missing"
+        lacking = State.WEAK if walls.advice and walls.are_enough else State.BAD
+        state = State.GOOD if is_kept else lacking
+        yield Finding(f"wall: {report['wall']}", f"{report['state']}: {report['promise']}", state, note)
+
+
+def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
+    try:
+        environment.require(course)
+    except ExaminerError as fault:
+        yield Finding("environment", fault.fact, State.BAD, f"{fault.place}: {fault.fix}")
+        return
+    yield Finding("environment", f"{course.student.folder.name}, and the kernel {course.student.kernel}")
+    if not _is_python(course):
+        what = "all cells are judged in a boxed kernel, perhaps of another language; it is not tried here"
+        yield Finding("environment", what, State.NOTE)
+        return
+    try:
+        python, caches = course.student.python, environment.caches(course)
+        with Engine(Surroundings(python, walls, caches, course.hidden), b"doctor") as engine:
+            right = engine.run(_job("return x + 1")).sheet.verdicts[0]
+            started = time.monotonic()
+            wrong = engine.run(_job("return x")).sheet.verdicts[0]
+            seconds = time.monotonic() - started
+    except (ExaminerError, OSError) as fault:
+        yield Finding("environment", "nothing can be graded in it", State.BAD, str(fault))
+        return
+    if (right.outcome, wrong.outcome) != (Outcome.PASSED, Outcome.FAILED):
+        note = f"a right answer {right.outcome} ({right.message}), a wrong one {wrong.outcome}"
+        yield Finding("environment", "it judges wrongly", State.BAD, note)
+        return
+    what = "a right answer gets its points in a box, a wrong one gets none"
+    yield Finding("environment", what, note=f"{1000 * seconds:.0f} ms for one of them")
+
+
+def _is_python(course: Course) -> bool:
+    """Whether the student environment is sure to be a Python's; a kernel that is told of may be anything."""
+    return course.student.program is None or course.mode is not Mode.KERNEL
+
+
+def _job(body: str) -> Job:
+    """Return a submission of one function and one test."""
+    cells = [
+        _cell("f", "def f(x):\n    raise NotImplementedError", solution=True),
+        _cell("test", "assert f(1) == 2", grade=True, locked=True),
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": FORMAT, "nbformat_minor": 5}
+    instructor = json.dumps(notebook).encode()
+    cells[0]["source"] = f"def f(x):\n    {body}"
+    identity = Identity("doctor", "doctor", "doctor", "", Key(body, "", ""))
+    return Job(identity, instructor, json.dumps(notebook).encode(), limits=Limits(notebook_seconds=60))
+
+
+def _cell(name: str, source: str, **marks: bool) -> dict[str, Any]:
+    nbgrader = {"grade_id": name, "points": 1, "schema_version": 3, "grade": False, "solution": False}
+    nbgrader |= {"locked": False} | marks
+    cell = {"cell_type": "code", "execution_count": None, "id": name, "source": source}
+    return cell | {"outputs": [], "metadata": {"nbgrader": nbgrader}}
+
+
+def _nbgrader() -> Iterator[Finding]:
+    found = metadata.version("nbgrader")
+    pins = [pin for pin in metadata.requires(DISTRIBUTION) or () if pin.startswith("nbgrader==")]
+    if pins == [f"nbgrader=={found}"]:
+        yield Finding("nbgrader", f"version {found}, whose tables are known")
+        return
+    fix = f"install {' '.join(pins) or 'examiner anew'}"
+    yield Finding("nbgrader", f"version {found}, whose tables are not known", State.BAD, fix)
+
+
+def _gradebook(course: Course) -> Iterator[Finding]:
+    path = course.gradebook
+    if not path.exists():
+        yield Finding("gradebook", "there is none yet", State.NOTE, "the first run makes it")
+        return
+    engine = sa.create_engine(f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true")
+    try:
+        tables.checked_names(engine, str(path))
+        verdict, journal = tables.pragma(engine, "quick_check", "journal_mode")
+    except ExaminerError as fault:
+        yield Finding("gradebook", fault.fact, State.BAD, fault.fix)
+        return
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        fix = "close what uses it and ask again; if it stays so, put back a copy or run `examiner rebuild`"
+        yield Finding("gradebook", f"it cannot be read ({error})", State.BAD, fix)
+        return
+    finally:
+        engine.dispose()
+    if verdict != "ok":
+        fix = "put back a copy, or move it away and run `examiner rebuild`"
+        yield Finding("gradebook", f"it is damaged ({verdict})", State.BAD, fix)
+        return
+    yield Finding("gradebook", f"it can be read, and its journal is kept by {journal}")
+    if journal == "wal":
+        note = "somebody has it open, or a run was killed; until the next run, copy its -wal file with it"
+        yield Finding("gradebook", "a write-ahead log is in use", State.NOTE, note)
+    if not tables.is_on_local_disk(path):
+        note = "locks of SQLite cannot be relied on there: keep the course on a disk of this machine"
+        yield Finding("gradebook", "it lies on a disk of the network", State.WEAK, note)
+
+
+def _sheets(course: Course) -> Iterator[Finding]:
+    root = sheets.root(course)
+    if not root.exists():
+        yield Finding("sheets", "there are none yet", State.NOTE, "the first run makes the folder")
+        return
+    filed = list(root.rglob("*.json"))
+    spoilt = [path for path in filed if not _is_whole(path)]
+    yield Finding("sheets", f"{len(filed) - len(spoilt)} files are what was written")
+    damaged = [*spoilt, *root.rglob(f"*{sheets.DAMAGED}")]
+    for path in damaged:
+        fix = "put back a copy under its first name; without one, its work is graded again"
+        yield Finding("sheets", f"{path.relative_to(course.root)} is damaged", State.WEAK, fix)
+    if root.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        note = f"it holds hidden tests and the secret: chmod 700 {root}"
+        yield Finding("sheets", "others can open the folder", State.WEAK, note)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        sheets.checked(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _disk(*folders: Path) -> Iterator[Finding]:
+    for folder in dict.fromkeys((*folders, Path(tempfile.gettempdir()))):
+        free = shutil.disk_usage(folder).free >> 20
+        state = State.BAD if free < NO_DISK_MB else State.WEAK if free < SCARCE_DISK_MB else State.GOOD
+        fix = "" if state is State.GOOD else f"make room: {SCARCE_DISK_MB} MB should be free"
+        yield Finding("machine", f"{free:,} MB are free in {folder}", state, fix)
+
+
+def _processors(proc: Path = Path("/proc"), cpus: Path = CPUS) -> Iterator[Finding]:
+    count = len(os.sched_getaffinity(0))
+    yield Finding("machine", f"{count} processors, as many workers by default")
+    _, _, rest = (proc / "meminfo").read_text().partition("MemAvailable:")
+    available = int(rest.split(maxsplit=1)[0]) >> 10
+    needed = WORKER_MB * (count + 1)
+    fix = "" if available >= needed else f"about {WORKER_MB} MB a worker are needed: use fewer with --workers"
+    yield Finding("machine", f"{available:,} MB of memory", State.WEAK if fix else State.GOOD, fix)
+    load = float((proc / "loadavg").read_text().split()[0])
+    if load > count:
+        note = "measured cells may stay inconclusive, and are left to a person then"
+        yield Finding("machine", f"it is busy (load {load:g})", State.NOTE, note)
+    governors = {path.read_text().strip() for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")}
+    if governors - {"performance"}:
+        note = "times vary more: `cpupower frequency-set -g performance` while speed is measured"
+        yield Finding("machine", f"its speed is governed by {', '.join(sorted(governors))}", State.NOTE, note)

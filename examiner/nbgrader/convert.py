@@ -1,0 +1,118 @@
+"""nbgrader's own steps, each of which leaves either its whole result or the former one.
+
+Importing nbgrader costs seconds, so only processes that make releases or feedback import this.
+"""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+import nbformat
+from nbgrader.converters import GenerateAssignment, GenerateFeedback
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from traitlets.config import Config, PyFileConfigLoader
+from traitlets.log import get_logger
+
+from examiner.errors import BadCourse, BadSource
+from examiner.model import Assignment, Course, Submission
+from examiner.nbgrader import feedback
+from examiner.store import tables
+from examiner.store.atomic import put, staging
+from examiner.submission.intake import digest
+
+CONFIG_FILE: Final = "nbgrader_config.py"
+
+# nbgrader opens the gradebook anew for each step of each notebook; another process may be writing just then.
+BUSY_SECONDS: Final = 60
+
+
+def release(course: Course, assignment: Assignment) -> None:
+    """Make the release of an assignment; the gradebook learns of its cells from the source.
+
+    nbgrader refuses to change the cells of an assignment that somebody has handed in, so it is given a
+    gradebook in which nobody has.
+
+    Raises
+    ------
+    BadSource
+        If nbgrader refuses the source notebook.
+    """
+    with staging(course) as aside:
+        try:
+            folders = {"release_directory": str(aside.relative_to(course.root))}
+            coursedir = _coursedir(course, aside / "gradebook.db", assignment.name, **folders)
+            tables.create(tables.url_of(aside / "gradebook.db"))
+            _start(GenerateAssignment, coursedir)
+        except Exception as cause:
+            fact = f"nbgrader refuses it ({cause})"
+            fix = "correct the notebook; the log is in .examiner/logs"
+            raise BadSource(f"source/{assignment.name}", fact, fix) from cause
+        made, final = aside / assignment.name, course.release(assignment)
+        if not final.is_dir() or digest(made) != digest(final):
+            put(made, final)
+
+
+def penalize(course: Course, submission: Submission) -> None:
+    """Have nbgrader's plugin assign a late penalty, as its settings say."""
+    config = _settings(course, course.gradebook)
+    for notebook in sorted(course.root.joinpath("source", submission.assignment).glob("*.ipynb")):
+        named = {
+            "notebook": notebook.stem,
+            "assignment": submission.assignment,
+            "student": submission.student,
+        }
+        resources = {"nbgrader": named | {"db_url": config.CourseDirectory.db_url}}
+        AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(), resources)
+
+
+def explain(course: Course, submission: Submission) -> None:
+    """Make the feedback of a graded submission."""
+    student, assignment = submission.student, submission.assignment
+    with staging(course) as aside:
+        folders = {"feedback_directory": str(aside.relative_to(course.root))}
+        _start(GenerateFeedback, _coursedir(course, course.gradebook, assignment, student, **folders))
+        put(aside / str(submission), course.root / "feedback" / str(submission))
+
+
+def _start(kind: type, coursedir: CourseDirectory) -> None:
+    """Run one of nbgrader's converters, and raise the exception that it only writes into its log."""
+    converter = kind(coursedir=coursedir, config=coursedir.config)
+    converter.force = True
+    convert = converter.convert_single_notebook
+    causes: list[Exception] = []
+
+    def telling(notebook_filename: str) -> None:
+        try:
+            convert(notebook_filename)
+        except Exception as error:
+            causes.append(error)
+            raise
+
+    converter.convert_single_notebook = telling
+    try:
+        converter.start()
+    except NbGraderException as error:
+        raise (causes or [error])[0] from None
+
+
+def _settings(course: Course, gradebook: Path) -> Config:
+    """Return the instructor's settings of nbgrader."""
+    path = course.root / CONFIG_FILE
+    if not path.is_file():
+        fix = f"write: from examiner.plugin import configure; configure(get_config(), '{course.root}')"
+        raise BadCourse(path, "nbgrader's settings are missing", fix)
+    config = PyFileConfigLoader(path.name, path=str(course.root)).load_config()
+    feedback.settle(config)
+    config.CourseDirectory.db_url = f"{tables.url_of(gradebook)}?timeout={BUSY_SECONDS}"
+    get_logger().setLevel(logging.INFO)
+    return config
+
+
+def _coursedir(
+    course: Course, gradebook: Path, assignment: str, student: str = "*", **directories: str
+) -> CourseDirectory:
+    """Return nbgrader's idea of the course, narrowed to one assignment, with some folders elsewhere."""
+    config = _settings(course, gradebook)
+    return CourseDirectory(config=config, assignment_id=assignment, student_id=student, **directories)

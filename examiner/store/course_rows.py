@@ -1,0 +1,196 @@
+"""What the gradebook has of the course itself: students, due dates, and the cells of each assignment.
+
+The rows are those that `nbgrader generate_assignment` writes, also where it refuses to: it never adds or
+removes cells of an assignment that somebody has handed in.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from examiner.errors import BadSource
+from examiner.model import Assignment, Course
+from examiner.notebook import Cell, check_source, load, mark, parse
+from examiner.store import ledger, tables
+from examiner.store.ledger import ANSWERED, GRADED, TASK, Row
+from examiner.submission.repair import released
+
+NBGRADERS_COURSE: Final = "default_course"  # nbgrader's own steps name no other, and make it
+_DETAILS: Final = {GRADED: tables.grade_cell, ANSWERED: tables.solution_cell, TASK: tables.task_cell}
+
+Key = tuple[str, str, str]  # notebook, name and type of a cell
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """A cell that nbgrader has marked, and what it means by that."""
+
+    cell: Cell
+    is_task: bool
+    checksum: str | None
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Return the types of its rows; a written answer has two."""
+        marks = {GRADED: self.cell.is_grade, ANSWERED: self.cell.is_solution, TASK: self.is_task}
+        return tuple(type_ for type_, is_so in marks.items() if is_so)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a student's version is overwritten, as nbgrader decides it."""
+        return not self.cell.is_solution and (self.cell.is_grade or self.cell.is_locked)
+
+    @property
+    def source(self) -> str:
+        """Its text without the solution, but with the hidden tests."""
+        return released(self.cell) if self.cell.is_solution else self.cell.source
+
+
+def outline(connection: sa.Connection, course: Course) -> None:
+    """Let the gradebook have the course as its files say it is; submissions get the rows they lack.
+
+    Raises
+    ------
+    BadSource
+        If a source notebook is not what nbgrader could release.
+    """
+    known = set(connection.scalars(sa.select(tables.course.c.id)))
+    new: list[Row] = [{"id": name} for name in (course.id, NBGRADERS_COURSE) if name not in known]
+    ledger.save(connection, tables.course, new, ())
+    _set_students(connection, course)
+    for assignment in course.assignments:
+        _set_cells(connection, _set_assignment(connection, course, assignment), course.source(assignment))
+
+
+def _set_students(connection: sa.Connection, course: Course) -> None:
+    rows: list[Row] = [
+        {
+            "id": each.id,
+            "first_name": each.first_name,
+            "last_name": each.last_name,
+            "email": each.email,
+            "lms_user_id": each.lms_id,
+        }
+        for each in course.roster
+    ]
+    known = set(connection.scalars(sa.select(tables.student.c.id)))
+    ledger.save(connection, tables.student, rows, known)
+
+
+def _set_assignment(connection: sa.Connection, course: Course, assignment: Assignment) -> str:
+    table = tables.assignment
+    known = connection.scalar(sa.select(table.c.id).where(table.c.name == assignment.name))
+    id_ = known or tables.new_id(course.id, assignment.name)
+    due = ledger.naive(assignment.due)
+    row = {"id": id_, "name": assignment.name, "duedate": due, "course_id": course.id}
+    ledger.save(connection, table, [row], [id_] if known else ())
+    return id_
+
+
+def _set_cells(connection: sa.Connection, assignment: str, folder: Path) -> None:
+    """Let an assignment have the notebooks and cells of its source, and no others."""
+    paths = sorted(folder.glob("*.ipynb"))
+    if not paths:  # nobody has written it yet, or the folder is lost: no reason to forget its grades
+        return
+    known = ledger.notebooks(connection, assignment)
+    wanted: dict[Key, _Marked] = {}
+    for path in paths:
+        document = load(path, BadSource)
+        id_ = known.get(path.stem) or tables.new_id(assignment, path.stem)
+        kernel = json.dumps(document.get("metadata", {}).get("kernelspec", {}))
+        row = {"id": id_, "name": path.stem, "assignment_id": assignment, "kernelspec": kernel}
+        ledger.save(connection, tables.notebook, [row], known.values())
+        marked = list(_marked(document, path))
+        _set_sources(connection, id_, marked)
+        wanted |= {(path.stem, each.cell.grade_id, type_): each for each in marked for type_ in each.types}
+    _remove(connection, assignment, wanted)
+    _add(connection, assignment, wanted)
+    _remove_notebooks(connection, [id_ for name, id_ in known.items() if name not in {p.stem for p in paths}])
+    _fill(connection, assignment)
+
+
+def _marked(document: Mapping[str, Any], path: Path) -> Iterator[_Marked]:
+    notebook = parse(document, path)
+    check_source(notebook)
+    for raw, cell in zip(document["cells"], notebook.cells, strict=True):
+        is_task = bool(mark(raw, "task"))
+        if cell.is_grade or cell.is_solution or cell.is_locked:
+            yield _Marked(cell, is_task, _checksum(_Marked(cell, is_task, None)))
+        elif is_task:
+            yield _Marked(cell, is_task, mark(raw, "checksum"))
+
+
+def _checksum(marked: _Marked) -> str:
+    """Return nbgrader's digest of a cell, by which it knows an answer that is still as it was released."""
+    cell = marked.cell
+    parts = [marked.source, cell.kind, cell.is_grade, cell.is_solution, marked.is_locked, cell.grade_id]
+    text = "".join(str(part) for part in (*parts, *([cell.points] if cell.is_grade else [])))
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _set_sources(connection: sa.Connection, notebook: str, marked: Sequence[_Marked]) -> None:
+    """Write the texts of the cells anew: nbgrader takes their order for that of the notebook."""
+    table = tables.source_cell
+    connection.execute(table.delete().where(table.c.notebook_id == notebook))
+    rows: list[Row] = [
+        {
+            "id": tables.new_id(notebook, each.cell.grade_id),
+            "name": each.cell.grade_id,
+            "cell_type": each.cell.kind,
+            "locked": each.is_locked,
+            "source": each.source,
+            "checksum": each.checksum,
+            "notebook_id": notebook,
+        }
+        for each in marked
+    ]
+    ledger.save(connection, table, rows, ())
+
+
+def _remove(connection: sa.Connection, assignment: str, wanted: Mapping[Key, _Marked]) -> None:
+    """Remove the cells that are not wanted, with everything that stands at them."""
+    cells = ledger.cells(connection, assignment)
+    ids = [cell.id for cell in cells if (cell.notebook, cell.name, cell.type) not in wanted]
+    for table in (tables.grade, tables.comment):
+        connection.execute(table.delete().where(table.c.cell_id.in_(ids)))
+    for table in (*_DETAILS.values(), tables.base_cell):
+        connection.execute(table.delete().where(table.c.id.in_(ids)))
+
+
+def _add(connection: sa.Connection, assignment: str, wanted: Mapping[Key, _Marked]) -> None:
+    """Add the cells that are missing, and let all have their points and kinds."""
+    known = {(cell.notebook, cell.name, cell.type): cell.id for cell in ledger.cells(connection, assignment)}
+    books = ledger.notebooks(connection, assignment)
+    bases: list[Row] = []
+    details: dict[str, list[Row]] = {type_: [] for type_ in _DETAILS}
+    for key, marked in wanted.items():
+        book, name, type_ = key
+        id_ = known.get(key) or tables.new_id(books[book], name, type_)
+        bases.append({"id": id_, "name": name, "notebook_id": books[book], "type": type_})
+        value = {"max_score": marked.cell.points, "cell_type": marked.cell.kind}
+        details[type_].append({"id": id_} | ({} if type_ == ANSWERED else value))
+    ledger.save(connection, tables.base_cell, bases, known.values())
+    for type_, rows in details.items():
+        is_new = [row for row in rows if type_ != ANSWERED or row["id"] not in known.values()]
+        ledger.save(connection, _DETAILS[type_], is_new, known.values())
+
+
+def _remove_notebooks(connection: sa.Connection, ids: Collection[str]) -> None:
+    """Remove notebooks whose cells are gone already."""
+    for table in (tables.submitted_notebook, tables.source_cell):
+        connection.execute(table.delete().where(table.c.notebook_id.in_(ids)))
+    connection.execute(tables.notebook.delete().where(tables.notebook.c.id.in_(ids)))
+
+
+def _fill(connection: sa.Connection, assignment: str) -> None:
+    """Give every submission a row for each cell."""
+    work = tables.submission
+    ids = list(connection.scalars(sa.select(work.c.id).where(work.c.assignment_id == assignment)))
+    books, cells = ledger.notebooks(connection, assignment), ledger.cells(connection, assignment)
+    for first in range(0, len(ids), ledger.BATCH):
+        ledger.fill(connection, ids[first : first + ledger.BATCH], books, cells)

@@ -1,0 +1,273 @@
+"""The single writer of the gradebook: many grade sheets in a transaction, each entered once.
+
+What persons have entered stays: manual scores, extra credit, comments, flags, extensions, penalties. Whatever
+kills the writer, the same call again gives the same gradebook, since a submission's rows change in one
+transaction with the note of what they were written from, and a new row's id follows from what it is about.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from examiner.errors import PlatformFault
+from examiner.store import tables
+from examiner.store.sheets import Filing, Part
+
+BATCH: Final = 200  # submissions in a transaction
+UNANSWERED: Final = "No response."  # as nbgrader says it
+GRADED, ANSWERED, TASK = "GradeCell", "SolutionCell", "TaskCell"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """An open gradebook."""
+
+    engine: sa.Engine
+
+    def enter(self, filings: Iterable[Filing]) -> int:
+        """Enter gradings, the last of each submission's, and return how many were not entered yet.
+
+        Raises
+        ------
+        PlatformFault
+            If the gradebook does not know an assignment, or is kept locked; whole batches before that stay.
+        """
+        last = {(each.identity.assignment, each.identity.student): each for each in filings}
+        ordered = [last[name] for name in sorted(last)]
+        total = 0
+        for first in range(0, len(ordered), BATCH):
+            with self.engine.begin() as connection:
+                total += enter(connection, ordered[first : first + BATCH])
+        return total
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Ledger]:
+    """Give the ledger of a gradebook; afterwards its file stands alone."""
+    with tables.opened(url) as engine:
+        yield Ledger(engine)
+
+
+def enter(connection: sa.Connection, filings: Iterable[Filing], *, again: bool = False) -> int:
+    """Enter gradings of different submissions in the caller's transaction; `again` also those that are in."""
+    ordered = sorted(filings, key=lambda each: (each.identity.assignment, each.identity.student))
+    total = 0
+    for name, group in groupby(ordered, key=lambda each: each.identity.assignment):
+        by_student = {filing.identity.student: filing for filing in group}
+        total += _Page.of(connection, name).enter(by_student, again)
+    return total
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the gradebook, of one of nbgrader's three types."""
+
+    id: str
+    notebook: str
+    name: str
+    type: str
+    is_written: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all other cells of its type in an assignment."""
+        return self.notebook, self.name
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What the gradebook knows of one assignment."""
+
+    connection: sa.Connection
+    id: str
+    notebooks: Mapping[str, str]
+    cells: Sequence[Cell]
+
+    @classmethod
+    def of(cls, connection: sa.Connection, name: str) -> "_Page":
+        found = connection.scalar(sa.select(tables.assignment.c.id).where(tables.assignment.c.name == name))
+        if found is None:
+            raise PlatformFault(name, "the gradebook does not know this assignment", "make its release first")
+        return cls(connection, found, notebooks(connection, found), cells(connection, found))
+
+    def enter(self, filings: Mapping[str, Filing], again: bool) -> int:
+        add_students(self.connection, filings)
+        submissions = self._submissions(filings)
+        query = sa.select(tables.entered).where(tables.entered.c.id.in_(submissions.values()))
+        before = {row.id: row.sheet for row in self.connection.execute(query)}
+        now = {submissions[student]: filing for student, filing in filings.items()}
+        todo = {id_: each for id_, each in now.items() if again or before.get(id_) != each.digest}
+        notes: list[Row] = [{"id": id_, "sheet": filing.digest} for id_, filing in todo.items()]
+        stamps: list[Row] = [
+            {"id": id_, "timestamp": naive(each.handed_in)} for id_, each in todo.items() if each.handed_in
+        ]
+        save(self.connection, tables.submission, stamps, todo)
+        self._write(todo, {id_ for id_, filing in todo.items() if before.get(id_) == filing.digest})
+        save(self.connection, tables.entered, notes, before)
+        return len(todo)
+
+    def _submissions(self, students: Collection[str]) -> dict[str, str]:
+        """Return the id of each student's submission, made if need be."""
+        table = tables.submission
+        query = sa.select(table.c.student_id, table.c.id).where(
+            table.c.assignment_id == self.id, table.c.student_id.in_(students)
+        )
+        known = {row.student_id: row.id for row in self.connection.execute(query)}
+        new = {student: tables.new_id(self.id, student) for student in students if student not in known}
+        rows = [{"id": id_, "assignment_id": self.id, "student_id": name} for name, id_ in new.items()]
+        save(self.connection, table, rows, ())
+        return known | new
+
+    def _write(self, filings: Mapping[str, Filing], same: Collection[str]) -> None:
+        places = fill(self.connection, list(filings), self.notebooks, self.cells)
+        grades = _by_place(self.connection, tables.grade, places.values())
+        comments = _by_place(self.connection, tables.comment, places.values())
+        marks, remarks = [], []
+        for id_, filing in filings.items():
+            parts = {part.notebook: part for part in filing.parts}
+            for cell in self.cells:
+                place, part = (places[id_, cell.notebook], cell.id), parts.get(cell.notebook)
+                is_blank = part is not None and cell.name in part.unanswered and cell.type != TASK
+                if cell.type != ANSWERED:
+                    row = grades[place]
+                    score = _score(cell, part, is_blank)
+                    needs = _needs_person(row, score, is_same=id_ in same)
+                    marks.append({"id": row.id, "auto_score": score, "needs_manual_grade": needs})
+                if cell.type != GRADED:
+                    text = UNANSWERED if is_blank else None
+                    remarks.append({"id": comments[place].id, "auto_comment": text})
+        save(self.connection, tables.grade, marks, {mark["id"] for mark in marks})
+        save(self.connection, tables.comment, remarks, {remark["id"] for remark in remarks})
+
+
+def _score(cell: Cell, part: Part | None, is_blank: bool) -> float | None:
+    """Return the automatic score: None where a person has to give one, also where nobody has judged."""
+    if cell.is_written:
+        return 0.0 if is_blank else None
+    verdicts = {verdict.grade_id: verdict for verdict in part.sheet.verdicts} if part else {}
+    return verdicts[cell.name].points if cell.name in verdicts else None
+
+
+def _needs_person(row: sa.Row[Any], score: float | None, *, is_same: bool) -> bool:
+    """Return whether a person has to look: as nbgrader, also at a manual score of work that has changed."""
+    if row.manual_score is None:
+        return score is None
+    return bool(row.needs_manual_grade) if is_same else True
+
+
+def notebooks(connection: sa.Connection, assignment_id: str) -> dict[str, str]:
+    """Return the notebooks of an assignment: id by name."""
+    table = tables.notebook
+    query = sa.select(table.c.name, table.c.id).where(table.c.assignment_id == assignment_id)
+    return {row.name: row.id for row in connection.execute(query)}
+
+
+def cells(connection: sa.Connection, assignment_id: str) -> list[Cell]:
+    """Return the cells of an assignment."""
+    base, book, graded = tables.base_cell, tables.notebook, tables.grade_cell
+    query = (
+        sa.select(base.c.id, book.c.name.label("notebook"), base.c.name, base.c.type, graded.c.cell_type)
+        .join(book, book.c.id == base.c.notebook_id)
+        .outerjoin(graded, graded.c.id == base.c.id)
+        .where(book.c.assignment_id == assignment_id)
+    )
+    rows = connection.execute(query).all()
+    answered = {(row.notebook, row.name) for row in rows if row.type == ANSWERED}
+    return [
+        Cell(
+            *row[:4],
+            is_written=row.type == TASK
+            or row.cell_type == "markdown"
+            or (row.notebook, row.name) in answered,
+        )
+        for row in rows
+    ]
+
+
+def add_students(connection: sa.Connection, students: Collection[str]) -> None:
+    """Let the gradebook know students; whom it knows keeps name and address."""
+    table = tables.student
+    known = set(connection.scalars(sa.select(table.c.id).where(table.c.id.in_(students))))
+    save(connection, table, [{"id": student} for student in students if student not in known], ())
+
+
+def fill(
+    connection: sa.Connection,
+    submissions: Sequence[str],
+    notebooks: Mapping[str, str],
+    cells: Sequence[Cell],
+) -> dict[tuple[str, str], str]:
+    """Make the rows that submissions lack, and return the id of each submitted notebook.
+
+    Parameters
+    ----------
+    submissions : sequence of str
+        Their ids.
+    notebooks : mapping from str to str
+        The assignment's: id by name.
+
+    Returns
+    -------
+    dict from (str, str) to str
+        By the submission's id and the notebook's name.
+    """
+    table = tables.submitted_notebook
+    names = {id_: name for name, id_ in notebooks.items()}
+    query = sa.select(table).where(table.c.assignment_id.in_(submissions))
+    places = {(row.assignment_id, names[row.notebook_id]): row.id for row in connection.execute(query)}
+    new = {
+        (submission, name): tables.new_id(submission, name)
+        for submission in submissions
+        for name in notebooks
+        if (submission, name) not in places
+    }
+    rows = [
+        {"id": id_, "assignment_id": submission, "notebook_id": notebooks[name], "flagged": False}
+        for (submission, name), id_ in new.items()
+    ]
+    save(connection, table, rows, ())
+    places |= new
+    for kind, without, defaults in (
+        (tables.grade, ANSWERED, {"needs_manual_grade": True}),
+        (tables.comment, GRADED, {}),
+    ):
+        known = _by_place(connection, kind, places.values())
+        missing = [
+            {"id": tables.new_id(place, cell.id), "notebook_id": place, "cell_id": cell.id, **defaults}
+            for (_, notebook), place in places.items()
+            for cell in cells
+            if cell.notebook == notebook and cell.type != without and (place, cell.id) not in known
+        ]
+        save(connection, kind, missing, ())
+    return places
+
+
+def _by_place(
+    connection: sa.Connection, table: sa.Table, places: Iterable[str]
+) -> dict[tuple[str, str], sa.Row[Any]]:
+    """Return rows of grades or comments by submitted notebook and cell."""
+    query = sa.select(table).where(table.c.notebook_id.in_(places))
+    return {(row.notebook_id, row.cell_id): row for row in connection.execute(query)}
+
+
+def save(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], known: Collection[str]) -> None:
+    """Update the rows whose ids are known, and insert the others."""
+    new = [row for row in rows if row["id"] not in known]
+    if new:
+        connection.execute(table.insert(), new)
+    old = [{f"new_{name}": value for name, value in row.items()} for row in rows if row["id"] in known]
+    if old:
+        values: Row = {name: sa.bindparam(f"new_{name}") for name in rows[0] if name != "id"}
+        connection.execute(table.update().where(table.c.id == sa.bindparam("new_id")).values(values), old)
+
+
+def naive(moment: datetime | None) -> datetime | None:
+    """Return a moment as the gradebook keeps it: in UTC, without saying so."""
+    return moment and moment.astimezone(UTC).replace(tzinfo=None)

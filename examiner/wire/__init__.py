@@ -1,0 +1,1 @@
+"""The wire between judge and candidate: plain data in bytes, shared memory for arrays, framed messages."""

@@ -1,0 +1,104 @@
+"""A worker grades whole submissions, notebook by notebook, and takes nothing for granted."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from examiner.batch import worker
+from examiner.batch.worker import Desk, Handed, Paper
+from examiner.errors import UnreadableNotebook
+from examiner.examine.server import BrokenServer, Surroundings
+from examiner.model import Key, Limits
+from examiner.verdict import Identity, Mode, Outcome
+
+PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
+IDENTITY = Identity("course", "anna", "ps1", "", Key("work", "assignment", "environment"))
+
+
+def notebook(solution, test):
+    """Return a notebook of one solution cell and one test."""
+    marks = {"schema_version": 3, "locked": False, "grade": False, "solution": True, "grade_id": "f"}
+    graded = marks | {"grade": True, "solution": False, "locked": True, "points": 2, "grade_id": "test_f"}
+    cells = [
+        {"cell_type": "code", "id": each["grade_id"], "metadata": {"nbgrader": each}, "source": source}
+        | {"outputs": [], "execution_count": None}
+        for each, source in ((marks, solution), (graded, test))
+    ]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+ONE = notebook("### BEGIN SOLUTION\ndef f(): return 1\n### END SOLUTION", "assert f() == 1")
+DATA = notebook(
+    "### BEGIN SOLUTION\ndef f(): return 2\n### END SOLUTION", "import helper\nassert helper.f() == 2"
+)
+PAPER = Paper({"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL})
+
+
+@pytest.fixture(scope="module")
+def work():
+    """What grades a submission."""
+    desk = Desk(Surroundings(PYTHON), b"secret", Limits(2, 30), {"ps1": PAPER})
+    with worker.at(desk) as work:
+        yield work
+
+
+def outcomes(done):
+    """Return what each notebook's test gave."""
+    return {part.notebook: part.sheet.verdicts[0].outcome for part in done.filing.parts}
+
+
+def test_every_notebook_is_graded_beside_the_instructors_files(work):
+    """A student's file of the same name does not take the place of the instructor's."""
+    done = work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA, "helper.py": b"def f(): return 3"}))
+    assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
+    assert done.notebooks.keys() == {"one.ipynb", "two.ipynb"}
+
+
+def test_a_notebook_that_was_not_handed_in_gets_nothing(work):
+    """And the other one what it earned."""
+    done = work(Handed(IDENTITY, {"one.ipynb": ONE}))
+    assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.FAILED}
+    assert [part.sheet.points for part in done.filing.parts] == [2, 0]
+
+
+def test_an_answer_that_is_still_as_released_is_named(work):
+    """nbgrader writes 'No response.' beside it."""
+    blank = notebook("# YOUR CODE HERE\nraise NotImplementedError()", "assert f() == 1")
+    done = work(Handed(IDENTITY, {"one.ipynb": blank, "two.ipynb": DATA}))
+    assert [part.unanswered for part in done.filing.parts] == [("f",), ()]
+
+
+def test_an_unreadable_notebook_is_named(work):
+    """A submission may have several."""
+    with pytest.raises(UnreadableNotebook, match=r"anna/ps1/two\.ipynb: this is no readable notebook"):
+        work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
+
+
+def test_a_server_that_died_costs_nobody_a_point(work):
+    """The next try has a server of its own."""
+    engine = work.args[1]
+    os.kill(engine._server._process.pid, signal.SIGKILL)
+    done = work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
+    assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
+
+
+def test_what_we_could_not_grade_is_left_to_a_person():
+    """It is never a zero."""
+    fault = BrokenServer("here", "it broke", "try again")
+    filing = worker.infrastructure(PAPER, IDENTITY, None, fault)
+    assert [part.sheet.verdicts[0].points for part in filing.parts] == [None, None]
+    assert not filing.is_settled
+    assert "it broke" in filing.parts[0].sheet.verdicts[0].message
+
+
+def test_the_reference_is_the_courses_own(tmp_path):
+    """Two courses on one machine have two packages of the same name."""
+    for number in (1, 2):
+        package = tmp_path / str(number) / "ref"
+        (package / "nn").mkdir(parents=True)
+        (package / "__init__.py").write_text("from ref.nn import number")
+        (package / "nn" / "__init__.py").write_text(f"number = {number}")
+        assert worker.load_package(package).number == number

@@ -1,0 +1,70 @@
+"""The points of a grade cell are nbgrader's, output by output."""
+
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+from nbgrader.utils import determine_grade
+
+from examiner.examine.pricing import points_of
+
+ERROR = new_output("error", ename="ValueError", evalue="", traceback=[])
+STDOUT = new_output("stream", name="stdout", text="0")
+STDERR = new_output("stream", name="stderr", text="")
+FIGURE = new_output("display_data", {"text/plain": "1"})
+
+
+def value(text):
+    """Return the value of a cell's last expression."""
+    return new_output("execute_result", {"text/plain": text})
+
+
+OUTPUTS = [
+    [],
+    [ERROR],
+    [STDOUT],
+    [STDERR],
+    [FIGURE],
+    [value("3")],
+    [value("2.5")],
+    [value("0")],
+    [value("-1")],
+    [value("nan")],
+    [value("1e0")],
+    [value(" 2 ")],
+    [value("1_0")],
+    [value("True")],
+    [value("'2'")],
+    [value("np.float64(2.0)")],
+    [value("<Figure size 640x480>")],
+    [value(["2"])],
+    [value(["1", "2"])],
+    [value("4")],
+    [value("4.001")],
+    [value("inf")],
+    [value("")],
+    [value([])],
+    [value("1"), value("2")],
+    [value("1"), ERROR],
+    [ERROR, value("1")],
+    [STDERR, value("1")],
+    [value("1"), STDERR],
+    [STDOUT, FIGURE, value("1")],
+    [STDOUT, STDERR],
+    [new_output("execute_result", {"text/html": "2"})],
+]
+
+
+def judged(rule):
+    """Return the points, or the class of the exception where nbgrader refuses to grade."""
+    try:
+        return rule()
+    except (ValueError, KeyError) as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("outputs", OUTPUTS, ids=str)
+def test_points_are_those_of_determine_grade(outputs):
+    """Points given by the gate and by the gradebook must not drift apart when nbgrader changes."""
+    cell = new_code_cell(
+        metadata={"nbgrader": {"grade": True, "solution": False, "points": 4}}, outputs=outputs
+    )
+    assert judged(lambda: points_of(outputs, 4.0)) == judged(lambda: determine_grade(cell)[0])

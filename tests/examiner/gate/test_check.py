@@ -1,0 +1,320 @@
+"""The gate: what it lets through, and the sentence for each thing that it does not."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from examiner.cli.main import app
+from examiner.errors import UnknownName
+from examiner.gate import evidence
+from examiner.gate.check import check, check_again
+from examiner.model import Assignment, Limits
+from examiner.verdict import Mode
+
+WORKERS = 2
+MODES = dict.fromkeys(("numeric_double", "interface_count", "interface_start"), Mode.EXAMINED)
+
+THRICE = """
+mistake = "three times as large"
+loses = ["numeric_double"]
+[[edits]]
+cell = "double"
+old = "2 *"
+new = "3 *"
+"""
+FORGETFUL = """
+mistake = "counts only once"
+loses = ["interface_count:20"]
+[[edits]]
+cell = "counter_class"
+old = "self._total += 1"
+new = "self._total += self._total in (0, 7)"
+"""
+SLOPPY = """
+mistake = "keeps the type of a list"
+loses = []
+equivalent = "asarray makes an array of it anyway"
+proof = '''
+assert double([1]).tolist() == [2]
+'''
+[[edits]]
+cell = "double"
+old = "np.asarray(x)"
+new = "np.array(x)"
+"""
+
+
+def ignore(done, total):
+    """Take no notice of progress."""
+
+
+@pytest.fixture
+def report(tiny):
+    """Return a function that runs the gate on the course as it is then."""
+
+    def run(repeat=2):
+        [report] = check(tiny.course, [tiny.assignment], repeat, WORKERS, ignore)
+        return report
+
+    return run
+
+
+def said(report):
+    """Return the breaches as sentences."""
+    return [str(breach) for breach in report.breaches]
+
+
+def test_a_good_assignment_has_no_breach(tiny, report):
+    """Solution 100 %, release 0, every mutant loses what it names, every grade cell can be failed."""
+    for name, text in {"thrice": THRICE, "forgetful": FORGETFUL, "sloppy": SLOPPY}.items():
+        tiny.mutant(name, text)
+    found = report(3)
+    assert said(found) == []
+    assert (found.points, found.grade_cells, found.perfect_runs, found.runs) == (90, 3, 3, 3)
+    assert found.release_points == 0
+    lost = {each.name: dict(each.lost) for each in found.mutants}
+    assert lost == {"thrice": {"numeric_double": 40}, "forgetful": {"interface_count": 20}, "sloppy": {}}
+    assert len(found.automatic) == 6 + 6 + 6 + 1
+
+
+def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
+    """A mutant that came later is held against what it names all the same."""
+    tiny.mutant("thrice", THRICE)
+    first = report()
+    [again] = check_again(tiny.course, [tiny.assignment], 2, WORKERS, ignore)
+    assert again == replace(first, breaches=())
+    tiny.mutant("forgetful", FORGETFUL.replace("interface_count:20", "interface_count:10"))
+    version = evidence.version(tiny.course, tiny.assignment)
+    evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
+    [later] = check_again(tiny.course, [tiny.assignment], 1, WORKERS, ignore)
+    [sentence] = said(later)
+    assert "it loses interface_count (20) instead of interface_count (10)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "asked"),
+    [("double(1)", 6), ("check_equal(double(1).item(), 2)", 1)],
+    ids=["called", "tested"],
+)
+def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, report, elsewhere, asked):
+    """All six worthless answers lose points; those of a cell that measures, if there are no others."""
+    tiny.edit("numeric_double", "check_array, rng", "check_array, memory, rng")
+    kept = "memory(double, lambda: (x,), at_most=1e8, check=lambda got, _: check_array(got, x + x))"
+    tiny.edit("numeric_double", "x + x)", f"x + x)\n{kept}")
+    tiny.edit("interface_start", "first.count()", f"first.count()\n{elsewhere}")
+    assert said(report()) == []
+    [again] = check_again(tiny.course, [tiny.assignment], 1, WORKERS, ignore)
+    assert said(again) == []
+    lost = [each.lost for each in again.automatic if each.what == "double"]
+    assert (len(lost), all(lost), sum("numeric_double" in each for each in lost)) == (6, True, asked)
+
+
+def test_progress_counts_every_run(tiny):
+    """The last call says that all are done."""
+    seen = []
+    check(tiny.course, [tiny.assignment], 1, WORKERS, lambda done, total: seen.append((done, total)))
+    assert seen == [(n, seen[0][1]) for n in range(seen[0][1] + 1)]
+
+
+def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(tiny, report):
+    """Students' points must not depend on the numbers that were drawn."""
+    tiny.edit("numeric_double", "x = rng", "x = 1 / rng('other').integers(0, 2)\nx = rng")
+    [sentence] = said(report(12))
+    assert sentence.startswith(f"{tiny.place('numeric_double')}: the instructor's solution fails it in ")
+    assert "of 12 runs (stderr:" in sentence
+    assert re.search("run it with EXAMINER_SEED=[0-9a-f]{64} and mend it", sentence)
+
+
+def test_a_cell_without_points_must_run_too(tiny, report):
+    """A demonstration that fails in front of students is a defect."""
+    tiny.edit("setup", "import numpy as np", "import numpy as np\nimport sys\nprint('oh', file=sys.stderr)")
+    [sentence] = said(report())
+    assert sentence.startswith(
+        f"{tiny.place('setup')}: the instructor's solution fails it in 2 of 2 runs (stderr: oh)"
+    )
+
+
+SHOWN = "import numpy as np\nshown = []\ndef show(x): shown.append(x)"
+
+
+def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(tiny, report):
+    """What its calls change inside cannot be seen from its text."""
+    tiny.edit("setup", "import numpy as np", SHOWN)
+    tiny.edit("numeric_double", "x + x)", "x + x)\nassert len(shown) == 1")
+    document = json.loads(tiny.path.read_text())
+    [place] = [i for i, cell in enumerate(document["cells"]) if cell["id"] == "numeric_double"]
+    demo = {"id": "demo", "cell_type": "code", "source": "show(double(1))", "outputs": []}
+    document["cells"].insert(place, demo | {"metadata": {}, "execution_count": None})
+    tiny.path.write_text(json.dumps(document))
+    assert report(6).perfect_runs == 6
+
+
+def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
+    """It would abort the grading of every right submission."""
+    tiny.edit("interface_start", "### END HIDDEN TESTS", "21\n### END HIDDEN TESTS")
+    assert "(the cell ends in 21 of 20 points)" in said(report())[0]
+
+
+def test_points_for_no_work_are_a_breach(tiny, report):
+    """A cell that only defines its tests gives them to everybody, and no mutant fails it."""
+    tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    tiny.edit("numeric_double", "check_array(double(x), x + x)", "def test(): check_array(double(x), x + x)")
+    release, vacuous = said(report())
+    assert release.startswith(
+        f"{tiny.place('numeric_double')}: the release gets 40 points for no work at all"
+    )
+    assert vacuous.startswith(f"{tiny.place('numeric_double')}: no function of a solution matters to it")
+
+
+def test_comparing_by_broadcasting_is_found_by_automatic_mutants(tiny, report):
+    """An empty array equals everything it is broadcast against."""
+    compare = "import numpy as np\nassert (np.abs(double(x) - 2 * x) < 1e-9).all()"
+    tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    tiny.edit("numeric_double", "normal(size=5)\ncheck_array(double(x), x + x)", f"normal(size=1)\n{compare}")
+    assert said(report()) == [
+        f"{tiny.place('double')}: nothing is lost when double returns {empty}; test what it returns."
+        for empty in ("[]", "zeros(0)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loses", "fact"),
+    [
+        ('"numeric_double:39"', "it loses numeric_double (40) instead of numeric_double (39)"),
+        ('"interface_count"', "it loses numeric_double (40) instead of interface_count (30)"),
+        (
+            '"numeric_double", "interface_start"',
+            "it loses numeric_double (40) instead of numeric_double (40), interface_start (20)",
+        ),
+    ],
+)
+def test_a_mutant_loses_exactly_what_it_names(tiny, report, loses, fact):
+    """More would be a cell that punishes one mistake twice, less a test that is not there."""
+    tiny.mutant("thrice", THRICE.replace('"numeric_double"', loses))
+    assert said(report()) == [
+        f"tests/mutants/01_tiny/thrice.toml: {fact}; sharpen or narrow the grade cells, or correct 'loses'."
+    ]
+
+
+def test_a_mutant_that_does_not_fit_is_a_breach_and_stops_nothing(tiny, report):
+    """The notebook has moved on; the other mutants are still tried."""
+    tiny.mutant("thrice", THRICE)
+    tiny.mutant("stale", THRICE.replace("2 *", "two *"))
+    found = report()
+    assert "stale.toml, edit of double: 'two *' stands 0 times" in said(found)[0]
+    assert [each.name for each in found.mutants] == ["thrice"]
+
+
+def test_an_equivalent_mutant_needs_a_proof_that_runs(tiny, report):
+    """Otherwise it is an excuse."""
+    tiny.mutant("sloppy", SLOPPY.replace("== [2]", "== [3]"))
+    assert said(report())[0].startswith(
+        "tests/mutants/01_tiny/sloppy.toml: its proof fails (AssertionError: )"
+    )
+
+
+def test_an_equivalent_mutant_that_loses_points_is_none(tiny, report):
+    """A test has been written that tells it apart."""
+    tiny.mutant("sloppy", SLOPPY.replace("np.array(x)", "np.array(x) + 0.5").replace("assert", "assert 1 or"))
+    assert "it loses numeric_double (40) instead of nothing; it is not equivalent" in said(report())[0]
+
+
+def test_one_equivalent_mutant_is_enough(tiny, report):
+    """A second one says that something cannot be tested that should be."""
+    tiny.mutant("sloppy", SLOPPY)
+    tiny.mutant("worse", SLOPPY)
+    [sentence] = said(report())
+    assert sentence.startswith(
+        "tests/mutants/01_tiny/worse.toml: it is the assignment's second equivalent mutant"
+    )
+
+
+def test_a_hanging_mutant_loses_what_it_reaches(tiny, report):
+    """And costs its time once."""
+    text = THRICE.replace("3 *", "next(iter(int, 1)) *")
+    tiny.mutant("endless", text)
+    tiny.course = replace(tiny.course, limits=Limits(cell_seconds=1, notebook_seconds=30))
+    assert said(report(1)) == []
+
+
+def test_what_never_runs_is_void_and_shown_as_such(tiny, report):
+    """Nobody should believe that it was tested."""
+    tiny.edit("double", "def double", "def unused(x):\n    return x\n\ndef double")
+    excuses = {each.excuse for each in report().automatic if each.name.startswith("unused")}
+    assert excuses == {"it is never called"}
+
+
+def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(tiny):
+    """One unfinished assignment must not hide the state of the others."""
+    missing = Assignment("02_later")
+    first, second = check(tiny.course, [missing, tiny.assignment], 1, WORKERS, ignore)
+    assert "one notebook is expected, there is none" in said(first)[0]
+    assert said(second) == []
+    assert second.runs == 1
+
+
+def test_a_notebook_that_cannot_be_released_is_not_run(tiny, report):
+    """Where a solution ends is not to be guessed."""
+    tiny.edit("double", "    ### END SOLUTION", "")
+    found = report()
+    [sentence] = said(found)
+    assert (
+        "cell 3 (double): line 3 says 'BEGIN SOLUTION', but no line after it says 'END SOLUTION'" in sentence
+    )
+    assert found.runs == 0
+
+
+def test_a_solution_that_cannot_be_watched_is_a_breach(tiny, report):
+    """Otherwise every automatic mutant that survives would pass for one that is never called."""
+    tiny.edit(
+        "setup",
+        "import numpy as np",
+        "import numpy as np\nimport sys\nsys.modules['examiner_automatic'] = None",
+    )
+    assert "the solution does not run with its functions watched (" in said(report())[0]
+
+
+def test_what_is_beside_the_notebook_is_there(tiny, report):
+    """Data files of an assignment, as in a release."""
+    (tiny.path.parent / "data").mkdir()
+    (tiny.path.parent / "data" / "numbers.txt").write_text("2")
+    tiny.edit("double", "return 2 *", "return int(open('data/numbers.txt').read()) *")
+    assert said(report()) == []
+
+
+THRICE_NAMES_NOTHING = THRICE.replace("numeric_double", "interface_start")
+
+
+def command(tiny, *options):
+    """Run `examiner check` as in a shell."""
+    return CliRunner().invoke(app, ["check", "--course", str(tiny.root), "--repeat", "1", *options])
+
+
+def test_the_command_exits_with_0_if_there_is_no_breach(tiny):
+    """And shows each mutant where it is asked to, on the terminal and as JSON."""
+    tiny.mutant("thrice", THRICE)
+    path = tiny.root / "gate.json"
+    ended = command(tiny, "01_tiny", "--verbose", "--json", str(path))
+    assert ended.exit_code == 0, ended.output
+    assert "three times as large" in ended.output
+    assert json.loads(path.read_text())[0]["mutants"][0]["name"] == "thrice"
+
+
+def test_the_command_exits_with_2_and_a_sentence_for_each_breach(tiny):
+    """Continuous integration stops there."""
+    tiny.mutant("thrice", THRICE_NAMES_NOTHING)
+    ended = command(tiny)
+    assert ended.exit_code == 2
+    sentence = (
+        "! tests/mutants/01_tiny/thrice.toml: it loses numeric_double (40) instead of interface_start (20); "
+    )
+    assert sentence in ended.stderr
+
+
+def test_an_unknown_assignment_is_refused_with_the_known_ones(tiny):
+    """Before anything runs."""
+    with pytest.raises(UnknownName, match="choose from 01_tiny"):
+        CliRunner().invoke(app, ["check", "01_tinny", "--course", str(tiny.root)], catch_exceptions=False)

@@ -1,0 +1,119 @@
+"""Which grade cells are examined, by what the trials gave in both modes, and how that is kept."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from examiner.gate import evidence
+from examiner.gate.model import Account, Kind, Result, Trial
+from examiner.gate.trials import make_plan
+from examiner.verdict import Mode, Outcome
+from examiner_checks.decision import Ladder
+from examiner_checks.measured import Subject
+
+CELL = "numeric_double"  # of 40 points
+
+
+def account(points, said=""):
+    """Return an account of one cell."""
+    return Account(points, Outcome.PASSED if points else Outcome.FAILED, said)
+
+
+def weighed(tiny, *seen, cell=CELL):
+    """Return the mode of a cell and why, after trials of these kinds and points: examined, in the kernel."""
+    plan = make_plan(tiny.course, tiny.assignment)
+    results = {
+        (kind, str(number)): Result(Trial(plan.name, kind, str(number), ""), {cell: one}, {cell: other})
+        for number, (kind, one, other) in enumerate(seen)
+    }
+    found = evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: results})
+    return found.modes[cell], found.reasons.get(cell, "")
+
+
+def test_a_cell_that_gives_the_same_both_ways_is_examined(tiny):
+    """The verdict is computed outside the student's process then."""
+    right, wrong = account(40), account(0, "AssertionError")
+    seen = (Kind.INSTRUCTOR, right, right), (Kind.RELEASE, wrong, wrong), (Kind.AUTOMATIC, wrong, wrong)
+    assert weighed(tiny, *seen) == (Mode.EXAMINED, "")
+
+
+def test_a_kernel_that_is_fooled_speaks_for_examining(tiny):
+    """A value that equals everything gets its points there, and none here."""
+    assert weighed(tiny, (Kind.MUTANT, account(0), account(40))) == (Mode.EXAMINED, "")
+
+
+def test_a_solution_that_loses_points_when_examined_is_judged_in_the_kernel(tiny):
+    """What no proxy can mean is not the students' fault."""
+    mode, why = weighed(tiny, (Kind.INSTRUCTOR, account(0, "AuthorError: no"), account(40)))
+    assert mode is Mode.KERNEL
+    assert why == "examined, the instructor's solution loses 40 points (AuthorError: no)"
+
+
+def test_a_solution_that_loses_points_both_ways_says_nothing_about_the_mode(tiny):
+    """It is the author's error, which the gate names."""
+    assert weighed(tiny, (Kind.INSTRUCTOR, account(0), account(0)))[0] is Mode.EXAMINED
+
+
+def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
+    """Something that the kernel sees is not seen from outside."""
+    mode, why = weighed(tiny, (Kind.MUTANT, account(40), account(0, "AssertionError: shared")))
+    assert mode is Mode.KERNEL
+    assert why == "0 gets 40 points examined and 0 in the kernel (AssertionError: shared)"
+
+
+@pytest.mark.parametrize("said", [evidence.NO_REFERENCE, "stderr: RuntimeWarning: overflow"])
+def test_what_only_a_kernel_stumbles_over_is_no_difference(tiny, said):
+    """It has no reference, and takes any warning for a failure."""
+    assert weighed(tiny, (Kind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.EXAMINED
+
+
+@pytest.mark.parametrize("said", ["Inconclusive: too close to call", "CellTimeout: the cell was not done"])
+def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, said):
+    """Others run beside it; where nothing was measured, the same words are a difference."""
+    subject = Subject("speed", "it", "times", Ladder.of(2.0, None))
+    measured = replace(account(40), measured=(subject.exactly(1.0),))
+    assert weighed(tiny, (Kind.AUTOMATIC, measured, account(0, said)))[0] is Mode.EXAMINED
+    assert weighed(tiny, (Kind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.KERNEL
+
+
+def ignore(done, total):
+    """Take no notice of progress."""
+
+
+def test_evidence_is_gathered_without_mutants_and_without_a_gate(tiny):
+    """As for a course that was written for nbgrader: what cannot be examined is found, and its reason."""
+    tiny.edit(CELL, "x = rng", "assert double([1.0]).flags.writeable\nx = rng")
+    [found] = evidence.gather(tiny.course, [tiny.assignment], 2, ignore)
+    kernel = [cell for cell, mode in found.modes.items() if mode is Mode.KERNEL]
+    assert kernel == [CELL]
+    assert "loses 40 points (AuthorError: line " in found.reasons[CELL]
+    assert found.tried == {"release": 1, "automatic": 19}
+    assert evidence.read(tiny.course, tiny.assignment) == found
+
+
+def test_evidence_is_good_for_one_version(tiny):
+    """A changed test may no longer be one that can be examined; other limits change nothing."""
+    plan = make_plan(tiny.course, tiny.assignment)
+    evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: {}}))
+    assert evidence.read(tiny.course, tiny.assignment) is not None
+    tiny.edit(CELL, "x = rng", "y = 1\nx = rng")
+    assert evidence.read(tiny.course, tiny.assignment) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', '{"modes": {"a": "b"}}'])
+def test_a_file_that_is_no_evidence_is_none(tiny, text):
+    """It is made again."""
+    path = evidence.path_of(tiny.course, tiny.assignment.name)
+    path.parent.mkdir()
+    path.write_text(text)
+    assert evidence.read(tiny.course, tiny.assignment) is None
+
+
+def test_the_file_is_plain_json(tiny):
+    """A diff shows what changed."""
+    plan = make_plan(tiny.course, tiny.assignment)
+    evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: {}}))
+    data = json.loads(evidence.path_of(tiny.course, tiny.assignment.name).read_text())
+    assert set(data) == {"version", "modes", "reasons", "tried"}
+    assert data["modes"][CELL] == "examined"

@@ -1,0 +1,237 @@
+"""What a machine lacks is said before a student's code is run on it, and asking changes nothing."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from examiner.box.walls import Walls, available
+from examiner.course.toml import load_course
+from examiner.machine import doctor
+from examiner.machine.doctor import DEGRADED, Finding, State, diagnose, exit_code
+from examiner.report.doctor import conclusion, data, table
+from examiner.store import sheets, tables
+from examiner.verdict import Mode
+
+HAS_ALL = available().advice == ""
+
+
+def found(findings, about):
+    """Return the findings on one part."""
+    return [finding for finding in findings if finding.about == about]
+
+
+def worst(findings):
+    """Return the states of findings, but for good ones and notes."""
+    return {finding.state for finding in findings} - {State.GOOD, State.NOTE}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory, make_small_course):
+    """A course that was never graded."""
+    return make_small_course(tmp_path_factory.mktemp("doctor") / "course").course
+
+
+@pytest.fixture(scope="module")
+def healthy(course):
+    """What is found on this machine as it is."""
+    return list(diagnose(course))
+
+
+def test_a_machine_with_all_walls_is_healthy(healthy):
+    """Every promise is proved here and now, and a right and a wrong answer were told apart."""
+    assert exit_code(healthy) == (0 if HAS_ALL else DEGRADED)
+    assert State.BAD not in worst(healthy)
+    assert {each.about for each in healthy if each.what.startswith("proved: ")} >= {
+        "wall: files",
+        "wall: network",
+        "wall: the end",
+    }
+    [_, trial] = found(healthy, "environment")
+    assert "a right answer gets its points in a box, a wrong one gets none" in trial.what
+
+
+def test_asking_changes_nothing(course, healthy):
+    """It may be asked while somebody grades, and by a monitor."""
+    assert healthy
+    kept = {path.name for path in course.root.iterdir()}
+    assert not kept & {"gradebook.db", "sheets", "autograded", ".examiner"}
+
+
+def test_fewer_walls_are_weak_and_say_what_to_do(course):
+    """Inside most containers there are no namespaces: what is missing then is listed, promise by promise."""
+    findings = list(diagnose(course, Walls(namespaces=False, landlock=available().landlock, seccomp=True)))
+    assert exit_code(findings) == DEGRADED
+    [kind] = [each for each in found(findings, "wall: kinds") if "Namespaces" in each.what]
+    assert (kind.state, "max_user_namespaces" in kind.note) == (State.WEAK, True)
+    assert any("private folders" in each.what and each.state is State.WEAK for each in findings)
+    assert "with less than what could be" in conclusion(findings)
+
+
+def test_no_walls_are_bad(course):
+    """Nothing is graded then; the message says what to allow."""
+    findings = list(doctor._walls(course, Walls(namespaces=False, landlock=0, seccomp=False)))
+    assert exit_code(findings) == 1
+    assert findings[0].what == "too few of them: nothing is graded"
+    assert "CONFIG_SECCOMP_FILTER" in findings[0].note
+
+
+def test_a_hole_in_a_wall_that_is_there_is_bad():
+    """A promise that is broken behind all walls is no lack of the machine's."""
+    walls = Walls(namespaces=True, landlock=7, seccomp=True)
+    report = {"wall": "files", "promise": "A.", "state": "missing", "note": "this wall has a hole"}
+    assert [each.state for each in doctor._promises(walls, [report])] == [State.BAD]
+
+
+def test_a_missing_environment_is_bad(tmp_path, make_small_course):
+    """The note says which command makes it."""
+    small = make_small_course(tmp_path / "course")
+    settings = small.root / "course.toml"
+    settings.write_text(settings.read_text().replace(".venv-student", ".venv-nowhere"))
+    [missing] = doctor._environment(small.course, None)
+    assert (missing.state, "examiner setup" in missing.note) == (State.BAD, True)
+
+
+def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
+    """The walls are tried all the same, by our own Python."""
+    kernel = replace(course.student, program=Path("/bin/false"))
+    walls = list(doctor._walls(replace(course, student=kernel, mode=Mode.KERNEL), None))
+    assert found(walls, "wall: files")
+    assert State.BAD not in worst(walls)
+
+
+def test_a_gradebook_is_read_and_not_touched(tiny):
+    """Formgrader or a run may have it open."""
+    [none] = doctor._gradebook(tiny.course)
+    assert none.state is State.NOTE
+    tables.create(tables.url_of(tiny.course.gradebook))
+    before = tiny.course.gradebook.stat().st_mtime_ns
+    [good] = doctor._gradebook(tiny.course)
+    assert (good.state, "by delete" in good.what) == (State.GOOD, True)
+    assert tiny.course.gradebook.stat().st_mtime_ns == before
+    assert sorted(path.name for path in tiny.root.iterdir()) == ["course.toml", "gradebook.db", "source"]
+
+
+def test_a_gradebook_of_another_version_is_bad(tiny):
+    """Its tables may be others."""
+    tables.create(tables.url_of(tiny.course.gradebook))
+    with sqlite3.connect(tiny.course.gradebook) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'older'")
+    connection.close()
+    [bad] = doctor._gradebook(tiny.course)
+    assert (bad.state, "nbgrader db upgrade" in bad.note) == (State.BAD, True)
+
+
+def test_a_file_that_is_no_gradebook_is_bad(tiny):
+    """It is not replaced without being asked: somebody's grades may have been in it."""
+    tiny.course.gradebook.write_bytes(b"no database at all" * 100)
+    [bad] = doctor._gradebook(tiny.course)
+    assert (bad.state, "put back a copy" in bad.note) == (State.BAD, True)
+
+
+def test_a_log_that_a_killed_run_left_is_told(tiny):
+    """A copy of the file alone would lack what is in the log."""
+    tables.create(tables.url_of(tiny.course.gradebook))
+    with sqlite3.connect(tiny.course.gradebook) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("INSERT INTO student (id) VALUES ('ada')")
+        connection.commit()
+        notes = [each for each in doctor._gradebook(tiny.course) if each.state is State.NOTE]
+    connection.close()
+    assert ["-wal" in each.note for each in notes] == [True]
+
+
+def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
+    """Setting them aside is for the run that uses them."""
+    [none] = doctor._sheets(tiny.course)
+    assert none.state is State.NOTE
+    place = sheets.folder(tiny.course, "ada", "01_tiny")
+    whole, spoilt = (sheets.append(tiny.course, place, text) for text in ("one", "two"))
+    spoilt.write_text("three")
+    (place / ("0003-" + "0" * 64 + ".json.damaged")).write_text("")
+    count, *damaged = doctor._sheets(tiny.course)
+    assert (count.state, count.what) == (State.GOOD, "1 files are what was written")
+    assert [each.state for each in damaged] == [State.WEAK] * 2
+    assert spoilt.name in damaged[0].what
+    assert whole.exists()
+    assert spoilt.exists()
+
+
+def test_sheets_that_others_can_read_are_weak(tiny):
+    """They quote hidden tests, and the secret makes the inputs of all of them."""
+    sheets.secret(tiny.course)
+    assert not worst(doctor._sheets(tiny.course))
+    sheets.root(tiny.course).chmod(0o755)
+    assert worst(doctor._sheets(tiny.course)) == {State.WEAK}
+
+
+def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
+    """The one costs workers their lives; the other only makes measurements uncertain."""
+    cores = len(os.sched_getaffinity(0))
+    (tmp_path / "meminfo").write_text("MemTotal: 999999 kB\nMemAvailable:   102400 kB\n")
+    (tmp_path / "loadavg").write_text(f"{cores + 1}.50 0 0 1/2 3\n")
+    governor = tmp_path / "cpu0" / "cpufreq" / "scaling_governor"
+    governor.parent.mkdir(parents=True)
+    governor.write_text("powersave\n")
+    states = [each.state for each in doctor._processors(tmp_path, tmp_path)]
+    assert states == [State.GOOD, State.WEAK, State.NOTE, State.NOTE]
+
+
+def test_nbgrader_is_the_one_that_was_pinned():
+    """Another version may have other tables and another seam."""
+    [version] = doctor._nbgrader()
+    assert (version.state, "0.9.6" in version.what) == (State.GOOD, True)
+
+
+def test_the_worst_finding_decides_about_the_exit_code():
+    """Notes are no reason to wake anybody."""
+    good, note, weak, bad = (Finding("a", "b", state) for state in State)
+    assert exit_code([good, note]) == 0
+    assert exit_code([good, note, weak]) == DEGRADED
+    assert exit_code([bad, weak, good]) == 1
+    assert [conclusion([each]) for each in (good, weak, bad)]
+
+
+def test_the_table_counts_what_is_kept_and_lists_what_is_not():
+    """Forty promises that are kept say less than the one that is not."""
+    kept = [Finding("wall: files", f"proved: {n}.", State.GOOD, "why") for n in range(3)]
+    kept += [Finding("wall: files", "idle: 4.", State.GOOD, "why")]
+    broken = Finding("wall: files", "missing: what [link] it was", State.WEAK, "do this")
+    console = Console(width=120, record=True)
+    console.print(table([*kept, broken, Finding("machine", "fine")], verbose=False))
+    text = console.export_text()
+    assert "3 proved, 1 idle" in text
+    assert "missing: what [link] it was" in text
+    console.print(table(kept, verbose=True))
+    assert console.export_text().count("proved") == 3
+
+
+def test_everything_can_be_had_as_plain_data(healthy):
+    """For whoever watches machines."""
+    plain = json.loads(json.dumps(data(healthy)))
+    assert plain["exit_code"] == exit_code(healthy)
+    assert plain["findings"][0].keys() == {"about", "what", "state", "note"}
+
+
+def test_the_command_shows_all_of_it(course, tmp_path):
+    """As somebody types it, in a course."""
+    run = subprocess.run(
+        [Path(sys.executable).parent / "examiner", "doctor", "--json", tmp_path / "health.json"],
+        cwd=course.root,
+        env=os.environ | {"COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == (0 if HAS_ALL else DEGRADED), run.stderr
+    assert "wall: files" in run.stdout
+    assert "This machine grades this course" in run.stdout
+    assert json.loads((tmp_path / "health.json").read_text())["exit_code"] == run.returncode
+    assert load_course(course.root) == course

@@ -1,0 +1,159 @@
+"""Submissions are found, told apart by digests, and read without following anything."""
+
+import os
+import socket
+
+import pytest
+
+from examiner.errors import BadSource, StudentFault
+from examiner.submission import intake
+from examiner.submission.intake import check, check_folder, digest, handed_in, read, submissions, work_of
+
+
+def test_submissions_are_folders_of_known_assignments(small):
+    """Other folders and files in submitted/ are nobody's work."""
+    small.hand_in("ben")
+    small.hand_in("anna", "02_triple")
+    (small.root / "submitted" / "README.md").write_text("")
+    (small.root / "submitted" / "anna" / "notes").mkdir()
+    (small.root / "submitted" / ".hidden" / "01_double").mkdir(parents=True)
+    (small.root / "submitted" / "link").symlink_to(small.root / "submitted" / "ben")
+    assert [str(each) for each in submissions(small.course)] == ["anna/02_triple", "ben/01_double"]
+
+
+def test_a_submission_that_is_a_link_or_a_file_is_found_and_refused(small):
+    """nbgrader would grade whatever it leads to; and to pass it over says nothing to anybody."""
+    small.hand_in("anna")
+    for name in ("ben", "carl"):
+        (small.root / "submitted" / name).mkdir()
+    (small.root / "submitted" / "ben" / "01_double").symlink_to(
+        small.root / "submitted" / "anna" / "01_double"
+    )
+    (small.root / "submitted" / "carl" / "01_double").write_text("")
+    anna, ben, carl = submissions(small.course)
+    check_folder(anna)
+    for each in (ben, carl):
+        with pytest.raises(StudentFault, match="not a folder"):
+            check_folder(each)
+
+
+def test_a_course_without_submissions_has_none(small):
+    """The folder may not be there yet."""
+    assert submissions(small.course) == []
+
+
+def test_a_digest_depends_on_names_and_contents_alone(tmp_path):
+    """Not on times, nor on what Python and Jupyter leave behind."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_bytes(b"1")
+    before = digest(tmp_path / "a")
+    os.utime(tmp_path / "a" / "x", (0, 0))
+    (tmp_path / "a" / "__pycache__").mkdir()
+    (tmp_path / "a" / "__pycache__" / "x.pyc").write_bytes(b"2")
+    assert digest(tmp_path / "a") == before
+    (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
+    assert digest(tmp_path / "a") != before
+
+
+def test_a_digest_does_not_confuse_a_name_with_a_content(tmp_path):
+    """Two different folders never look the same."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "x").write_bytes(b"yz")
+    (tmp_path / "b" / "xy").write_bytes(b"z")
+    assert digest(tmp_path / "a") != digest(tmp_path / "b")
+
+
+def link(path):
+    """Put a link to a secret there."""
+    path.symlink_to("/etc/passwd")
+
+
+def bind(path):
+    """Put a socket there."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [link, os.mkfifo, bind])
+@pytest.mark.parametrize("fault", [StudentFault, BadSource])
+def test_what_is_no_regular_file_is_refused_unread(tmp_path, make, fault):
+    """A link copies a secret into a student's feedback, a pipe waits forever."""
+    make(tmp_path / "x")
+    with pytest.raises(fault, match="not a regular file"):
+        digest(tmp_path, fault)
+
+
+def test_a_missing_notebook_names_those_that_are_there(small):
+    """The commonest mistake of all is a renamed file."""
+    path = small.hand_in("anna")
+    path.rename(path.with_name("double (1).ipynb"))
+    [submission] = submissions(small.course)
+    with pytest.raises(StudentFault, match=r"double\.ipynb: it is missing \(there is double \(1\)\.ipynb\)"):
+        check(small.course, small.course.assignments[0], submission, read(submission.folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MOST_BYTES", 10, "with it, there are more than"),
+        ("MOST_FILES", 2, "more than 2 files"),
+        ("DEEPEST", 2, "deeper than 2 folders"),
+    ],
+)
+def test_too_much_is_refused(tmp_path, monkeypatch, name, value, words):
+    """A submission must not fill the memory of what reads it."""
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    for number in range(3):
+        (deep / f"{number}").write_bytes(b"1234")
+    assert len(read(tmp_path)) == 3
+    monkeypatch.setattr(intake, name, value)
+    with pytest.raises(StudentFault, match=words):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-09-01 12:00:00.5 UTC", "2026-09-01T12:00:00.500000+00:00"),
+        ("2026-09-01 12:00:00", "2026-09-01T12:00:00+00:00"),
+        ("2026-09-01 14:00:00 +02:00\n", "2026-09-01T12:00:00+00:00"),
+        ("2015-02-02 14:58:23.5 America/Los_Angeles", "2015-02-02T22:58:23.500000+00:00"),
+    ],
+)
+def test_a_time_stamp_is_read_as_the_exchange_writes_it(small, text, moment):
+    """It says UTC; one written by hand may name another zone, or none."""
+    small.hand_in("anna", when=text)
+    [submission] = submissions(small.course)
+    assert handed_in(submission, read(submission.folder)).isoformat() == moment
+
+
+@pytest.mark.parametrize("zone", ["/etc/passwd", "../../../../etc/localtime", "No/Where"])
+def test_the_name_of_a_time_zone_is_no_path(small, zone):
+    """Students write it."""
+    small.hand_in("anna", when=f"2026-09-01 12:00:00 {zone}")
+    [submission] = submissions(small.course)
+    with pytest.raises(StudentFault, match="this is no time"):
+        handed_in(submission, read(submission.folder))
+
+
+def test_without_a_time_stamp_there_is_no_time(small):
+    """What an LMS delivers has none."""
+    small.hand_in("anna", when="")
+    [submission] = submissions(small.course)
+    assert handed_in(submission, read(submission.folder)) is None
+
+
+def test_what_the_exchange_adds_is_nobodys_work(small):
+    """The same work handed in again is the same work."""
+    small.hand_in("anna", when="2026-09-01 12:00:00 UTC")
+    [submission] = submissions(small.course)
+    assert work_of(read(submission.folder)).keys() == {"double.ipynb"}
+
+
+def test_a_sound_submission_passes(small):
+    """No error means no objection."""
+    small.hand_in("anna")
+    [submission] = submissions(small.course)
+    check(small.course, small.course.assignments[0], submission, read(submission.folder))

@@ -1,0 +1,333 @@
+"""The codec and its frames, on values that are well meant and on bytes that are not."""
+
+import contextlib
+import math
+import os
+import socket
+import struct
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from examiner.wire.codec import (
+    DTYPES,
+    INLINE,
+    Channel,
+    ChannelClosed,
+    Handle,
+    Kind,
+    Limits,
+    Reverse,
+    SharedBlock,
+    WireError,
+    decode,
+    encode,
+    nonce,
+)
+
+SMALL = Limits(frame=1 << 16, items=1000, depth=8, shared=1 << 20)
+
+keys = (
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=5) | st.binary(max_size=5)
+)
+leaves = (
+    keys
+    | st.integers(-(2**2000), 2**2000)
+    | st.floats()
+    | st.complex_numbers()
+    | st.text(st.characters(), max_size=20)
+    | st.sampled_from([Ellipsis, np.float32, bool, np.ndarray, *DTYPES])
+    | st.builds(slice, st.none() | st.integers(), st.none() | st.integers(), st.none() | st.integers())
+    | st.builds(range, st.integers(-9, 9), st.integers(-9, 9), st.integers(1, 5))
+    | st.sampled_from(DTYPES).flatmap(lambda d: npst.arrays(d, npst.array_shapes(min_dims=0, min_side=0)))
+    | st.sampled_from(DTYPES).flatmap(npst.from_dtype)
+    | st.builds(
+        Handle, st.integers(0, 2**32 - 1), st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    )
+    | st.builds(Reverse, st.integers(0, 2**32 - 1))
+)
+plain = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(keys, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def refuse(value):
+    raise AssertionError(f"{type(value)} is not plain")
+
+
+def same(a, b):
+    """Whether two values are of the same types and equal, NaN to NaN."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray | np.generic):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, list | tuple) and not isinstance(a, Handle | Reverse):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return same(list(a.items()), list(b.items()))
+    if isinstance(a, slice):
+        return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+    return repr(a) == repr(b) if isinstance(a, float | complex) else a == b
+
+
+@pytest.fixture
+def block():
+    block = SharedBlock.create(1 << 20)
+    yield block
+    block.close()
+
+
+@pytest.fixture
+def pair():
+    ends = [Channel(end) for end in socket.socketpair()]
+    yield ends
+    for end in ends:
+        end.close()
+
+
+@given(plain)
+@settings(deadline=None)
+def test_plain_values_come_back_as_they_went(value):
+    """Exact types included: a test on the other side relies on `type(x) is np.ndarray`."""
+    assert same(decode(encode(value, refuse)), value)
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=500, deadline=None)
+def test_any_bytes_are_a_value_or_a_wire_error(data):
+    """The trusted end depends on this alone, so nothing else may come out of the decoder."""
+    with contextlib.suppress(WireError):
+        decode(data, limits=SMALL)
+
+
+@given(plain, st.data())
+@settings(deadline=None)
+def test_damaged_messages_are_a_value_or_a_wire_error(value, data):
+    """Bytes that are nearly right get deeper into the decoder than random ones."""
+    message = bytearray(encode(value, refuse))
+    for _ in range(data.draw(st.integers(1, 3))):
+        message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(WireError):
+        decode(bytes(message[: data.draw(st.integers(0, len(message)))]), limits=SMALL)
+
+
+@pytest.mark.parametrize("value", [np.array(True), np.array([[True], [False]]), np.bool_(False)])
+def test_booleans_keep_their_shape_and_hold_only_0_and_1(value):
+    """NumPy trusts the byte of a bool: a forged 255 would count as 255."""
+    message = bytearray(encode(value, refuse))
+    assert same(decode(bytes(message)), value)
+    message[-1] = 255
+    forged = decode(bytes(message))
+    assert np.asarray(forged).view(np.uint8).max() == 1
+    assert np.asarray(forged).shape == np.asarray(value).shape
+
+
+@pytest.mark.parametrize(
+    "value", [type("L", (list,), {})(), np.ma.zeros(2), np.zeros(2).astype(">f8"), {(1,): 2}, object]
+)
+def test_what_only_looks_plain_travels_as_a_handle(value):
+    """A subclass may override every comparison: only exact types are copied."""
+    assert decode(encode([value], lambda _: Handle(7, "it"))) == [Handle(7, "it")]
+
+
+@pytest.mark.parametrize("head", [b"s", b"b", b"I", b"l", b"t", b"d", b"h\0\0\0\0"])
+def test_claimed_lengths_allocate_nothing(head):
+    """Four bytes can claim four billion items."""
+    with pytest.raises(WireError):
+        decode(head + b"\xff\xff\xff\xff" + b"N" * 50)
+
+
+@pytest.mark.parametrize("shape", [(2**32 - 1,) * 4, (0, *[2**32 - 1] * 8), (2**20, 2**20), (1,) * 33])
+@pytest.mark.parametrize("tag", [b"a", b"A"])
+def test_claimed_shapes_allocate_nothing(tag, shape, block):
+    """Neither a product beyond 64 bits nor zero times everything gets to NumPy as it stands."""
+    claim = tag + bytes([12, len(shape)]) + struct.pack(f"<{len(shape)}I", *shape) + bytes(8)
+    with pytest.raises(WireError):
+        decode(claim, block=block)
+
+
+def test_nesting_is_bounded():
+    """Deeper than the limit is an error, long before Python's own recursion limit."""
+    with pytest.raises(WireError, match="deep"):
+        decode(b"l\x01\0\0\0" * 100_000 + b"N")
+    nested = []
+    for _ in range(40):
+        nested = [nested]
+    with pytest.raises(WireError, match="deep"):
+        encode(nested, refuse)
+
+
+def test_items_are_bounded():
+    """A list of a list of a list … of the same one is small in memory and endless on the wire."""
+    value = [0] * 10
+    for _ in range(10):
+        value = [value] * 10
+    with pytest.raises(WireError, match="many"):
+        encode(value, refuse)
+    with pytest.raises(WireError, match="many"):
+        decode(b"l" + struct.pack("<I", 300_000) + b"N" * 300_000)
+
+
+@pytest.mark.parametrize("two", [(1, True), (0, 0.0), (False, 0.0), ("a", "a"), (2, 2.0)])
+def test_colliding_keys_are_refused(two):
+    """No dict can have had them, and which value would win is nobody's business."""
+    message = b"d\x02\0\0\0" + b"".join(encode(key, refuse) + b"N" for key in two)
+    with pytest.raises(WireError, match="collide"):
+        decode(message)
+
+
+def test_keys_cannot_be_chosen_to_share_a_hash():
+    """Ints of any length can: then a dict of n keys takes n² steps."""
+    key = 2**61 - 1 << 61
+    assert hash(key) == hash(2**61 - 1)
+    with pytest.raises(WireError, match="keys"):
+        decode(b"d\x01\0\0\0" + encode(key, refuse) + b"N")
+    assert decode(encode({key: 1}, lambda _: Handle(1, "dict"))) == Handle(1, "dict")
+
+
+def test_keys_are_simple():
+    """A tuple or a handle as key would be hashed, and a handle's hash could be the student's."""
+    for key in ((1,), Handle(1, "x"), Reverse(1), 1j, ...):
+        with pytest.raises(WireError, match="keys"):
+            decode(b"d\x01\0\0\0" + encode(key, refuse) + b"N")
+
+
+def test_bytes_behind_the_value_are_an_error():
+    """A message is one value; what follows would be a second opinion."""
+    with pytest.raises(WireError, match="behind"):
+        decode(b"NN")
+
+
+@pytest.mark.parametrize("size", [INLINE - 16, INLINE, 10 * INLINE])
+def test_arrays_travel_through_shared_memory_from_16_kb_on(block, size):
+    """And are copied out of it: what is written there later is not seen."""
+    array = np.arange(size // 8, dtype="float64").reshape(-1, 2)[:, ::-1]
+    message = encode(array, refuse, block)
+    assert (len(message) < 100) == (array.nbytes >= INLINE)
+    got = decode(message, block=block)
+    os.pwrite(block.descriptor, bytes(size), 0)
+    assert same(got, np.ascontiguousarray(array))
+    assert got.flags.writeable
+
+
+def test_the_shared_block_cannot_be_truncated_or_grown(block):
+    """A reader that maps or fills from a shortened file would fail or fault, whoever shortened it."""
+    for size in (0, 1 << 21):
+        with pytest.raises(PermissionError):
+            os.ftruncate(block.descriptor, size)
+
+
+def test_overlapping_arrays_count_each_time(block):
+    """Twenty bytes claim the same megabyte again and again: what counts is what the reader has to hold."""
+    one = b"A" + bytes([12, 1]) + struct.pack("<IQ", (1 << 20) // 8, 0)
+    assert decode(one, block=block, limits=SMALL).nbytes == 1 << 20
+    with pytest.raises(WireError, match="shared"):
+        decode(b"l\x02\0\0\0" + one * 2, block=block, limits=SMALL)
+
+
+def test_arrays_lie_within_the_shared_block(block):
+    """A place beyond its end would read nothing, and leave what was in memory before."""
+    for place in ((1 << 20) - INLINE + 1, 2**64 - 1):
+        with pytest.raises(WireError, match="outside"):
+            decode(b"A" + bytes([12, 1]) + struct.pack("<IQ", INLINE // 8, place), block=block)
+
+
+def test_frames_carry_kind_nonce_and_payload(pair):
+    """Also when they come in pieces."""
+    here, there = pair
+    payload = os.urandom(3_000_000)
+    sender = threading.Thread(target=here.send, args=(Kind.VALUE, 2**64 - 1, payload, time.monotonic() + 20))
+    sender.start()
+    frame = there.receive(time.monotonic() + 20)
+    sender.join()
+    assert frame == (Kind.VALUE, 2**64 - 1, payload)
+    assert there.volume == len(payload) + 13
+
+
+def test_a_frame_beyond_the_limit_is_not_read(pair):
+    """Its length alone says enough."""
+    here, there = pair
+    here.sock.send(struct.pack("<IBQ", 33 << 20, 1, 1))
+    with pytest.raises(WireError, match="message of"):
+        there.receive(time.monotonic() + 20)
+
+
+def test_an_end_that_hung_up_is_told_from_one_that_is_silent(pair):
+    """One is a crash, the other a timeout."""
+    here, there = pair
+    with pytest.raises(TimeoutError):
+        there.receive(time.monotonic() + 0.01)
+    here.close()
+    with pytest.raises(ChannelClosed):
+        there.receive(time.monotonic() + 20)
+
+
+def test_a_frame_that_never_ends_times_out(pair):
+    """A head without its payload."""
+    here, there = pair
+    here.sock.send(struct.pack("<IBQ", 100, 1, 1) + b"N" * 99)
+    with pytest.raises(TimeoutError):
+        there.receive(time.monotonic() + 0.01)
+
+
+def test_frames_that_keep_coming_do_not_outrun_the_deadline(pair):
+    """No wait would ever notice, as there is always something to read."""
+    here, there = pair
+    here.send(Kind.CALLBACK, 1, b"N", math.inf)
+    with pytest.raises(TimeoutError):
+        there.receive(time.monotonic() - 1)
+
+
+def test_a_conversation_is_bounded_as_a_whole(pair):
+    """Many messages within the limit would still fill the examiner's memory."""
+    here, there = pair
+    there.limits = Limits(total=1000)
+    for _ in range(3):
+        here.send(Kind.VALUE, 1, bytes(400), time.monotonic() + 20)
+    there.receive(time.monotonic() + 20)
+    there.receive(time.monotonic() + 20)
+    with pytest.raises(WireError, match="conversation"):
+        there.receive(time.monotonic() + 20)
+
+
+def test_nonces_differ():
+    """Whoever can guess one can answer ahead."""
+    assert len({nonce() for _ in range(1000)}) == 1000
+
+
+def test_the_kernel_says_which_process_talks_and_nothing_is_lost_by_asking(pair):
+    """Whatever the other end claims: it is this process, and then a child of it."""
+    ours, theirs = pair
+    ours.name_senders(wanted=True)
+    theirs.send(Kind.VALUE, 7, b"said", time.monotonic() + 5)
+    assert ours.sender(time.monotonic() + 5) == os.getpid()
+    assert ours.receive(time.monotonic() + 5).payload == b"said"
+    child = os.fork()
+    if child == 0:
+        theirs.send(Kind.VALUE, 8, b"too", time.monotonic() + 5)
+        os._exit(0)
+    assert ours.sender(time.monotonic() + 5) == child
+    assert ours.receive(time.monotonic() + 5).nonce == 8
+    os.waitpid(child, 0)
+
+
+def test_nobody_talks_in_time_or_ever_again(pair):
+    """Both are told apart."""
+    ours, theirs = pair
+    ours.name_senders(wanted=True)
+    with pytest.raises(TimeoutError):
+        ours.sender(time.monotonic())
+    theirs.close()
+    with pytest.raises(ChannelClosed):
+        ours.sender(time.monotonic() + 5)
