@@ -26,8 +26,8 @@ from pathlib import Path
 from benchmarks.paired import RESULTS
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Outcome, Verdict
+from examiner.model import Identity, Key, Limits
+from examiner.verdict import Outcome, Verdict
 
 SETTINGS = (0, 1, 2, 4)
 HYPOTHESES = {"equal": 3, "slow": 5}

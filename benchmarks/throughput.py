@@ -92,7 +92,7 @@ WHOLE = """
 import json, sys, time
 from pathlib import Path
 from benchmarks.throughput import Quiet
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.pipeline import Wish, autograde
 course, workers = load_course(Path(sys.argv[1])), int(sys.argv[2])
 run = autograde(course, Wish(students=("first",), workers=workers), Quiet())

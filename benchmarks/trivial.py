@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from examiner.examine.engine import Job
-from examiner.model import Key, Limits
-from examiner.verdict import Identity
+from examiner.model import Identity, Key, Limits
 
 GRADE_CELLS = 6
 STUDENT = Path(__file__).parents[1] / ".venv-student" / "bin" / "python"

@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # a verdict is made of what stands here
-    from examiner.verdict import Mode
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,19 @@ class StudentEnvironment:
         return self.program or self.folder / "bin" / "python"
 
 
+class Mode(StrEnum):
+    """Where a grade cell was judged."""
+
+    EXAMINED = "examined"
+    PROBE = "probe"
+    KERNEL = "kernel"
+
+    @property
+    def is_self_reported(self) -> bool:
+        """Whether the process that holds the student's code had a say in the verdict."""
+        return self is not Mode.EXAMINED
+
+
 @dataclass(frozen=True)
 class Course:
     """Everything that course.toml and roster.csv say, or nbgrader's settings, with absolute paths.
@@ -89,7 +99,7 @@ class Course:
     assignments: tuple[Assignment, ...]
     roster: tuple[Student, ...] = ()
     package: Path | None = None
-    mode: "Mode | None" = None
+    mode: Mode | None = None
     hidden: tuple[str, ...] = ()
 
     def source(self, assignment: Assignment) -> Path:
@@ -135,6 +145,17 @@ class Key:
     submission: str
     assignment: str
     environment: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose work was graded, and against what: a result is accepted once under it."""
+
+    course: str
+    student: str
+    assignment: str
+    attempt: str
+    key: Key
 
 
 @dataclass(frozen=True, order=True)

@@ -18,13 +18,13 @@ from examiner.batch.worker import Desk, Paper
 from examiner.box.walls import available
 from examiner.course import environment
 from examiner.course.beside import generate
-from examiner.course.toml import choose
+from examiner.course.names import choose
 from examiner.errors import BadSource, ExaminerError, NoSubmissions
 from examiner.examine.server import Surroundings
 from examiner.export.csv import write_csv
 from examiner.gate import evidence
 from examiner.gate.evidence import Evidence
-from examiner.model import Assignment, Course, Grades, Question, Submission
+from examiner.model import Assignment, Course, Grades, Mode, Question, Submission
 from examiner.nbgrader.steps import Step, steps
 from examiner.notebook import check_source, read
 from examiner.report import feedback
@@ -32,7 +32,6 @@ from examiner.store import rebuild, records, sheets
 from examiner.store.grades import read_grades
 from examiner.store.sheets import Filing
 from examiner.submission import intake
-from examiner.verdict import Mode
 
 
 @dataclass(frozen=True)

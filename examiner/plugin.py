@@ -16,7 +16,8 @@ from nbgrader.converters.base import NbGraderException
 from traitlets.config import Config
 
 from examiner.course.beside import generate
-from examiner.course.toml import choose, load_course
+from examiner.course.load import load_course
+from examiner.course.names import choose
 from examiner.errors import ExaminerError, StudentFault
 from examiner.nbgrader import feedback
 from examiner.pipeline import Wish, autograde

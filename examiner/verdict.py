@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from examiner.model import Key
+from examiner.model import Identity, Key, Mode
 from examiner_checks.measured import Measured
 
 
@@ -32,19 +32,6 @@ class Outcome(StrEnum):
     def is_open(self) -> bool:
         """Whether a person has to decide: there are no points yet."""
         return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
-
-
-class Mode(StrEnum):
-    """Where a grade cell was judged."""
-
-    EXAMINED = "examined"
-    PROBE = "probe"
-    KERNEL = "kernel"
-
-    @property
-    def is_self_reported(self) -> bool:
-        """Whether the process that holds the student's code had a say in the verdict."""
-        return self is not Mode.EXAMINED
 
 
 @dataclass(frozen=True)
@@ -128,17 +115,6 @@ class Verdict:
             return _exactly(cls, {**data, **known, "awards": awards, "measured": measured})
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no verdict ({error!r})") from error
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whose work was graded, and against what: a result is accepted once under it."""
-
-    course: str
-    student: str
-    assignment: str
-    attempt: str
-    key: Key
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from examiner.course.beside import generate
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.gate.evidence import FOLDER, gather
 from examiner.notebook import mark, visible
 

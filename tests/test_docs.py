@@ -16,7 +16,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 
 def settings():
-    """Return every key that toml.py takes from course.toml."""
+    """Return every key that is taken from course.toml."""
     tree = ast.parse((ROOT / "examiner" / "course" / "toml.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     readers = {"take", "name", "seconds", "table"}

@@ -8,12 +8,11 @@ from datetime import datetime
 from examiner.batch.worker import Handed, Paper
 from examiner.errors import ExaminerError, PlatformFault, StudentFault
 from examiner.judge.compile import REFERENCE
-from examiner.model import Assignment, Course, Key, Submission
+from examiner.model import Assignment, Course, Identity, Key, Submission
 from examiner.store import records, sheets
 from examiner.store.records import Record
 from examiner.store.sheets import Filing, Shelf, Standing
 from examiner.submission import intake
-from examiner.verdict import Identity
 
 Faults = dict[Submission, ExaminerError]
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 from examiner.errors import PlatformFault, UnreadableNotebook
 from examiner.examine.engine import Engine, Graded, Job
 from examiner.examine.server import Surroundings
-from examiner.model import Limits
+from examiner.model import Identity, Limits, Mode
 from examiner.notebook import parse
 from examiner.store.sheets import Filing, Part
 from examiner.submission.intake import EXCHANGE_FILES, Files
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 if TYPE_CHECKING:
     from examiner.kernel.engine import KernelEngine

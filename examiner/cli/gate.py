@@ -6,7 +6,8 @@ from pathlib import Path
 
 from examiner.cli.console import complain, err, out
 from examiner.course import environment
-from examiner.course.toml import choose, load_course
+from examiner.course.load import load_course
+from examiner.course.names import choose
 from examiner.errors import DONE, INTERRUPTED, AuthorFault
 from examiner.gate.check import check as hold_against_gate
 from examiner.gate.check import check_again, try_seeds

@@ -6,7 +6,7 @@ from pathlib import Path
 from examiner import pipeline
 from examiner.cli import run_json
 from examiner.cli.console import complain, err, out
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, PlatformFault, StudentFault
 from examiner.model import Student
 from examiner.report.progress import progress

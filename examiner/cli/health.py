@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from examiner.cli.console import out
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.machine.doctor import diagnose, exit_code
 from examiner.report.doctor import conclusion, data, table
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from examiner.course.kernelspec import Kernel, find_kernel
-from examiner.course.toml import ROSTER_FILE, mode_called, read_roster, safe_name
+from examiner.course.names import mode_called, safe_name
+from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.errors import BadCourse, BadSource
-from examiner.model import Assignment, Course, Limits, Student, StudentEnvironment
+from examiner.model import Assignment, Course, Limits, Mode, Student, StudentEnvironment
 from examiner.notebook import load
-from examiner.verdict import Mode
 
 SETTINGS: Final = "nbgrader_config.py"
 UNNAMED: Final = "default_course"  # what nbgrader calls a course without a name
@@ -48,12 +48,12 @@ _AS_USUAL: Final = {
 _being_read: set[Path] = set()
 
 
-def is_stock(root: Path) -> bool:
+def is_nbgrader_course(root: Path) -> bool:
     """Whether a folder looks like a course of nbgrader's."""
     return (root / SETTINGS).is_file() and (root / "source").is_dir()
 
 
-def load_stock(root: Path) -> Course:
+def load_nbgrader_course(root: Path) -> Course:
     """Read the course in a folder.
 
     Raises

@@ -25,10 +25,10 @@ from examiner.examine.follow import Passage
 from examiner.examine.server import BrokenServer, Server, Surroundings, Warm
 from examiner.judge.cell import Conditions, examine
 from examiner.judge.compile import GradeCell, prepare
-from examiner.model import Limits
+from examiner.model import Identity, Limits, Mode
 from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
-from examiner.verdict import GradeSheet, Identity, Mode
+from examiner.verdict import GradeSheet
 
 # Matplotlib itself, `%pylab`, and the words with which other libraries import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")

@@ -17,9 +17,9 @@ from examiner.examine.server import Candidate, Line
 from examiner.judge.cell import cell_seed
 from examiner.judge.compile import GradeCell
 from examiner.judge.proxy import CandidateLost
-from examiner.model import Limits
+from examiner.model import Identity, Limits
 from examiner.submission.repair import Piece
-from examiner.verdict import Identity, Outcome, Verdict
+from examiner.verdict import Outcome, Verdict
 from examiner.wire.codec import Channel, ChannelClosed, Kind, WireError, encode, nonce
 
 GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by itself

@@ -14,8 +14,7 @@ from examiner.gate.model import LAST, TOLERANCE, Breach, Kind, Report, Result, T
 from examiner.gate.mutants import Mutant
 from examiner.gate.run import Progress, Results, rehearse, run
 from examiner.gate.trials import Plan, make_plan, solution_trial
-from examiner.model import Assignment, Course
-from examiner.verdict import Mode
+from examiner.model import Assignment, Course, Mode
 
 MOST_SELF_REPORTED = 0.1  # of an assignment's points
 

@@ -19,8 +19,7 @@ from examiner.gate.model import TOLERANCE, Account, Kind, Result
 from examiner.gate.run import Progress, Results, rehearse
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
 from examiner.judge.compile import REFERENCE
-from examiner.model import Assignment, Course
-from examiner.verdict import Mode
+from examiner.model import Assignment, Course, Mode
 
 FOLDER: Final = "evidence"
 UNMEASURED: Final = ("Inconclusive: ", "CellTimeout: ")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from examiner.verdict import Mode, Outcome
+from examiner.model import Mode
+from examiner.verdict import Outcome
 from examiner_checks.measured import Measured
 
 TOLERANCE = 1e-9  # points

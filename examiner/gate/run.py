@@ -22,9 +22,9 @@ from examiner.examine.server import Surroundings
 from examiner.gate.model import LAST, Account, Kind, Result, Seen, Trial
 from examiner.gate.stubs import TELL
 from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
-from examiner.model import Course, Key, Limits
+from examiner.model import Course, Identity, Key, Limits, Mode
 from examiner.notebook import mark
-from examiner.verdict import Identity, Mode, Outcome, Verdict
+from examiner.verdict import Outcome, Verdict
 
 TWIN: Final = "~kernel"  # no name of nbgrader's holds such a sign
 SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"

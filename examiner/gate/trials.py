@@ -15,9 +15,8 @@ from examiner.gate.model import Breach, Kind, Trial, place
 from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
 from examiner.gate.stubs import AutomaticMutant
 from examiner.judge.compile import prepare
-from examiner.model import Assignment, Course
+from examiner.model import Assignment, Course, Mode
 from examiner.notebook import Notebook, blank, check_source, load, parse, read
-from examiner.verdict import Mode
 
 MUTANTS = Path("tests", "mutants")
 FIRST: Final = (Kind.REACH, Kind.OBSERVED, Kind.RELEASE)

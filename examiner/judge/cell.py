@@ -33,7 +33,8 @@ from examiner.examine.bench import SECONDS, Baselines, BoxedBench, Custody, NoBe
 from examiner.judge.compile import BY_REF, CHECKS, ID, IS, MEASURES, METHOD, OURS, REFERENCE, TYPE, GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.proxy import ArrayHandle, CandidateLost, Proxy, Remote, by_ref, read
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.model import Identity, Mode
+from examiner.verdict import GradeSheet, Outcome, Verdict
 from examiner.wire.codec import Channel
 from examiner_checks import CheckFailed, Inconclusive
 from examiner_checks.bench import Bench

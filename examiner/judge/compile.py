@@ -19,8 +19,8 @@ from symtable import SymbolTable, symtable
 from types import CodeType
 from typing import Final
 
+from examiner.model import Mode
 from examiner.notebook import Cell, Region, hidden_regions
-from examiner.verdict import Mode
 
 CHECKS: Final = "examiner_checks"
 REFERENCE: Final = "reference"

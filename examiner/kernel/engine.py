@@ -32,10 +32,10 @@ from examiner.examine.follow import ENDED, priced
 from examiner.examine.server import Surroundings
 from examiner.judge.cell import cell_seed
 from examiner.kernel.provisioner import INSTRUCTORS, LIMITS, BoxedProvisioner, NoKernel
-from examiner.model import Limits
+from examiner.model import Limits, Mode
 from examiner.notebook import parse
 from examiner.submission.repair import Piece, repair, unanswered
-from examiner.verdict import GradeSheet, Mode, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 START_SECONDS: Final = 60  # that a kernel may take until it answers
 MOST_SAID: Final = 4_000_000  # bytes that are kept of what one cell says

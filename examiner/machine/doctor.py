@@ -30,10 +30,10 @@ from examiner.course import environment
 from examiner.errors import DONE, ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import Surroundings
-from examiner.model import Course, Key, Limits
+from examiner.model import Course, Identity, Key, Limits, Mode
 from examiner.notebook import FORMAT
 from examiner.store import sheets, tables
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.verdict import Outcome
 
 DEGRADED: Final = 3  # as for a run that graded some and not others: it works, and not everything does
 DISTRIBUTION: Final = "tinytorch-examiner"

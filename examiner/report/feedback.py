@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from examiner.errors import PlatformFault
 from examiner.examine.executed import ENTRY, verdict_in
+from examiner.model import Mode
 from examiner.notebook import BEGIN_HIDDEN, hidden, hidden_regions, mark, visible
-from examiner.verdict import Mode, Outcome, Verdict
+from examiner.verdict import Outcome, Verdict
 
 RAN_HERE: Final = "# (hidden tests ran here)"
 QUOTED: Final = "(This output is not shown: it repeats hidden tests.)"

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from examiner.errors import PlatformFault
-from examiner.model import Course
-from examiner.verdict import GradeSheet, Identity, Outcome
+from examiner.model import Course, Identity
+from examiner.verdict import GradeSheet, Outcome
 
 FORMAT: Final = 1
 DAMAGED: Final = ".damaged"

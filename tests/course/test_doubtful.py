@@ -5,9 +5,10 @@ import json
 import pytest
 
 from examiner.gate import evidence
+from examiner.model import Mode
 from examiner.pipeline import Wish, autograde
 from examiner.store.grades import read_grades
-from examiner.verdict import Mode, Outcome
+from examiner.verdict import Outcome
 
 pytestmark = pytest.mark.course
 

@@ -10,14 +10,13 @@ from pathlib import Path
 import nbgrader
 import pytest
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import Surroundings
 from examiner.kernel.engine import KernelEngine
 from examiner.kernel.provisioner import ENTRY_POINT
-from examiner.model import Key
+from examiner.model import Identity, Key, Mode
 from examiner.store.grades import read_grades
-from examiner.verdict import Identity, Mode
 
 pytestmark = pytest.mark.course
 

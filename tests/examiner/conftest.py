@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from examiner.candidate.snapshot import Snapshot
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.judge.proxy import Remote
 from examiner.model import Assignment
 from examiner.notebook import read

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from examiner.batch.triage import Case
-from examiner.model import Key, Submission
+from examiner.model import Identity, Key, Submission
 from examiner.store.records import Record
 from examiner.store.sheets import Filing, Part, Shelf
-from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 IDENTITY = Identity("course", "anna", "01_double", "", Key("submission", "assignment", "environment"))
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from examiner.model import Key
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.model import Identity, Key, Mode
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", Key("a", "b", "c"))
 SHEET = GradeSheet(

@@ -11,8 +11,8 @@ from examiner.batch import worker
 from examiner.batch.worker import Desk, Handed, Paper
 from examiner.errors import UnreadableNotebook
 from examiner.examine.server import BrokenServer, Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.model import Identity, Key, Limits, Mode
+from examiner.verdict import Outcome
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 IDENTITY = Identity("course", "anna", "ps1", "", Key("work", "assignment", "environment"))

@@ -11,8 +11,7 @@ from nbgrader.utils import determine_grade
 from examiner.examine.engine import Engine, Job
 from examiner.examine.pricing import points_of
 from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode
+from examiner.model import Identity, Key, Limits, Mode
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 FIXTURES = Path(__file__).parents[1] / "fixtures"

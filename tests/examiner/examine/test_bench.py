@@ -14,8 +14,8 @@ from examiner.box.walls import Walls
 from examiner.examine.bench import SECONDS
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Outcome, Verdict
+from examiner.model import Identity, Key, Limits
+from examiner.verdict import Outcome, Verdict
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 POINTS = 2

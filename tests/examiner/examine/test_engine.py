@@ -15,8 +15,8 @@ from examiner.box.walls import Walls
 from examiner.errors import UnreadableNotebook
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import BrokenServer, Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.model import Identity, Key, Limits, Mode
+from examiner.verdict import Outcome
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 CANARY = "canary-engine"

@@ -18,10 +18,10 @@ from examiner.examine.executed import (
     verdict_outputs,
 )
 from examiner.examine.pricing import points_of
-from examiner.model import Key
+from examiner.model import Identity, Key, Mode
 from examiner.notebook import Cell
 from examiner.submission.repair import Piece
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 STREAM = {"output_type": "stream", "name": "stdout", "text": "hi"}
 DISPLAY = {"output_type": "display_data", "data": {"text/plain": "x", "image/png": "aGk="}, "metadata": {}}

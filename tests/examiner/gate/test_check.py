@@ -11,8 +11,7 @@ from examiner.cli.main import app
 from examiner.errors import UnknownName
 from examiner.gate import evidence
 from examiner.gate.check import check, check_again
-from examiner.model import Assignment, Limits
-from examiner.verdict import Mode
+from examiner.model import Assignment, Limits, Mode
 
 WORKERS = 2
 MODES = dict.fromkeys(("numeric_double", "interface_count", "interface_start"), Mode.EXAMINED)

@@ -8,7 +8,8 @@ import pytest
 from examiner.gate import evidence
 from examiner.gate.model import Account, Kind, Result, Trial
 from examiner.gate.trials import make_plan
-from examiner.verdict import Mode, Outcome
+from examiner.model import Mode
+from examiner.verdict import Outcome
 from examiner_checks.decision import Ladder
 from examiner_checks.measured import Subject
 

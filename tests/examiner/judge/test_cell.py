@@ -10,9 +10,9 @@ import examiner_checks
 from examiner.errors import PlatformFault
 from examiner.judge.cell import Conditions, cell_seed, examine, examine_cell
 from examiner.judge.compile import prepare
-from examiner.model import Key
+from examiner.model import Identity, Key, Mode
 from examiner.notebook import Cell
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.verdict import Outcome
 
 STUDENT = """
 import numpy as np

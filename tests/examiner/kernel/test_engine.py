@@ -14,8 +14,8 @@ from examiner.examine.engine import Job
 from examiner.examine.server import Surroundings
 from examiner.kernel.engine import KernelEngine
 from examiner.kernel.provisioner import LIMITS, NoKernel
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.model import Identity, Key, Limits, Mode
+from examiner.verdict import Outcome
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 ECHO = Path(__file__).parents[1] / "fixtures" / "echo_kernel.py"

@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from examiner.box.walls import Walls, available
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.machine import doctor
 from examiner.machine.doctor import DEGRADED, Finding, State, diagnose, exit_code
+from examiner.model import Mode
 from examiner.report.doctor import conclusion, data, table
 from examiner.store import sheets, tables
-from examiner.verdict import Mode
 
 HAS_ALL = available().advice == ""
 

@@ -11,9 +11,9 @@ import pytest
 from examiner.errors import PlatformFault
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
+from examiner.model import Identity, Key, Limits, Mode
 from examiner.report.feedback import explain, hints, message, reasons, secrets
-from examiner.verdict import Identity, Mode, Outcome, Verdict
+from examiner.verdict import Outcome, Verdict
 from examiner_checks.decision import Ladder, estimate
 from examiner_checks.measured import Raw, Subject
 

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from nbgrader.api import Base, Gradebook
 
 from examiner.errors import ForeignGradebook, PlatformFault
-from examiner.model import Key
+from examiner.model import Identity, Key
 from examiner.store import ledger, records, sheets, tables
 from examiner.store.grades import read_grades
 from examiner.store.rebuild import keep_edits, rebuild
 from examiner.store.sheets import Filing, Part
-from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 WHEN = datetime(2026, 9, 22, 22, tzinfo=UTC)  # a day late
 POINTS = {"interface_double": 4.0, "numeric_double": 3.0}
@@ -252,7 +252,7 @@ def test_a_log_is_for_local_disks(tmp_path, kind, is_local):
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.store import ledger, sheets, tables
 from examiner.store.rebuild import rebuild
 

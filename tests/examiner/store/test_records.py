@@ -46,7 +46,7 @@ def test_nothing_is_remembered_at_first(small, submission):
 
 def test_a_course_is_graded_by_one_run_at_a_time(small):
     """Two would grade everything twice, and write over each other."""
-    code = "from examiner.course.toml import load_course, Path; from examiner.store.records import alone\n"
+    code = "from examiner.course.load import load_course, Path; from examiner.store.records import alone\n"
     code += f"with alone(load_course(Path({str(small.root)!r}))): print(flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE

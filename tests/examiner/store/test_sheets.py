@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 import pytest
 
 from examiner.errors import PlatformFault
-from examiner.model import Key
+from examiner.model import Identity, Key
 from examiner.store import sheets
 from examiner.store.sheets import Filing, Part, Standing
-from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 IDENTITY = Identity("small", "anna", "01_double", "1", Key("work", "tests", "place"))
 WHEN = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -179,7 +179,7 @@ WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.store import sheets
 from examiner.store.sheets import Filing
 
