@@ -72,7 +72,7 @@ def places(jobs: int, folder: Path) -> dict[str, float]:
         (engine_module, "repair", "notebook mended"),
         (Server, "start", "candidate started and walled in"),
         (follow.Passage, "_follow", "waiting for the student's cells and the snapshot"),
-        (cell, "examine_cell", "grade cells, here"),
+        (cell, "judge_cell", "grade cells, here"),
         (follow.Channel, "receive", "grade cells, waiting for the snapshot"),
         (engine_module, "executed", "executed notebook"),
         (Candidate, "__exit__", "candidate ended"),

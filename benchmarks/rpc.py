@@ -23,7 +23,9 @@ import numpy as np
 
 from examiner.candidate.snapshot import Snapshot
 from examiner.judge.proxy import Remote
-from examiner.wire.codec import Channel, Limits, SharedBlock
+from examiner.wire.channel import Channel
+from examiner.wire.limits import Limits
+from examiner.wire.shared_memory import SharedBlock
 
 SMALL_GOAL = 100e-6
 LARGE_GOAL = 500e-6

@@ -70,7 +70,6 @@ class Mode(StrEnum):
     """Where a grade cell was judged."""
 
     EXAMINED = "examined"
-    PROBE = "probe"
     KERNEL = "kernel"
 
     @property

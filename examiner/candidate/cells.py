@@ -25,7 +25,9 @@ from examiner.box import syscalls
 from examiner.candidate.recording import Output, RecordingShell, Stream
 from examiner.candidate.snapshot import FOREVER, Snapshot
 from examiner.candidate.work import EVENT, REPORTED, Role, Work
-from examiner.wire.codec import Channel, SharedBlock, decode
+from examiner.wire.channel import Channel
+from examiner.wire.codec import decode
+from examiner.wire.shared_memory import SharedBlock
 
 EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NoReturn
 
-from examiner.wire.codec import Limits, decode, encode
+from examiner.wire.codec import decode, encode
+from examiner.wire.limits import Limits
 
 EVENT: Final = (
     16  # the kind of a frame on the control line, and of the reply of a cell that was run in a snapshot

@@ -22,7 +22,8 @@ from examiner.box import meter
 from examiner.errors import PlatformFault
 from examiner.judge.compile import LOCKED, OURS, GradeCell
 from examiner.judge.lent import AuthorError
-from examiner.judge.proxy import CandidateLost, Proxy, Remote
+from examiner.judge.lost import CandidateLost
+from examiner.judge.proxy import Proxy, Remote
 from examiner.verdict import Outcome
 from examiner_checks.bench import Arguments, Function, Side, Timed
 from examiner_checks.measured import Measured
@@ -30,7 +31,6 @@ from examiner_checks.measured import Measured
 SLACK: Final = 4 << 20  # bytes that an interpreter writes to of what it had, in passing
 WIRE: Final = "memfd:arrays"  # see `SharedBlock`
 CARRIED: Final = 5  # samples of what carrying costs
-SECONDS: Final = 30.0  # that a cell which measures may take besides; no answer in it takes longer than others
 _ALONE: Final = (
     "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
     "the reference; what it works on comes by `inputs`"
@@ -303,31 +303,3 @@ def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]
     box.forbid_more(process)
     with meter.alone(process, box.processes, meter.a_processor()) as stopped:
         yield process, stopped
-
-
-@dataclass
-class NoBench:
-    """Where a candidate has no box, nothing is measured."""
-
-    kept: list[Measured] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """Do nothing."""
-
-    def sides(self, *_: Function) -> AbstractContextManager[tuple[Side, ...]]:
-        """Refuse.
-
-        Raises
-        ------
-        AuthorError
-            Always.
-        """
-        raise AuthorError("nothing can be measured here: the candidate has no box")
-
-    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002
-        """Return 0."""
-        return 0.0
-
-    def keep(self, measured: Measured) -> None:
-        """Keep what was computed without measuring."""
-        self.kept.append(measured)

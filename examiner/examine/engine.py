@@ -20,11 +20,14 @@ from examiner.box.limits import Limits as Bounds
 from examiner.candidate.work import Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import Baselines
+from examiner.examine.bench import BoxedBench
+from examiner.examine.cells import examine
 from examiner.examine.executed import executed
 from examiner.examine.follow import Passage
 from examiner.examine.server import BrokenServer, Server, Surroundings, Warm
-from examiner.judge.cell import Conditions, examine
+from examiner.judge.cell import Conditions
 from examiner.judge.compile import GradeCell, prepare
+from examiner.judge.proxy import Remote
 from examiner.model import Identity, Limits, Mode
 from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
@@ -129,8 +132,6 @@ class Engine:
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
         repaired = repair(prepared.notebook, document_of(job))
-        seconds = job.limits.cell_seconds
-        conditions = Conditions(self._secret, seconds, self._reference, self._baselines)
         try:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
             server = self._ready_server()
@@ -141,7 +142,8 @@ class Engine:
                 passage = Passage(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
-                sheet = examine(prepared.cells, passage, job.identity, conditions)
+                conditions = self._conditions(job, passage)
+                sheet = examine(prepared.cells, passage, job.identity, self._secret, conditions)
                 passage.follow_to_the_end()
                 own_words = [
                     passage.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
@@ -153,6 +155,12 @@ class Engine:
             raise
         sheet = replace(sheet, verdicts=(*sheet.verdicts, *own_words), versions=versions)
         return _graded(prepared, repaired, passage, sheet)
+
+    def _conditions(self, job: Job, passage: Passage) -> Conditions:
+        def open_bench(cell: GradeCell, remote: Remote) -> BoxedBench:
+            return BoxedBench(cell, remote, passage, self._baselines, self._reference)
+
+        return Conditions(job.limits.cell_seconds, self._reference, open_bench)
 
     def _ready_server(self) -> Server:
         if self._server is None:

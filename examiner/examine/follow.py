@@ -11,24 +11,20 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from examiner.candidate.work import EVENT
+from examiner.examine.cells import cell_seed
 from examiner.examine.executed import Output, checked_outputs
-from examiner.examine.pricing import points_of
+from examiner.examine.pricing import priced
 from examiner.examine.server import Candidate, Line
-from examiner.judge.cell import cell_seed
 from examiner.judge.compile import GradeCell
-from examiner.judge.proxy import CandidateLost
+from examiner.judge.lost import ENDED, CandidateLost
 from examiner.model import Identity, Limits
 from examiner.submission.repair import Piece
 from examiner.verdict import Outcome, Verdict
-from examiner.wire.codec import Channel, ChannelClosed, Kind, WireError, encode, nonce
+from examiner.wire.channel import Channel, ChannelClosed, Kind, nonce
+from examiner.wire.codec import encode
+from examiner.wire.limits import WireError
 
 GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by itself
-ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
-# What an exception in a cell of the kernel says, by its name.
-RAISED: Final = {
-    **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
-    **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
-}
 _EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
 
 
@@ -89,11 +85,6 @@ class Passage:
     def forbid_more(self, process: int) -> None:
         """Let one of them start no others any more."""
         self._candidate.forbid_more(process)
-
-    def fate(self, _grade_id: str) -> Outcome | None:
-        """Return None: what is seen from outside ends the snapshot that it was seen of."""
-        self.check_server()
-        return None
 
     def check_server(self) -> None:
         """Raise BrokenServer if the server is no more: what is missing then is not the student's fault."""
@@ -194,20 +185,3 @@ def _ask_to_run(channel: Channel, source: str, seed: str, seconds: float) -> dic
 
 def _refuse_handle(value: Any) -> NoReturn:
     raise TypeError(f"a request holds plain data, not a {type(value).__name__}")
-
-
-def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
-    """Return the verdict with the points that nbgrader gives for these outputs."""
-    error = next((each for each in outputs if each["output_type"] == "error"), None)
-    said = f"{error['ename']}: {error['evalue']}" if error else ""
-    try:
-        points = points_of(outputs, verdict.max_points)
-    except (ValueError, KeyError) as fault:
-        return replace(verdict, message=f"nbgrader cannot price it: {fault}")
-    if points == verdict.max_points:
-        return replace(verdict, outcome=Outcome.PASSED, points=points)
-    if points > 0:
-        return replace(verdict, outcome=Outcome.PARTIAL, points=points)
-    outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
-    outcome = Outcome.TIMEOUT if timed_out else outcome
-    return replace(verdict, outcome=outcome, message=said)

@@ -18,7 +18,8 @@ from examiner.box.walls import Walls
 from examiner.candidate.work import ENVIRONMENT, FORBID, REPORTED, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.examine.program import program
-from examiner.wire.codec import Channel, SharedBlock
+from examiner.wire.channel import Channel
+from examiner.wire.shared_memory import SharedBlock
 
 START_SECONDS: Final = 60.0  # that a server may take until it is warm
 ANSWER_SECONDS: Final = 30.0  # that it may take to start a candidate

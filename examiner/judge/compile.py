@@ -97,17 +97,15 @@ def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> t
     cells : sequence of Cell
         All cells of the notebook, in order.
     modes : mapping of str to Mode, optional
-        By grade_id, or by id for cells without one. Those that are not examined: a probe's text runs in the
-        candidate, and what a locked probe cell defines stays there.
+        By grade_id, of those that are not examined.
 
     """
     modes, before, prepared = modes or {}, _Before(), []
     for cell in cells:
-        mode = modes.get(cell.grade_id or cell.id, Mode.EXAMINED)
         if cell.is_autograded:
-            prepared.append(_grade_cell(cell, mode, before))
+            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), before))
         elif cell.is_code:
-            before.add(cell, keeps_definitions=cell.is_locked and mode is Mode.EXAMINED)
+            before.add(cell, keeps_definitions=cell.is_locked)
     return tuple(prepared)
 
 
@@ -230,7 +228,8 @@ def _check_import(node: ast.Import | ast.ImportFrom, root: str) -> None:
         raise _Refused(f"line {node.lineno}: a notebook is no package, write the whole name of the module")
     if root in _LOOKS_INSIDE:
         raise _Refused(
-            f"line {node.lineno}: `{root}` would look at the examiner's own process; make the cell a probe"
+            f"line {node.lineno}: `{root}` would look at the judge's own process; "
+            "judge what the student's code does"
         )
 
 

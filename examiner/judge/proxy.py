@@ -23,40 +23,16 @@ from examiner.judge.lent import (
     raise_recursion,
     recreated,
 )
+from examiner.judge.lost import CandidateLost
 from examiner.verdict import Outcome
-from examiner.wire.codec import (
-    Channel,
-    ChannelClosed,
-    Handle,
-    Kind,
-    Reverse,
-    WireError,
-    decode,
-    encode,
-    nonce,
-)
+from examiner.wire.channel import Channel, ChannelClosed, Kind, nonce
+from examiner.wire.codec import Handle, Reverse, decode, encode
+from examiner.wire.limits import WireError
 from examiner_checks import CheckFailed
 
 MAX_LENGTH: Final = 10_000_000
 MAX_LENT: Final = 100_000
 MAX_NESTING: Final = 16
-
-
-class CandidateLost(BaseException):
-    """The snapshot died, broke the protocol or ran out of time; no `except Exception` of a cell catches this.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        What that makes of the cell.
-    fact : str
-        What happened.
-
-    """
-
-    def __init__(self, outcome: Outcome, fact: str) -> None:
-        super().__init__(outcome, fact)
-        self.outcome, self.fact = outcome, fact
 
 
 class Remote:
@@ -353,9 +329,7 @@ class Proxy:
         )
 
     def __mro_entries__(self, _bases: object) -> Never:
-        _remote(self).refuse(
-            "a grade cell cannot subclass a student's class: use it, or make the cell a probe"
-        )
+        _remote(self).refuse("a grade cell cannot subclass a student's class: call what the class itself has")
 
     __eq__ = _refuse(
         "==", "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
@@ -420,7 +394,7 @@ def _refuse_patch(proxy: Proxy, name: str) -> None:
     if _handle(proxy).type_name in {"module", "type", "ABCMeta", "function", "method"}:
         _remote(proxy).refuse(
             f"a grade cell cannot patch a student's {_handle(proxy).type_name} (`….{name} = …`): "
-            "judge what it does, or make the cell a probe"
+            "judge what it does"
         )
 
 

@@ -26,11 +26,12 @@ from traitlets import default
 
 from examiner.box.limits import Limits as Bounds
 from examiner.errors import MissingEnvironment
+from examiner.examine.cells import cell_seed
 from examiner.examine.engine import Graded, Job, document_of
 from examiner.examine.executed import Output, checked_outputs, executed
-from examiner.examine.follow import ENDED, priced
+from examiner.examine.pricing import priced
 from examiner.examine.server import Surroundings
-from examiner.judge.cell import cell_seed
+from examiner.judge.lost import ENDED
 from examiner.kernel.provisioner import INSTRUCTORS, LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Limits, Mode
 from examiner.notebook import parse

@@ -15,7 +15,7 @@ SHEET = GradeSheet(
     (
         Verdict("numeric_a", Outcome.PASSED, 4.0, 4.0, awards=((1.5, "half"), (2.5, "rest")), seed="5eed"),
         Verdict(
-            "numeric_b", Outcome.FAILED, 0.0, 3.0, Mode.PROBE, "told \udcff it", "hint", 3, is_hidden=True
+            "numeric_b", Outcome.FAILED, 0.0, 3.0, Mode.KERNEL, "told \udcff it", "hint", 3, is_hidden=True
         ),
         Verdict("speed_c", Outcome.INCONCLUSIVE, None, 2.0, Mode.KERNEL, output="…", seconds=1.5, calls=9),
     ),
@@ -82,4 +82,4 @@ def test_a_cell_without_points_can_pass_and_fail():
 
 def test_only_the_examiners_own_verdicts_are_not_self_reported():
     """The sheet labels the others."""
-    assert [mode.is_self_reported for mode in (Mode.EXAMINED, Mode.PROBE, Mode.KERNEL)] == [False, True, True]
+    assert [mode.is_self_reported for mode in (Mode.EXAMINED, Mode.KERNEL)] == [False, True]

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from examiner.wire import codec
-from examiner.wire.codec import DTYPES, Handle, Limits, Reverse, SharedBlock, WireError, decode, encode
+from examiner.wire.codec import DTYPES, Handle, Reverse, decode, encode
+from examiner.wire.limits import Limits, WireError
+from examiner.wire.shared_memory import SharedBlock
 
 LIMITS = Limits(frame=1 << 16, items=2000, depth=12, shared=1 << 18)
 BLOCK = 1 << 18

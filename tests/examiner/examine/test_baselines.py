@@ -11,7 +11,7 @@ from examiner.examine import baselines
 from examiner.examine.baselines import Baselines
 from examiner.examine.server import Surroundings
 from examiner.judge.lent import AuthorError
-from examiner.judge.proxy import CandidateLost
+from examiner.judge.lost import CandidateLost
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 TEXT = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"

@@ -11,9 +11,9 @@ import pytest
 
 from examiner.box import usage
 from examiner.box.walls import Walls
-from examiner.examine.bench import SECONDS
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import Surroundings
+from examiner.judge.cell import MEASURING_SECONDS
 from examiner.model import Identity, Key, Limits
 from examiner.verdict import Outcome, Verdict
 
@@ -443,7 +443,7 @@ def test_what_a_student_does_while_measured_costs_that_cell_alone(engine, does, 
     solution = f"{ON_THE_THIRD_CALL.format(does)}\ng = lambda x: float(28 * x.sum())"
     first, second = verdicts(engine, solution, SPEED, SPEED.replace("speed(f,", "speed(g,"))
     assert (first.outcome, first.points) == (outcome, 0)
-    assert first.seconds < SECONDS, "no answer is waited for as long as all of them may take"
+    assert first.seconds < MEASURING_SECONDS, "no answer is waited for as long as all of them may take"
     assert second.outcome is Outcome.PASSED
     assert "T" not in states(engine).values()
     [another] = verdicts(engine, f"{EQUAL}# {does}", SPEED)

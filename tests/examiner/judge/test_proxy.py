@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from examiner.judge.lent import AuthorError, CandidateError
-from examiner.judge.proxy import ArrayHandle, CandidateLost, Proxy, by_ref, read
+from examiner.judge.lost import CandidateLost
+from examiner.judge.proxy import ArrayHandle, Proxy, by_ref, read
 from examiner.verdict import Outcome
-from examiner.wire.codec import Handle, Kind, decode, encode, nonce
+from examiner.wire.channel import Kind, nonce
+from examiner.wire.codec import Handle, decode, encode
 from examiner_checks import CheckFailed, NumpyOnly, Spy
 
 STUDENT = """
@@ -155,7 +157,7 @@ def subclass(x):
         (lambda x: {x}, "lists"),
         (lambda x: 1 in x, "compare values"),
         (lambda x: x in [1, 2], "check_array"),
-        (subclass, "probe"),
+        (subclass, "call what the class itself has"),
         (copy.copy, "make a new one"),
         (lambda x: x + {1}, "pass arrays"),
         (lambda x: x + type("Own", (), {})(), "lent_attributes"),

@@ -14,21 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from examiner.wire.codec import (
-    DTYPES,
-    INLINE,
-    Channel,
-    ChannelClosed,
-    Handle,
-    Kind,
-    Limits,
-    Reverse,
-    SharedBlock,
-    WireError,
-    decode,
-    encode,
-    nonce,
-)
+from examiner.wire.channel import Channel, ChannelClosed, Kind, nonce
+from examiner.wire.codec import DTYPES, INLINE, Handle, Reverse, decode, encode
+from examiner.wire.limits import Limits, WireError
+from examiner.wire.shared_memory import SharedBlock
 
 SMALL = Limits(frame=1 << 16, items=1000, depth=8, shared=1 << 20)
 
