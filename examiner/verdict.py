@@ -6,11 +6,10 @@ what nobody could judge has no points at all, never 0.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
 
-from examiner.model import Identity, Key, Mode
+from examiner.model import CONVERTER, Identity, Mode
 from examiner_checks.measured import Measured
 
 
@@ -95,27 +94,6 @@ class Verdict:
         if (self.outcome is Outcome.PASSED) != (self.points == self.max_points) and self.max_points:
             raise ValueError(f"{self.grade_id}: {self.outcome} goes with all points?")
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the verdict as what JSON can hold; nothing in it may be changed."""
-        return vars(self) | {"measured": [each.to_data() for each in self.measured]}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> "Verdict":
-        """Return the verdict in plain data, as `asdict` and JSON give it.
-
-        Raises
-        ------
-        ValueError
-            If the data is something else.
-        """
-        try:
-            known = {"outcome": Outcome(data["outcome"]), "mode": Mode(data["mode"])}
-            awards = tuple((points, reason) for points, reason in data["awards"])
-            measured = tuple(Measured.from_data(each) for each in data.get("measured", ()))
-            return _exactly(cls, {**data, **known, "awards": awards, "measured": measured})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"this is no verdict ({error!r})") from error
-
 
 @dataclass(frozen=True)
 class GradeSheet:
@@ -137,37 +115,6 @@ class GradeSheet:
         """Whether some verdict is left to a person."""
         return any(verdict.outcome.is_open for verdict in self.verdicts)
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the sheet as what JSON can hold; nothing in it may be changed."""
-        identity = vars(self.identity) | {"key": vars(self.identity.key)}
-        return vars(self) | {"identity": identity, "verdicts": [each.to_data() for each in self.verdicts]}
 
-    @classmethod
-    def from_data(cls, data: dict[str, Any]) -> "GradeSheet":
-        """Return the sheet of which this was the data, after its way through JSON.
-
-        Raises
-        ------
-        ValueError
-            If the data are something else.
-        """
-        try:
-            identity = data["identity"]
-            identity["key"] = _exactly(Key, identity["key"])
-            data["identity"] = _exactly(Identity, identity)
-            data["verdicts"] = tuple(Verdict.from_data(each) for each in data["verdicts"])
-            data["repairs"] = tuple(data["repairs"])
-            return _exactly(cls, data)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"this is no grade sheet ({error!r})") from error
-
-
-_Data = TypeVar("_Data")
-
-
-def _exactly(cls: type[_Data], data: dict[str, Any]) -> _Data:
-    """Return an instance whose fields are exactly those of the data."""
-    names = {each.name for each in fields(cls)}  # type: ignore[arg-type]  # every cls here is a dataclass
-    if data.keys() != names:
-        raise ValueError(f"this is no {cls.__name__}: its entries are {sorted(data)}, not {sorted(names)}")
-    return cls(**data)
+CONVERTER.register_unstructure_hook(Measured, Measured.to_data)
+CONVERTER.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))

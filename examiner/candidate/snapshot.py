@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from examiner.wire.channel import Channel, Kind
+from examiner.candidate.work import FOREVER
+from examiner.wire.channel import Channel, FrameKind
 from examiner.wire.codec import Handle, Reverse, decode, encode
-from examiner.wire.limits import Limits, WireError
+from examiner.wire.limits import MAX_ERROR_TEXT, MessageLimits, WireError
 
-FOREVER: Final = 1e6  # seconds: it is the examiner who sets limits, from outside
-MAX_TEXT: Final = 4000
-SERVED: Final = Limits(total=sys.maxsize)  # how much is enough, the examiner says
+SERVED: Final = MessageLimits(total=sys.maxsize)  # how much is enough, the examiner says
 SINGLE: Final = frozenset({type(None), bool, int, float, complex})
 
 BINARY: Final = {
@@ -171,12 +170,12 @@ class Snapshot:
         """Have an object of the examiner do something, in the middle of a request."""
         nonce = self.nonce
         question = (number, operation, args, kwargs)
-        self._send(Kind.CALLBACK, nonce, question)
-        while (frame := self.channel.receive(time.monotonic() + FOREVER)).kind == Kind.REQUEST:
+        self._send(FrameKind.CALLBACK, nonce, question)
+        while (frame := self.channel.receive(time.monotonic() + FOREVER)).kind == FrameKind.REQUEST:
             self._answer(frame.nonce, frame.payload)  # the examiner's object asks something in its turn
             self.nonce = nonce
         value = decode(frame.payload, self._from_handle, self.channel.incoming, self.channel.limits)
-        if frame.kind == Kind.FAILED:
+        if frame.kind == FrameKind.FAILED:
             name, text = value
             raise getattr(builtins, name)(text)
         return value
@@ -190,15 +189,15 @@ class Snapshot:
             for number in dropped:
                 self.objects.pop(number, None)
             value = self._operation(operation)(*args)
-            kind, reply = Kind.VALUE, self._encode(_ByRef(value) if by_ref else value)
+            kind, reply = FrameKind.VALUE, self._encode(_ByRef(value) if by_ref else value)
         except BaseException as error:  # noqa: BLE001 - whatever student code raises is an answer, SystemExit too
-            kind, reply = Kind.RAISED, self._encode(_described(error))
+            kind, reply = FrameKind.RAISED, self._encode(_described(error))
         self.channel.send(kind, nonce, reply, time.monotonic() + FOREVER)
 
     def _operation(self, name: str) -> Callable[..., Any]:
         return self._resolve if name == "resolve" else OPERATIONS[name]
 
-    def _send(self, kind: Kind, nonce: int, value: Any) -> None:
+    def _send(self, kind: FrameKind, nonce: int, value: Any) -> None:
         self.channel.send(kind, nonce, self._encode(value), time.monotonic() + FOREVER)
 
     def _encode(self, value: Any) -> bytes:
@@ -236,7 +235,7 @@ class Snapshot:
 def _described(error: BaseException) -> tuple[list[str], str]:
     """Return the names of an exception's classes, nearest first, and its text."""
     try:
-        text = str(error)[:MAX_TEXT]
+        text = str(error)[:MAX_ERROR_TEXT]
     except BaseException:  # noqa: BLE001 - a student's __str__
         text = ""
     return [cls.__name__[:100] for cls in type(error).__mro__[:20]], text

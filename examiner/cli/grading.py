@@ -15,7 +15,7 @@ from examiner.store import records
 from examiner.store.rebuild import rebuild as make_anew
 
 
-def grade(root: Path, wish: pipeline.Wish, json_file: Path | None, *, points: bool) -> int:
+def grade(root: Path, wish: pipeline.GradeRequest, json_file: Path | None, *, points: bool) -> int:
     """Grade, and show the class."""
     try:
         with progress(out) as watch:
@@ -29,7 +29,7 @@ def grade(root: Path, wish: pipeline.Wish, json_file: Path | None, *, points: bo
     return _exit_code(run)
 
 
-def release(root: Path, wish: pipeline.Wish) -> int:
+def release(root: Path, wish: pipeline.GradeRequest) -> int:
     """Make the releases."""
     with progress(out) as watch:
         pipeline.release(load_course(root), wish, watch)

@@ -104,9 +104,9 @@ def grade(  # noqa: PLR0913, PLR0917  (a command has the options it has)
 ) -> None:
     """Release every assignment, grade what is new, make the feedback and the CSV, and show the class."""
     from examiner.cli import grading  # noqa: PLC0415
-    from examiner.pipeline import Wish  # noqa: PLC0415
+    from examiner.pipeline import GradeRequest  # noqa: PLC0415
 
-    wish = Wish(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
+    wish = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
     raise typer.Exit(grading.grade(course, wish, json_file, points=points))
 
 
@@ -149,9 +149,9 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
 def release(assignment: AssignmentOption = None, course: CourseOption = HERE) -> None:
     """Make the versions that students get, as `grade` does too."""
     from examiner.cli import grading  # noqa: PLC0415
-    from examiner.pipeline import Wish  # noqa: PLC0415
+    from examiner.pipeline import GradeRequest  # noqa: PLC0415
 
-    raise typer.Exit(grading.release(course, Wish(tuple(assignment or ()), workers=CORES)))
+    raise typer.Exit(grading.release(course, GradeRequest(tuple(assignment or ()), workers=CORES)))
 
 
 @app.command()

@@ -24,5 +24,7 @@ def load_course(root: Path) -> Course:
 
     if nbgrader_course.is_nbgrader_course(root):
         return nbgrader_course.load_nbgrader_course(root)
-    fact = f"this is no course: there is no {COURSE_FILE}, nor {nbgrader_course.SETTINGS} beside source/"
+    fact = (
+        f"this is no course: there is no {COURSE_FILE}, nor {nbgrader_course.NBGRADER_CONFIG} beside source/"
+    )
     raise NoCourse(root, fact, "go to a course, or name one with --course")

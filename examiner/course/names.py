@@ -10,7 +10,7 @@ from examiner.model import Mode
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a kernel, a path in an exchange
 SAFE_NAME_FIX = "use letters, digits, '_', '-' and '.'"
 
-MODES = {"examined": None, "kernel": Mode.KERNEL}
+MODE_NAMES = {"examined": None, "kernel": Mode.KERNEL}
 
 
 def safe_name(place: str, name: str) -> str:
@@ -37,6 +37,6 @@ def choose(kind: str, wanted: str, known: Collection[str]) -> str:
 
 def mode_called(place: str, name: str) -> Mode | None:
     """Return where all grade cells are judged; None leaves it to the evidence."""
-    if name not in MODES:
-        raise BadCourse(place, f"the mode is {name!r}", f"choose from {', '.join(map(repr, MODES))}")
-    return MODES[name]
+    if name not in MODE_NAMES:
+        raise BadCourse(place, f"the mode is {name!r}", f"choose from {', '.join(map(repr, MODE_NAMES))}")
+    return MODE_NAMES[name]

@@ -8,7 +8,7 @@ from examiner.course.names import mode_called, safe_name
 from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.course.table import Table, read_table
 from examiner.errors import BadCourse
-from examiner.model import Assignment, Course, Limits, StudentEnvironment
+from examiner.model import Assignment, Course, StudentEnvironment, TimeLimits
 
 COURSE_FILE: Final = "course.toml"
 
@@ -55,10 +55,10 @@ def _student_environment(root: Path, table: Table) -> StudentEnvironment:
     return environment
 
 
-def _limits(table: Table) -> Limits:
-    limits = Limits(
-        cell_seconds=table.seconds("cell_seconds", Limits.cell_seconds),
-        notebook_seconds=table.seconds("notebook_seconds", Limits.notebook_seconds),
+def _limits(table: Table) -> TimeLimits:
+    limits = TimeLimits(
+        cell_seconds=table.seconds("cell_seconds", TimeLimits.cell_seconds),
+        notebook_seconds=table.seconds("notebook_seconds", TimeLimits.notebook_seconds),
     )
     table.refuse_the_rest()
     return limits

@@ -37,7 +37,7 @@ _ALONE: Final = (
 )
 
 
-class Custody(Protocol):
+class BoxControl(Protocol):
     """What can be done from outside about the processes of a box."""
 
     def processes(self) -> Sequence[int]:
@@ -47,10 +47,10 @@ class Custody(Protocol):
         """Let one of them start no others any more."""
 
 
-class Baselines(Protocol):
+class BaselineSource(Protocol):
     """Boxes for the instructor's functions."""
 
-    def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, Custody]]:
+    def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, BoxControl]]:
         """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
 
         Raises
@@ -61,7 +61,7 @@ class Baselines(Protocol):
 
 
 @dataclass
-class Boxed:
+class BoxedFunction:
     """A function in a snapshot.
 
     Parameters
@@ -167,7 +167,7 @@ class Boxed:
         return self.function(*arguments)
 
 
-class _Baseline(Boxed):
+class _Baseline(BoxedFunction):
     """A function of the instructor's; what it raises is no student's error."""
 
     def _run(self, calls: Sequence[Arguments]) -> Timed:
@@ -187,7 +187,7 @@ class BoxedBench:
         Whose functions are baselines.
     remote, box
         The line to the student's snapshot, and the hands on its box.
-    baselines : Baselines
+    baselines : BaselineSource
         Boxes for the baselines.
     reference : module, optional
         The reference, whose functions can be baselines too.
@@ -200,11 +200,11 @@ class BoxedBench:
 
     cell: GradeCell
     remote: Remote
-    box: Custody
-    baselines: Baselines
+    box: BoxControl
+    baselines: BaselineSource
     reference: ModuleType | None = None
     kept: list[Measured] = field(default_factory=list)
-    _instructors: Boxed | None = None
+    _instructors: BoxedFunction | None = None
     _process: int = 0
     _had: int = 0
 
@@ -221,7 +221,7 @@ class BoxedBench:
             process, stopped = stack.enter_context(_boxed(self.remote, self.box))
             if process != self._process:
                 self.remote.lose(Outcome.TAMPERED, "another process answers than at the beginning")
-            sides = [Boxed(self.remote, process, candidate, self._had, stopped)]
+            sides = [BoxedFunction(self.remote, process, candidate, self._had, stopped)]
             for baseline in others:
                 self._instructors = stack.enter_context(self._opened(baseline))
                 sides.append(self._instructors)
@@ -229,7 +229,7 @@ class BoxedBench:
         self._instructors = None
 
     @contextlib.contextmanager
-    def _opened(self, baseline: Function) -> Iterator[Boxed]:
+    def _opened(self, baseline: Function) -> Iterator[BoxedFunction]:
         """Give a baseline's side; what goes wrong with it is nothing that a student did."""
         remote: Remote | None = None
         try:
@@ -294,7 +294,7 @@ class BoxedBench:
 
 
 @contextlib.contextmanager
-def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]]:
+def _boxed(remote: Remote, box: BoxControl) -> Iterator[tuple[int, Collection[int]]]:
     """Give the process of a snapshot, alone in its box and unable to start others, and who stands still.
 
     What is not there before is not there while it is measured, so the clock of this one process tells all.

@@ -14,13 +14,13 @@ from examiner.candidate.work import EVENT
 from examiner.examine.cells import cell_seed
 from examiner.examine.executed import Output, checked_outputs
 from examiner.examine.pricing import priced
-from examiner.examine.server import Candidate, Line
+from examiner.examine.server import Candidate, CellConnection
 from examiner.judge.compile import GradeCell
 from examiner.judge.lost import ENDED, CandidateLost
-from examiner.model import Identity, Limits
+from examiner.model import Identity, TimeLimits
 from examiner.submission.repair import Piece
 from examiner.verdict import Outcome, Verdict
-from examiner.wire.channel import Channel, ChannelClosed, Kind, nonce
+from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
 from examiner.wire.codec import encode
 from examiner.wire.limits import WireError
 
@@ -28,27 +28,28 @@ GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by it
 _EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
 
 
-class Passage:
+class RunFollower:
     """How far a candidate has got; at each grade cell it hands out the line to the snapshot there.
 
     Parameters
     ----------
     cells : sequence of Piece
         The code cells that the candidate runs.
-    limits : Limits
+    limits : TimeLimits
         Seconds for each cell, and for the way.
     """
 
-    def __init__(self, candidate: Candidate, cells: Sequence[Piece], limits: Limits) -> None:
+    def __init__(self, candidate: Candidate, cells: Sequence[Piece], limits: TimeLimits) -> None:
         self._candidate, self._cells, self._limits = candidate, cells, limits
         self._end = time.monotonic() + limits.notebook_seconds
         self._numbers = {
             p.original.grade_id: n for n, p in enumerate(cells) if p.original and p.is_autograded
         }
-        self._lines: dict[str, Line] = dict(zip(self._numbers, candidate.lines, strict=True))
+        self._lines: dict[str, CellConnection] = dict(zip(self._numbers, candidate.lines, strict=True))
         self._troubles: dict[int, str] = {}
         self._lost: CandidateLost | None = None
         self._passed = 0
+        self._settled_kills = candidate.memory_kills()
         self.outputs: dict[int, list[Output]] = {}
 
     @contextlib.contextmanager
@@ -63,20 +64,21 @@ class Passage:
                 Outcome.CRASHED, f"no process could be started here: {self._troubles[number]}"
             )
         line = self._lines[grade_id]
-        self._candidate.was_too_large()  # that was the student's cells, and cost what it cost
+        self._settled_kills = self._candidate.memory_kills()  # these cost the student's cells what they cost
         try:
             yield line.channel
         finally:
             line.channel.close()
             self._let_go_on()
-            if self._candidate.was_too_large():
+            before, self._settled_kills = self._settled_kills, self._candidate.memory_kills()
+            if self._settled_kills > before:
                 raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
 
     def _let_go_on(self) -> None:
         with contextlib.suppress(
             WireError, TimeoutError
         ):  # a candidate that is gone is met when it should report
-            self._candidate.control.send(Kind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
+            self._candidate.control.send(FrameKind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
 
     def processes(self) -> list[int]:
         """Return the numbers of all the candidate's processes, as seen from here."""
@@ -112,7 +114,7 @@ class Passage:
             except TimeoutError:
                 self._lose(Outcome.TIMEOUT, f"{place} did not end")
             except ChannelClosed:
-                is_too_large = self._candidate.was_too_large()
+                is_too_large = self._candidate.memory_kills() > self._settled_kills
                 outcome = Outcome.OUT_OF_MEMORY if is_too_large else Outcome.CRASHED
                 self._lose(outcome, f"{place} {ENDED[outcome]}")
             except (WireError, ValueError, RecursionError) as error:
@@ -176,7 +178,7 @@ def _claims(event: dict[str, Any]) -> Iterator[tuple[int, Any]]:
 def _ask_to_run(channel: Channel, source: str, seed: str, seconds: float) -> dict[str, Any]:
     number, deadline = nonce(), time.monotonic() + seconds
     request = encode((source, {"EXAMINER_SEED": seed}), _refuse_handle)
-    channel.send(Kind.REQUEST, number, request, deadline)
+    channel.send(FrameKind.REQUEST, number, request, deadline)
     frame = channel.receive(deadline)
     if frame.nonce != number:
         raise WireError("an answer to nothing that was asked")

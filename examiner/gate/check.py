@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from examiner.errors import ExaminerError
 from examiner.gate import evidence, flake_rate, stubs
 from examiner.gate.evidence import Evidence, cannot_be
-from examiner.gate.model import LAST, TOLERANCE, Breach, Kind, Report, Result, Tried, same, shown
+from examiner.gate.model import LAST, TOLERANCE, Breach, Report, Result, TrialKind, Tried, same, shown
 from examiner.gate.mutants import Mutant
-from examiner.gate.run import Progress, Results, rehearse, run
+from examiner.gate.run import Results, TrialProgress, rehearse, run
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
 
@@ -20,14 +20,14 @@ MOST_SELF_REPORTED = 0.1  # of an assignment's points
 
 
 def check(
-    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: Progress
+    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: TrialProgress
 ) -> list[Report]:
     """Try everything on these assignments both ways, and keep the evidence; `progress` hears how far."""
     return _hold(course, assignments, repeat, workers, progress, {})
 
 
 def check_again(
-    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: Progress
+    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: TrialProgress
 ) -> list[Report]:
     """Try everything where the evidence says that each cell is judged; without any, as `check` does."""
     known = {each.name: evidence.read(course, each) for each in assignments}
@@ -39,7 +39,7 @@ def _hold(  # noqa: PLR0913, PLR0917  (what `check` was told, and what is known)
     assignments: Sequence[Assignment],
     repeat: int,
     workers: int,
-    progress: Progress,
+    progress: TrialProgress,
     known: Mapping[str, Evidence],
 ) -> list[Report]:
     plans: dict[str, Plan] = {}
@@ -60,7 +60,7 @@ def _hold(  # noqa: PLR0913, PLR0917  (what `check` was told, and what is known)
 
 
 def try_seeds(
-    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: Progress
+    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: TrialProgress
 ) -> list[Report]:
     """Try the instructor's solutions alone, in the mode that each cell gets, with as many seeds."""
     plans = [make_plan(course, assignment) for assignment in assignments]
@@ -94,10 +94,10 @@ def _known(plan: Plan) -> Evidence:
 
 def judge(plan: Plan, found: Evidence, results: Results) -> Report:
     """Hold the results of an assignment's trials against its plan, in the mode that each cell gets."""
-    instructor = [result for (kind, _), result in results.items() if kind is Kind.INSTRUCTOR]
+    instructor = [result for (kind, _), result in results.items() if kind is TrialKind.INSTRUCTOR]
     lost = {key: result.lost(plan.points, found.modes) for key, result in results.items()}
-    release = lost[Kind.RELEASE, Kind.RELEASE]
-    mutants = tuple(_mutant(plan, mutant, lost[Kind.MUTANT, mutant.name]) for mutant in plan.mutants)
+    release = lost[TrialKind.RELEASE, TrialKind.RELEASE]
+    mutants = tuple(_mutant(plan, mutant, lost[TrialKind.MUTANT, mutant.name]) for mutant in plan.mutants)
     automatic_mutants = tuple(_automatic(plan, results, lost))
     self_reported = sum(plan.points[cell] for cell, mode in found.modes.items() if mode.is_self_reported)
     breaches = (
@@ -207,7 +207,7 @@ def _equivalents(plan: Plan, results: Results) -> Iterator[Breach]:
     equivalent = [mutant for mutant in plan.mutants if mutant.equivalent]
     for mutant in equivalent:
         where = _path(plan, mutant)
-        trouble = results[Kind.PROOF, mutant.name].troubles.get(LAST)
+        trouble = results[TrialKind.PROOF, mutant.name].troubles.get(LAST)
         if trouble:
             yield Breach(
                 where, f"its proof fails ({trouble})", "mend the proof, or name what the mutant loses"
@@ -218,15 +218,15 @@ def _equivalents(plan: Plan, results: Results) -> Iterator[Breach]:
 
 
 def _automatic(
-    plan: Plan, results: Results, losses: Mapping[tuple[Kind, str], Mapping[str, float]]
+    plan: Plan, results: Results, losses: Mapping[tuple[TrialKind, str], Mapping[str, float]]
 ) -> Iterator[Tried]:
     """Yield every automatic mutant, with what it lost or why it could not lose anything."""
     differed: dict[str, frozenset[str]] = {}
-    for _, seen in results[Kind.OBSERVED, Kind.OBSERVED].seen:
+    for _, seen in results[TrialKind.OBSERVED, TrialKind.OBSERVED].seen:
         for name, values in (seen.differed if seen else {}).items():
             differed[name] = differed.get(name, frozenset()) | values
     for mutant in plan.automatic:
-        lost = losses[Kind.AUTOMATIC, mutant.key]
+        lost = losses[TrialKind.AUTOMATIC, mutant.key]
         excuse = "" if lost else stubs.excuse(mutant, differed) or ""
         breach = None
         if not lost and not excuse:
@@ -237,7 +237,7 @@ def _automatic(
 
 def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:
     """Yield a breach if the run that watches what functions return could not tell it."""
-    observed = results[Kind.OBSERVED, Kind.OBSERVED]
+    observed = results[TrialKind.OBSERVED, TrialKind.OBSERVED]
     told = {cell for cell, seen in observed.seen if seen}
     for cell in dict.fromkeys(cell for cell, _ in observed.seen if cell not in told):
         account = observed.account(cell, Mode.KERNEL)

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from examiner.course.beside import checks_files
-from examiner.gate.model import TOLERANCE, Account, Kind, Result
-from examiner.gate.run import Progress, Results, rehearse
+from examiner.gate.model import TOLERANCE, Account, Result, TrialKind
+from examiner.gate.run import Results, TrialProgress, rehearse
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
-from examiner.judge.compile import REFERENCE
-from examiner.model import Assignment, Course, Mode
+from examiner.model import Assignment, Course, Mode, from_plain, to_plain
+from examiner.notebook import REFERENCE
 
 FOLDER: Final = "evidence"
 UNMEASURED: Final = ("Inconclusive: ", "CellTimeout: ")
@@ -70,10 +70,9 @@ def path_of(course: Course, assignment: str) -> Path:
 def read(course: Course, assignment: Assignment) -> Evidence | None:
     """Return what was found out about an assignment as it is now, or None."""
     try:
-        data: dict[str, Any] = json.loads(path_of(course, assignment.name).read_bytes())
-        modes = {cell: Mode(mode) for cell, mode in data["modes"].items()}
-        found = Evidence(assignment.name, data["version"], modes, data["reasons"], data["tried"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        data = json.loads(path_of(course, assignment.name).read_bytes())
+        found = from_plain({"assignment": assignment.name, **data}, Evidence)
+    except (OSError, ValueError, TypeError):
         return None
     return found if found.version == version(course, assignment) else None
 
@@ -81,12 +80,8 @@ def read(course: Course, assignment: Assignment) -> Evidence | None:
 def write(course: Course, evidence: Evidence) -> None:
     """Keep evidence; a file that says as much already stays as it is."""
     path = path_of(course, evidence.assignment)
-    data = {
-        "version": evidence.version,
-        "modes": evidence.modes,
-        "reasons": evidence.reasons,
-        "tried": evidence.tried,
-    }
+    data = to_plain(evidence)
+    del data["assignment"]  # which is the name of the file
     text = json.dumps(data, indent=1) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(exist_ok=True)
@@ -94,7 +89,7 @@ def write(course: Course, evidence: Evidence) -> None:
 
 
 def gather(
-    course: Course, assignments: Sequence[Assignment], workers: int, progress: Progress
+    course: Course, assignments: Sequence[Assignment], workers: int, progress: TrialProgress
 ) -> list[Evidence]:
     """Try the assignments as they are, and keep what that tells: the gate without its demands.
 
@@ -126,7 +121,9 @@ def weigh(
     tried: Counter[str] = Counter()
     for plan in plans:
         known = [result for result in results[plan.name].values() if result.trial.kind in COMPARED]
-        tried.update(str(result.trial.kind) for result in known if result.trial.kind is not Kind.INSTRUCTOR)
+        tried.update(
+            str(result.trial.kind) for result in known if result.trial.kind is not TrialKind.INSTRUCTOR
+        )
         cells += plan.points
         for cell, points in plan.points.items():
             if reason := next(_differences(cell, points, known), None):
@@ -137,7 +134,7 @@ def weigh(
 
 
 REPEAT: Final = 3  # runs of the solution where there is no gate to ask for more
-COMPARED: Final = (Kind.INSTRUCTOR, Kind.RELEASE, Kind.MUTANT, Kind.AUTOMATIC)
+COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 
 
 def _differences(cell: str, points: float, results: Sequence[Result]) -> Iterator[str]:
@@ -146,8 +143,8 @@ def _differences(cell: str, points: float, results: Sequence[Result]) -> Iterato
         one, other = result.examined.get(cell), result.kernel.get(cell)
         if one is None or other is None:
             continue
-        who = "the instructor's solution" if result.trial.kind is Kind.INSTRUCTOR else result.trial.name
-        if result.trial.kind is Kind.INSTRUCTOR:
+        who = "the instructor's solution" if result.trial.kind is TrialKind.INSTRUCTOR else result.trial.name
+        if result.trial.kind is TrialKind.INSTRUCTOR:
             if one.points < points - TOLERANCE and other.points >= points - TOLERANCE:
                 yield f"examined, {who} loses {points - one.points:g} points ({one.said or one.outcome})"
         elif one.points > other.points + TOLERANCE and not _is_kernels_own(one, other):

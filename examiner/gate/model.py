@@ -13,7 +13,7 @@ TOLERANCE = 1e-9  # points
 LAST = "last"  # the cell that a trial adds
 
 
-class Kind(StrEnum):
+class TrialKind(StrEnum):
     """Why a version of the notebook is run."""
 
     INSTRUCTOR = "instructor"
@@ -51,7 +51,7 @@ class Trial:
     """
 
     plan: str
-    kind: Kind
+    kind: TrialKind
     name: str
     seed: str
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -17,25 +17,25 @@ from examiner.batch import pool
 from examiner.batch.worker import load_package
 from examiner.course import environment
 from examiner.errors import ExaminerError, PlatformFault
-from examiner.examine.engine import Engine, Graded, Job
-from examiner.examine.server import Surroundings
-from examiner.gate.model import LAST, Account, Kind, Result, Seen, Trial
+from examiner.examine.engine import Engine, GradedNotebook, Job
+from examiner.examine.server import SandboxSettings
+from examiner.gate.model import LAST, Account, Result, Seen, Trial, TrialKind
 from examiner.gate.stubs import TELL
 from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
-from examiner.model import Course, Identity, Key, Limits, Mode
+from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
 from examiner.notebook import mark
 from examiner.verdict import Outcome, Verdict
 
 TWIN: Final = "~kernel"  # no name of nbgrader's holds such a sign
 SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"
 WHO: Final = "examiner check"
-TRIES: Final = 2
+TRIAL_TRIES: Final = 2
 SLACK_SECONDS: Final = 300
-MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
+BOTH_MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
 
 Document = dict[str, Any]
-Progress = Callable[[int, int], None]
-Results = Mapping[tuple[Kind, str], Result]
+TrialProgress = Callable[[int, int], None]
+Results = Mapping[tuple[TrialKind, str], Result]
 
 
 def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
@@ -43,9 +43,9 @@ def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
     plans: Sequence[Plan],
     repeat: int,
     workers: int,
-    progress: Progress,
+    progress: TrialProgress,
     modes: Mapping[str, Mapping[str, Mode]] | None = None,
-) -> dict[str, dict[tuple[Kind, str], Result]]:
+) -> dict[str, dict[tuple[TrialKind, str], Result]]:
     """Return the results of all trials of these plans, by the plan's name; `run` says the rest.
 
     Parameters
@@ -54,7 +54,7 @@ def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
         By the plan's name, where each of its cells is judged; of the others each is judged both ways. Trials
         that watch what is called always go both ways.
     """
-    found: dict[str, dict[tuple[Kind, str], Result]] = {plan.name: {} for plan in plans}
+    found: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
     total = sum(count(plan, repeat) for plan in plans)
     trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, found))
     for result in run(course, plans, trials, total, workers, progress):
@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches
     trials: Iterable[Trial],
     total: int,
     workers: int,
-    progress: Progress,
+    progress: TrialProgress,
 ) -> Iterator[Result]:
     """Yield the results of trials, as they end.
 
@@ -83,11 +83,11 @@ def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches
         If a trial could not be judged, which is not the notebook's fault.
     """
     progress(0, total)
-    surroundings = Surroundings(course.student.python, None, environment.caches(course), course.hidden)
-    stage = Stage(surroundings, {plan.name: plan for plan in plans}, course.package)
+    surroundings = SandboxSettings(course.student.python, None, environment.caches(course), course.hidden)
+    stage = TrialContext(surroundings, {plan.name: plan for plan in plans}, course.package)
     log = course.state / "logs" / "check.log"
-    jobs = (pool.Job(trial, log, _bound(course.limits)) for trial in trials)
-    ended = pool.run(partial(at, stage), jobs, workers, preload=(__name__,))
+    jobs = (pool.Task(trial, log, _bound(course.limits)) for trial in trials)
+    ended = pool.run(partial(trial_worker, stage), jobs, workers, preload=(__name__,))
     for done, (_, result) in enumerate(ended, start=1):
         if isinstance(result, ExaminerError):
             raise result
@@ -96,20 +96,20 @@ def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches
 
 
 def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
-    is_known = trial.plan in modes and trial.kind not in {Kind.OBSERVED, Kind.REACH}
+    is_known = trial.plan in modes and trial.kind not in {TrialKind.OBSERVED, TrialKind.REACH}
     return replace(trial, modes=modes[trial.plan]) if is_known else trial
 
 
 def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:
     """Yield all trials, those first that tell what need not be run for others."""
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
-    yield from sorted(first, key=lambda trial: trial.kind is not Kind.REACH)
+    yield from sorted(first, key=lambda trial: trial.kind is not TrialKind.REACH)
     for plan in plans:
         yield from further_trials(plan, repeat, partial(_known, plan, found[plan.name]))
 
 
 def _known(plan: Plan, results: Results) -> Known:
-    result = results.get((Kind.REACH, Kind.REACH))
+    result = results.get((TrialKind.REACH, TrialKind.REACH))
     if result is None:
         return Known()
     called: dict[str, frozenset[str]] = {}
@@ -121,26 +121,26 @@ def _known(plan: Plan, results: Results) -> Known:
             called[cell] = called.get(cell, frozenset()) | seen.called
     return Known(
         called={cell: names for cell, names in called.items() if cell not in unknown},
-        is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in MODES),
+        is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in BOTH_MODES),
     )
 
 
-def _bound(limits: Limits) -> float:
+def _bound(limits: TimeLimits) -> float:
     """Return the seconds after which a trial is not waited for any more, whatever its cells do."""
     return 2.0 * limits.notebook_seconds + SLACK_SECONDS
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrialContext:
     """What a worker needs to know before the first trial: the plans by name, and the reference."""
 
-    surroundings: Surroundings
+    surroundings: SandboxSettings
     plans: Mapping[str, Plan]
     package: Path | None = None
 
 
 @contextmanager
-def at(stage: Stage) -> Iterator[Callable[[Trial], Result]]:
+def trial_worker(stage: TrialContext) -> Iterator[Callable[[Trial], Result]]:
     """Give what tries a trial."""
     reference = load_package(stage.package) if stage.package else None
     with Engine(stage.surroundings, SECRET, reference) as engine:
@@ -166,7 +166,7 @@ def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
         If it fails again.
     """
     job = _job(plan, trial)
-    for _ in range(TRIES):
+    for _ in range(TRIAL_TRIES):
         graded = engine.run(job)
         unjudged = [each for each in graded.sheet.verdicts if each.outcome is Outcome.INFRASTRUCTURE]
         if not unjudged:
@@ -176,7 +176,7 @@ def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
 
 def _job(plan: Plan, trial: Trial) -> Job:
     instructor = _both_ways(plan, trial)
-    identity = Identity(plan.course.id, WHO, trial.plan, "", Key(trial.seed, "", ""))
+    identity = Identity(plan.course.id, WHO, trial.plan, "", GradeKey(trial.seed, "", ""))
     names = map(_name, instructor["cells"])
     modes = dict.fromkeys((name for name in names if name.endswith(TWIN)), Mode.KERNEL)
     modes |= trial.modes or {}
@@ -200,7 +200,11 @@ def _both_ways(plan: Plan, trial: Trial) -> Document:
         if not cell.is_autograded:
             cells.append(raw)
         elif trial.cells is None or cell.grade_id in trial.cells:
-            one = raw | {"source": cell.source + TELL} if trial.kind in {Kind.OBSERVED, Kind.REACH} else raw
+            one = (
+                raw | {"source": cell.source + TELL}
+                if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}
+                else raw
+            )
             cells.append(one)
             if trial.modes is None:
                 cells.append(_twin(one, cell.grade_id + TWIN))
@@ -229,7 +233,7 @@ def _name(raw: Mapping[str, Any]) -> str:
     return str(mark(raw, "grade_id") or raw.get("id", ""))
 
 
-def _result(trial: Trial, graded: Graded) -> Result:
+def _result(trial: Trial, graded: GradedNotebook) -> Result:
     """Reduce what was seen to points and the first trouble of each cell."""
     executed = json.loads(graded.notebook)["cells"]
     code = {_name(cell): cell["outputs"] for cell in executed if cell["cell_type"] == "code"}
@@ -239,11 +243,11 @@ def _result(trial: Trial, graded: Graded) -> Result:
         cell = verdict.grade_id.removesuffix(TWIN)
         outputs = code.pop(verdict.grade_id)
         by_mode[verdict.mode][cell] = _account(verdict, outputs)
-        if trial.kind in {Kind.OBSERVED, Kind.REACH}:
+        if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}:
             seen.append((cell, _told(_printed(outputs))))
     troubles = {name: said for name, outputs in code.items() if (said := _trouble(outputs))}
     printed = _printed(code.get(LAST, ()))
-    if trial.kind is Kind.OBSERVED:
+    if trial.kind is TrialKind.OBSERVED:
         seen.append((LAST, _told(printed)))
     return Result(trial, by_mode[Mode.EXAMINED], by_mode[Mode.KERNEL], troubles, tuple(seen))
 

@@ -20,12 +20,10 @@ from types import CodeType
 from typing import Final
 
 from examiner.model import Mode
-from examiner.notebook import Cell, Region, hidden_regions
+from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
-CHECKS: Final = "examiner_checks"
-REFERENCE: Final = "reference"
 LOCKED: Final = "<locked cells>"  # the name of their code in a traceback
-MEASURES: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
+MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
 BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
@@ -124,7 +122,7 @@ def _compiled(cell: Cell, before: "_Before") -> GradeCell:
     _check_reference(tree, hidden)
     needed = list(before.needed(free(tree)))
     prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
-    measures = not MEASURES.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
+    measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
     definitions = _definitions([*needed, *tree.body]) if measures else ""
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     for module in (prelude, tree):

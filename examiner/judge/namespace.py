@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import examiner_checks
-from examiner.judge.compile import BY_REF, CHECKS, ID, IS, MEASURES, METHOD, OURS, REFERENCE, TYPE
+from examiner.judge.compile import BY_REF, ID, IS, MEASURING_CHECKS, METHOD, OURS, TYPE
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote, by_ref, read
+from examiner.notebook import CHECKS, REFERENCE
 from examiner.verdict import Outcome
 from examiner_checks.bench import Bench
 
@@ -32,7 +33,7 @@ class Namespace:
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
         self.checks.array, self.checks.ref, self.checks.value = self.array, self.ref, self.value
-        for name in (*MEASURES, "quality"):
+        for name in (*MEASURING_CHECKS, "quality"):
             setattr(self.checks, name, partial(getattr(examiner_checks, name), bench=bench))
         own = {"__import__": self.import_, "isinstance": self.isinstance_, "issubclass": self.issubclass_}
         self.names: dict[str, Any] = {

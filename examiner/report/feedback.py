@@ -21,7 +21,7 @@ from examiner.verdict import Outcome, Verdict
 
 RAN_HERE: Final = "# (hidden tests ran here)"
 QUOTED: Final = "(This output is not shown: it repeats hidden tests.)"
-SELF_REPORTED: Final = (
+SELF_REPORTED_HINT: Final = (
     "This test ran inside your own code's process, so this result is your process's own report. "
     "It may be looked at again."
 )
@@ -135,7 +135,7 @@ def message(cell: Raw, verdict: Verdict) -> str:
     lines += [hint] if verdict.hint in hints(cell["source"]) else []
     lines += _awards(cell["source"], verdict)
     lines += [f"Measured: {each.sentence}" for each in verdict.measured]
-    lines += [SELF_REPORTED] if verdict.mode.is_self_reported else []
+    lines += [SELF_REPORTED_HINT] if verdict.mode.is_self_reported else []
     return "\n".join(lines)
 
 

@@ -8,11 +8,11 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from examiner.errors import PlatformFault
-from examiner.model import Course, Key, Submission
+from examiner.model import Course, GradeKey, Submission, from_plain, to_plain
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Record:
         Digest of the grading for which nbgrader assigned a late penalty, or none; empty if it was not asked.
     feedback : str
         Digest of what its feedback was made from; empty if there is none.
-    refused : Key, optional
+    refused : GradeKey, optional
         What could not be graded,
     fault : tuple of str, optional
         and place, fact and next step of the student's fault that was the reason.
@@ -36,24 +36,21 @@ class Record:
     filing: str = ""
     penalized: str = ""
     feedback: str = ""
-    refused: Key | None = None
+    refused: GradeKey | None = None
     fault: tuple[str, str, str] | None = None
 
 
 def read(course: Course, submission: Submission) -> Record:
     """Return what is remembered of a submission."""
     try:
-        values = json.loads(_path(course, submission).read_text())
-        refused = values["refused"] and Key(**values["refused"])
-        fault = values["fault"] and tuple(values["fault"])
-        return Record(values["filing"], values["penalized"], values["feedback"], refused, fault)
-    except (OSError, ValueError, KeyError, TypeError):
+        return from_plain(json.loads(_path(course, submission).read_text()), Record)
+    except (OSError, ValueError):
         return Record()
 
 
 def write(course: Course, submission: Submission, record: Record) -> None:
     """Remember what was done about a submission."""
-    _write(_path(course, submission), json.dumps(asdict(record), indent=1))
+    _write(_path(course, submission), json.dumps(to_plain(record), indent=1))
 
 
 def read_release(course: Course, assignment: str) -> str:

@@ -10,7 +10,7 @@ import time
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from examiner.wire.limits import Limits, WireError
+from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
 
 
@@ -18,7 +18,7 @@ class ChannelClosed(WireError):  # noqa: N818 - says what happened
     """The other end is gone: it hung up, or its process ended."""
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """What a frame is about."""
 
     REQUEST = 1  # the examiner asks the candidate
@@ -52,9 +52,9 @@ class Channel:
         sock: socket.socket,
         incoming: SharedBlock | None = None,
         outgoing: SharedBlock | None = None,
-        limits: Limits | None = None,
+        limits: MessageLimits | None = None,
     ) -> None:
-        self.sock, self.limits = sock, limits or Limits()
+        self.sock, self.limits = sock, limits or MessageLimits()
         self.incoming, self.outgoing = incoming, outgoing
         self._rest = bytearray()
         self._received = 0

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from examiner.wire.limits import Limits, WireError
+from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
 
 
@@ -68,7 +68,7 @@ class _Writer:
     """Collects one value's bytes; an object that is not plain data is turned into a handle by its owner."""
 
     def __init__(
-        self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: Limits
+        self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: MessageLimits
     ) -> None:
         self.out = bytearray()
         self.to_handle, self.block, self.limits = to_handle, block, limits
@@ -222,7 +222,7 @@ class _Reader:
         self,
         data: bytes,
         block: SharedBlock | None,
-        limits: Limits,
+        limits: MessageLimits,
         from_handle: Callable[[Handle | Reverse], Any],
     ) -> None:
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
@@ -385,7 +385,7 @@ def encode(
     value: Any,
     to_handle: Callable[[Any], Handle | Reverse],
     block: SharedBlock | None = None,
-    limits: Limits | None = None,
+    limits: MessageLimits | None = None,
 ) -> bytes:
     """Return the bytes of a value.
 
@@ -406,7 +406,7 @@ def encode(
     """
     if block is not None:
         block.used = 0  # one message at a time: what the one before put there has been copied
-    writer = _Writer(to_handle, block, limits or Limits())
+    writer = _Writer(to_handle, block, limits or MessageLimits())
     writer.value(value)
     if len(writer.out) > writer.limits.frame:
         raise WireError(f"a message of {len(writer.out)} bytes")
@@ -417,7 +417,7 @@ def decode(
     data: bytes,
     from_handle: Callable[[Handle | Reverse], Any] = lambda handle: handle,
     block: SharedBlock | None = None,
-    limits: Limits | None = None,
+    limits: MessageLimits | None = None,
 ) -> Any:
     """Return the value in some bytes; whatever they are, it is plain data and handles, or `WireError`.
 
@@ -431,7 +431,7 @@ def decode(
         Where arrays of 16 kB and more were put.
 
     """
-    reader = _Reader(data, block, limits or Limits(), from_handle)
+    reader = _Reader(data, block, limits or MessageLimits(), from_handle)
     value = reader.value()
     if reader.place != len(data):
         raise WireError("bytes behind the value")

@@ -1,6 +1,9 @@
 """How much may be said on the wire, and the error of an end that says more or says it wrongly."""
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_ERROR_TEXT: Final = 4000  # characters of an exception's text
 
 
 class WireError(Exception):
@@ -8,7 +11,7 @@ class WireError(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class MessageLimits:
     """What may be said; sizes in bytes. `total` is for one conversation, all else for one message."""
 
     frame: int = 32 << 20

@@ -9,7 +9,7 @@ import fcntl
 import mmap
 import os
 
-from examiner.wire.limits import Limits, WireError
+from examiner.wire.limits import MessageLimits, WireError
 
 
 class SharedBlock:
@@ -21,7 +21,7 @@ class SharedBlock:
         self.used = self.taken = 0  # what the present message has put here; what all messages took from here
 
     @classmethod
-    def create(cls, size: int = Limits.shared) -> "SharedBlock":
+    def create(cls, size: int = MessageLimits.shared) -> "SharedBlock":
         """Make a block that neither side can shrink or grow."""
         descriptor = os.memfd_create("arrays", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(descriptor, size)

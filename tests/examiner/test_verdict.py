@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from examiner.model import Identity, Key, Mode
+from examiner.model import GradeKey, Identity, Mode, from_plain, to_plain
 from examiner.verdict import GradeSheet, Outcome, Verdict
 
-IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", Key("a", "b", "c"))
+IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", GradeKey("a", "b", "c"))
 SHEET = GradeSheet(
     IDENTITY,
     (
@@ -27,9 +27,9 @@ SHEET = GradeSheet(
 
 def test_a_sheet_comes_back_from_json_as_it_was():
     """Lone surrogates of a student's text included: the file is ASCII."""
-    text = json.dumps(SHEET.to_data())
+    text = json.dumps(to_plain(SHEET))
     assert text.isascii()
-    assert GradeSheet.from_data(json.loads(text)) == SHEET
+    assert from_plain(json.loads(text), GradeSheet) == SHEET
 
 
 def test_a_sheet_sums_the_points_there_are():
@@ -41,15 +41,15 @@ def test_a_sheet_sums_the_points_there_are():
 
 def test_json_of_something_else_is_no_sheet():
     """A field more or less is another version's."""
-    more = json.loads(json.dumps(SHEET.to_data()))
+    more = json.loads(json.dumps(to_plain(SHEET)))
     more["verdicts"][0]["colour"] = "red"
-    less = json.loads(json.dumps(SHEET.to_data()))
+    less = json.loads(json.dumps(to_plain(SHEET)))
     del less["identity"]["key"]["assignment"]
-    full = json.loads(json.dumps(SHEET.to_data()))
+    full = json.loads(json.dumps(to_plain(SHEET)))
     full["verdicts"][1]["points"] = 3.0
     for data in ([], {}, 1, more, less, full):
         with pytest.raises(ValueError):  # noqa: PT011 - any: whoever reads a file says which
-            GradeSheet.from_data(data)
+            from_plain(data, GradeSheet)
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.PASSED])

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import tinytorch
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.examine import baselines
 from examiner.examine.baselines import Baselines
-from examiner.examine.server import Surroundings
+from examiner.examine.server import SandboxSettings
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 
@@ -19,7 +19,7 @@ TEXT = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
 
 @pytest.fixture
 def boxes():
-    with Baselines(Surroundings(PYTHON), tinytorch, Limits()) as boxes:
+    with Baselines(SandboxSettings(PYTHON), tinytorch, ResourceLimits()) as boxes:
         yield boxes
 
 

@@ -8,7 +8,7 @@ from examiner.errors import PlatformFault
 from examiner.examine.cells import cell_seed, examine
 from examiner.judge.cell import Conditions
 from examiner.judge.compile import prepare
-from examiner.model import Identity, Key, Mode
+from examiner.model import GradeKey, Identity, Mode
 from examiner.notebook import Cell
 from examiner.verdict import Outcome
 
@@ -20,7 +20,7 @@ def die():
     os._exit(0)
 """
 
-IDENTITY = Identity("course", "ada", "01_tiny", "1", Key("submission", "assignment", "environment"))
+IDENTITY = Identity("course", "ada", "01_tiny", "1", GradeKey("submission", "assignment", "environment"))
 PASSED = Outcome.PASSED
 
 
@@ -31,12 +31,12 @@ def grade_cell(source, points=4.0, grade_id="numeric_it"):
 def test_seeds_follow_from_secret_submission_and_cell():
     """And parts that run into one another do not give the same."""
     seeds = {
-        cell_seed(secret, Identity("c", student, "a", "1", Key(submission, "", "")), cell)
+        cell_seed(secret, Identity("c", student, "a", "1", GradeKey(submission, "", "")), cell)
         for secret in (b"s", b"t")
         for student, submission, cell in [("a", "b", "c"), ("ab", "", "c"), ("a", "bc", ""), ("a", "b", "d")]
     }
     assert len(seeds) == 8
-    other_attempt = Identity("course", "ada", "01_tiny", "2", Key("submission", "changed", "changed"))
+    other_attempt = Identity("course", "ada", "01_tiny", "2", GradeKey("submission", "changed", "changed"))
     assert cell_seed(b"s", IDENTITY, "x") == cell_seed(b"s", other_attempt, "x")
 
 

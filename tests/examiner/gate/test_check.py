@@ -11,7 +11,7 @@ from examiner.cli.main import app
 from examiner.errors import UnknownName
 from examiner.gate import evidence
 from examiner.gate.check import check, check_again
-from examiner.model import Assignment, Limits, Mode
+from examiner.model import Assignment, Mode, TimeLimits
 
 WORKERS = 2
 MODES = dict.fromkeys(("numeric_double", "interface_count", "interface_start"), Mode.EXAMINED)
@@ -235,7 +235,7 @@ def test_a_hanging_mutant_loses_what_it_reaches(tiny, report):
     """And costs its time once."""
     text = THRICE.replace("3 *", "next(iter(int, 1)) *")
     tiny.mutant("endless", text)
-    tiny.course = replace(tiny.course, limits=Limits(cell_seconds=1, notebook_seconds=30))
+    tiny.course = replace(tiny.course, limits=TimeLimits(cell_seconds=1, notebook_seconds=30))
     assert said(report(1)) == []
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from examiner.gate import evidence
-from examiner.gate.model import Account, Kind, Result, Trial
+from examiner.gate.model import Account, Result, Trial, TrialKind
 from examiner.gate.trials import make_plan
 from examiner.model import Mode
 from examiner.verdict import Outcome
@@ -35,30 +35,34 @@ def weighed(tiny, *seen, cell=CELL):
 def test_a_cell_that_gives_the_same_both_ways_is_examined(tiny):
     """The verdict is computed outside the student's process then."""
     right, wrong = account(40), account(0, "AssertionError")
-    seen = (Kind.INSTRUCTOR, right, right), (Kind.RELEASE, wrong, wrong), (Kind.AUTOMATIC, wrong, wrong)
+    seen = (
+        (TrialKind.INSTRUCTOR, right, right),
+        (TrialKind.RELEASE, wrong, wrong),
+        (TrialKind.AUTOMATIC, wrong, wrong),
+    )
     assert weighed(tiny, *seen) == (Mode.EXAMINED, "")
 
 
 def test_a_kernel_that_is_fooled_speaks_for_examining(tiny):
     """A value that equals everything gets its points there, and none here."""
-    assert weighed(tiny, (Kind.MUTANT, account(0), account(40))) == (Mode.EXAMINED, "")
+    assert weighed(tiny, (TrialKind.MUTANT, account(0), account(40))) == (Mode.EXAMINED, "")
 
 
 def test_a_solution_that_loses_points_when_examined_is_judged_in_the_kernel(tiny):
     """What no proxy can mean is not the students' fault."""
-    mode, why = weighed(tiny, (Kind.INSTRUCTOR, account(0, "AuthorError: no"), account(40)))
+    mode, why = weighed(tiny, (TrialKind.INSTRUCTOR, account(0, "AuthorError: no"), account(40)))
     assert mode is Mode.KERNEL
     assert why == "examined, the instructor's solution loses 40 points (AuthorError: no)"
 
 
 def test_a_solution_that_loses_points_both_ways_says_nothing_about_the_mode(tiny):
     """It is the author's error, which the gate names."""
-    assert weighed(tiny, (Kind.INSTRUCTOR, account(0), account(0)))[0] is Mode.EXAMINED
+    assert weighed(tiny, (TrialKind.INSTRUCTOR, account(0), account(0)))[0] is Mode.EXAMINED
 
 
 def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
     """Something that the kernel sees is not seen from outside."""
-    mode, why = weighed(tiny, (Kind.MUTANT, account(40), account(0, "AssertionError: shared")))
+    mode, why = weighed(tiny, (TrialKind.MUTANT, account(40), account(0, "AssertionError: shared")))
     assert mode is Mode.KERNEL
     assert why == "0 gets 40 points examined and 0 in the kernel (AssertionError: shared)"
 
@@ -66,7 +70,7 @@ def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
 @pytest.mark.parametrize("said", [evidence.NO_REFERENCE, "stderr: RuntimeWarning: overflow"])
 def test_what_only_a_kernel_stumbles_over_is_no_difference(tiny, said):
     """It has no reference, and takes any warning for a failure."""
-    assert weighed(tiny, (Kind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.EXAMINED
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.EXAMINED
 
 
 @pytest.mark.parametrize("said", ["Inconclusive: too close to call", "CellTimeout: the cell was not done"])
@@ -74,8 +78,8 @@ def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, said):
     """Others run beside it; where nothing was measured, the same words are a difference."""
     subject = Subject("speed", "it", "times", Ladder.of(2.0, None))
     measured = replace(account(40), measured=(subject.exactly(1.0),))
-    assert weighed(tiny, (Kind.AUTOMATIC, measured, account(0, said)))[0] is Mode.EXAMINED
-    assert weighed(tiny, (Kind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.KERNEL
+    assert weighed(tiny, (TrialKind.AUTOMATIC, measured, account(0, said)))[0] is Mode.EXAMINED
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.KERNEL
 
 
 def ignore(done, total):

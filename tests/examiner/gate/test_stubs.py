@@ -54,7 +54,7 @@ MUTANTS = {mutant.name: mutant for mutant in stubs.mutants("cell", CELL)}
 @pytest.fixture(autouse=True)
 def beside(monkeypatch):
     """The module that a mutated notebook finds beside it, as in a fresh process."""
-    monkeypatch.setitem(sys.modules, stubs.RUNTIME, runtime)
+    monkeypatch.setitem(sys.modules, stubs.RUNTIME_MODULE, runtime)
     runtime._differs.clear()
 
 

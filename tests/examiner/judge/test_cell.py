@@ -8,7 +8,7 @@ import pytest
 import examiner_checks
 from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.compile import prepare
-from examiner.model import Identity, Key
+from examiner.model import GradeKey, Identity
 from examiner.notebook import Cell
 from examiner.verdict import Outcome
 
@@ -47,7 +47,7 @@ check_equal = print = len = None
 np = None
 """
 
-IDENTITY = Identity("course", "ada", "01_tiny", "1", Key("submission", "assignment", "environment"))
+IDENTITY = Identity("course", "ada", "01_tiny", "1", GradeKey("submission", "assignment", "environment"))
 PASSED, PARTIAL, FAILED, ERROR = Outcome.PASSED, Outcome.PARTIAL, Outcome.FAILED, Outcome.ERROR
 
 
