@@ -8,9 +8,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from examiner.model import CONVERTER, Identity, Mode
 from examiner_checks.measured import Measured
+
+AUTHOR_ERROR: Final = "AuthorError"  # is raised where a grade cell asks for what no proxy can mean
 
 
 class Outcome(StrEnum):
@@ -61,6 +66,8 @@ class Verdict:
         How often the candidate was asked for something.
     measured : tuple of Measured
         What its checks have measured, with all samples.
+    raised : str
+        The class of the exception that ended the cell, if one did.
 
     Raises
     ------
@@ -83,6 +90,7 @@ class Verdict:
     seconds: float = 0.0
     calls: int = 0
     measured: tuple[Measured, ...] = ()
+    raised: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):
@@ -118,3 +126,7 @@ class GradeSheet:
 
 CONVERTER.register_unstructure_hook(Measured, Measured.to_data)
 CONVERTER.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
+# Sheets that were filed before this entry was there must read and write the same.
+CONVERTER.register_unstructure_hook(
+    Verdict, make_dict_unstructure_fn(Verdict, CONVERTER, raised=override(omit_if_default=True))
+)

@@ -131,18 +131,10 @@ def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
 ) -> None:
     """Hold assignments against their gate: solution 100 %, release 0, each mutant loses what it should."""
     from examiner.cli import gate  # noqa: PLC0415
+    from examiner.gate.check import CheckRequest  # noqa: PLC0415
 
-    code = gate.check(
-        course,
-        assignment or [],
-        repeat,
-        workers,
-        json_file,
-        verbose=verbose,
-        only_solution=only_solution,
-        known=known,
-    )
-    raise typer.Exit(code)
+    request = CheckRequest(tuple(assignment or ()), repeat, workers, only_solution, known)
+    raise typer.Exit(gate.check(course, request, json_file, verbose=verbose))
 
 
 @app.command()
@@ -213,10 +205,9 @@ def main() -> None:
     try:
         app()
     except ExaminerError as error:
-        from examiner.cli.console import err  # noqa: PLC0415
+        from examiner.cli.console import complain  # noqa: PLC0415
 
-        err.print(f"[bold red]{type(error).__name__}[/]", end=" ")
-        err.print(str(error), markup=False)
+        complain(str(error))
         raise SystemExit(error.exit_code) from None
 
 
