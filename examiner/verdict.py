@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from cattrs.gen import make_dict_unstructure_fn, override
-
-from examiner.model import CONVERTER, Identity, Mode
+from examiner.model import Identity, Mode
 from examiner_checks.measured import Measured
 
 AUTHOR_ERROR: Final = "AuthorError"  # is raised where a grade cell asks for what no proxy can mean
@@ -36,6 +34,10 @@ class Outcome(StrEnum):
     def is_open(self) -> bool:
         """Whether a person has to decide: there are no points yet."""
         return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
+
+
+# What a student's cell did that ended its process.
+ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,3 @@ class GradeSheet:
     def needs_person(self) -> bool:
         """Whether some verdict is left to a person."""
         return any(verdict.outcome.is_open for verdict in self.verdicts)
-
-
-CONVERTER.register_unstructure_hook(Measured, Measured.to_data)
-CONVERTER.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
-# Sheets that were filed before this entry was there must read and write the same.
-CONVERTER.register_unstructure_hook(
-    Verdict, make_dict_unstructure_fn(Verdict, CONVERTER, raised=override(omit_if_default=True))
-)

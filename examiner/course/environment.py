@@ -17,8 +17,9 @@ from pathlib import Path
 from examiner.course.beside import checks_files, write
 from examiner.course.kernelspec import find_kernel
 from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
-from examiner.model import Course, StudentEnvironment, from_plain, to_plain
+from examiner.model import Course, StudentEnvironment
 from examiner.notebook import CHECKS
+from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 STAMP = "examiner-fingerprint.json"

@@ -18,7 +18,8 @@ from examiner.course.beside import checks_files
 from examiner.gate.model import TOLERANCE, Account, Result, TrialKind
 from examiner.gate.run import Results, TrialRunner
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
-from examiner.model import Assignment, Course, Mode, from_plain, to_plain
+from examiner.model import Assignment, Course, Mode
+from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 FOLDER: Final = "evidence"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examiner.errors import PlatformFault
-from examiner.model import Course, GradeKey, Submission, from_plain, to_plain
+from examiner.model import Course, GradeKey, Submission
+from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 

@@ -14,7 +14,8 @@ from examiner.box.walls import Walls
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
 from examiner.judge.cell import MEASURING_SECONDS
-from examiner.model import GradeKey, Identity, TimeLimits, from_plain, to_plain
+from examiner.model import GradeKey, Identity, TimeLimits
+from examiner.plain import from_plain, to_plain
 from examiner.verdict import Outcome, Verdict
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
