@@ -112,8 +112,8 @@ def grade(  # noqa: PLR0913, PLR0917 - a command has the options it has
     from examiner.cli import grading  # noqa: PLC0415
     from examiner.pipeline import GradeRequest  # noqa: PLC0415
 
-    wish = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
-    raise typer.Exit(grading.grade(course, wish, json_file, points=points))
+    request = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
+    raise typer.Exit(grading.grade(course, request, json_file, points=points))
 
 
 @app.command(epilog=CHECK_EPILOG)
