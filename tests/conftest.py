@@ -135,6 +135,12 @@ def make_small_course(once):
 
 
 @pytest.fixture(scope="session")
+def make_bare_course():
+    """The function that makes copies of which nothing was tried, for what grades nobody."""
+    return bare_course
+
+
+@pytest.fixture(scope="session")
 def small_course_at():
     """The class of courses, for fixtures that fill a folder themselves."""
     return SmallCourse

@@ -76,6 +76,12 @@ class TinyCourse:
 
 
 @pytest.fixture
+def small(tmp_path, make_bare_course):
+    """A small course in which nobody has handed in; what is tested here asks for no evidence about it."""
+    return make_bare_course(tmp_path / "course")
+
+
+@pytest.fixture
 def tiny(tmp_path):
     return TinyCourse(tmp_path)
 
