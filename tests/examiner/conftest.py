@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from examiner.box import usage
 from examiner.candidate.snapshot import Snapshot
 from examiner.course.toml import load_course
 from examiner.judge.proxy import Remote
@@ -128,6 +129,13 @@ class Forked:
         namespace = {"__name__": "__main__"}
         exec(self.source, namespace)
         Snapshot(channel, namespace).serve()
+
+
+@pytest.fixture
+def started():
+    """The function that returns the numbers of the processes that a test has started, parents first."""
+    before = {*usage.processes(os.getpid())}
+    return lambda: [each for each in usage.processes(os.getpid()) if each not in before]
 
 
 @pytest.fixture

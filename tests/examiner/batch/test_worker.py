@@ -35,13 +35,13 @@ DATA = notebook(
     "### BEGIN SOLUTION\ndef f(): return 2\n### END SOLUTION", "import helper\nassert helper.f() == 2"
 )
 PAPER = Paper({"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL})
+DESK = Desk(Surroundings(PYTHON), b"secret", Limits(2, 30), {"ps1": PAPER})
 
 
 @pytest.fixture(scope="module")
 def work():
     """What grades a submission."""
-    desk = Desk(Surroundings(PYTHON), b"secret", Limits(2, 30), {"ps1": PAPER})
-    with worker.at(desk) as work:
+    with worker.at(DESK) as work:
         yield work
 
 
@@ -77,11 +77,12 @@ def test_an_unreadable_notebook_is_named(work):
         work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
 
 
-def test_a_server_that_died_costs_nobody_a_point(work):
+def test_a_server_that_died_costs_nobody_a_point(started):
     """The next try has a server of its own."""
-    engine = work.args[1]
-    os.kill(engine._server._process.pid, signal.SIGKILL)
-    done = work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
+    with worker.at(DESK) as work:
+        keeper, *_ = started()
+        os.kill(keeper, signal.SIGKILL)
+        done = work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
     assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
 
 
