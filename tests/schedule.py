@@ -22,6 +22,11 @@ class _ByFixture(LoadFileScheduling):
         return together or super()._split_scope(nodeid)
 
 
+def pytest_configure():
+    """Have each process compute by one thread: there are as many processes as there are cores, and more."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Share tests out by what they have in common."""
