@@ -44,10 +44,11 @@ attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then
 fuzz: .venv/dev.stamp  ## Ten minutes of bytes for the decoder, led by which of its lines they reach
 	$(BIN)/python -m tests.fuzz.wire --seconds 600
 
-lint: .venv/dev.stamp  ## Style and types
+lint: .venv/dev.stamp  ## Style, types, and which way imports point
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(BENCH_PYTHON)  ## The speed beside PyTorch's, and the headline figures
 	@for name in core autograd headline; do $(BENCH_PYTHON) -m benchmarks.$$name || exit; done
@@ -63,7 +64,7 @@ lock:  ## Pin the requirements anew, with hashes for every platform (needs uv)
 
 clean:  ## Everything that commands made, the environments included; not the gradebook
 	rm -rf .venv .venv-student .venv-bench .examiner build *.egg-info
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis source/*/tinytorch source/*/examiner_checks
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis source/*/tinytorch source/*/examiner_checks
 
 # The project goes in editable: what is in git is what runs.
 define install

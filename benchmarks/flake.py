@@ -25,9 +25,9 @@ from pathlib import Path
 
 from benchmarks.paired import RESULTS
 from examiner.examine.engine import Engine, Job
-from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Outcome, Verdict
+from examiner.examine.server import SandboxSettings
+from examiner.model import GradeKey, Identity, TimeLimits
+from examiner.verdict import Outcome, Verdict
 
 SETTINGS = (0, 1, 2, 4)
 HYPOTHESES = {"equal": 3, "slow": 5}
@@ -162,8 +162,8 @@ def busy(processes: int) -> Iterator[None]:
 def decide(engine: Engine, hypothesis: str, tally: Tally) -> None:
     """Take the decisions of one submission."""
     text = notebook(HYPOTHESES[hypothesis])
-    identity = Identity("flake", hypothesis, "speed", "", Key(os.urandom(8).hex(), "", ""))
-    graded = engine.run(Job(identity, text, text, {}, Limits()))
+    identity = Identity("flake", hypothesis, "speed", "", GradeKey(os.urandom(8).hex(), "", ""))
+    graded = engine.run(Job(identity, text, text, {}, TimeLimits()))
     for verdict in graded.sheet.verdicts:
         tally.add(hypothesis, verdict)
 
@@ -173,7 +173,7 @@ def study(file: Path, settings: Sequence[int], decisions: int, seconds: float) -
     known = json.loads(file.read_text()) if file.exists() else {"tallies": {}}
     tallies = {key: Tally(**each) for key, each in known["tallies"].items()}
     end = time.monotonic() + seconds
-    with Engine(Surroundings(PYTHON), os.urandom(16)) as engine:
+    with Engine(SandboxSettings(PYTHON), os.urandom(16)) as engine:
         for setting in settings:
             with busy(setting):
                 for hypothesis in HYPOTHESES:

@@ -12,9 +12,9 @@ from benchmarks.trivial import GRADE_CELLS, STUDENT, job
 from examiner.examine import engine as engine_module
 from examiner.examine import follow
 from examiner.examine.engine import Engine
-from examiner.examine.server import Candidate, Server, Surroundings
+from examiner.examine.server import Candidate, SandboxSettings, Server
 from examiner.judge import cell
-from examiner.store.sheets import Filing, Part
+from examiner.store.sheets import FiledGrade, NotebookSheet
 
 
 class Clock:
@@ -56,14 +56,14 @@ def grade(engine: Engine, number: int, folder: Path) -> None:
     graded = engine.run(job(number))
     assert graded.sheet.points == 2 * GRADE_CELLS, graded.sheet
     with clock.running("sheet and notebook written"):
-        (folder / f"s{number}.json").write_text(Filing((Part("p", graded.sheet),)).text)
+        (folder / f"s{number}.json").write_text(FiledGrade((NotebookSheet("p", graded.sheet),)).text)
         (folder / f"s{number}.ipynb").write_bytes(graded.notebook)
 
 
 def places(jobs: int, folder: Path) -> dict[str, float]:
     """Return the milliseconds of a submission in each place, on one worker, and its CPU time everywhere."""
     before = _cpu()
-    with Engine(Surroundings(STUDENT), b"secret") as engine:
+    with Engine(SandboxSettings(STUDENT), b"secret") as engine:
         grade(engine, -1, folder)
     start_up = _cpu() - before
     clock.seconds.clear()
@@ -71,14 +71,14 @@ def places(jobs: int, folder: Path) -> dict[str, float]:
         (engine_module, "document_of", "submission read"),
         (engine_module, "repair", "notebook mended"),
         (Server, "start", "candidate started and walled in"),
-        (follow.Passage, "_follow", "waiting for the student's cells and the snapshot"),
-        (cell, "examine_cell", "grade cells, here"),
+        (follow.RunFollower, "_follow", "waiting for the student's cells and the snapshot"),
+        (cell, "judge_cell", "grade cells, here"),
         (follow.Channel, "receive", "grade cells, waiting for the snapshot"),
         (engine_module, "executed", "executed notebook"),
         (Candidate, "__exit__", "candidate ended"),
     ):
         clock.watch(owner, name, place)
-    with Engine(Surroundings(STUDENT), b"secret") as engine:
+    with Engine(SandboxSettings(STUDENT), b"secret") as engine:
         grade(engine, -1, folder)
         clock.seconds.clear()
         started, ours = time.perf_counter(), time.process_time()

@@ -23,7 +23,9 @@ import numpy as np
 
 from examiner.candidate.snapshot import Snapshot
 from examiner.judge.proxy import Remote
-from examiner.wire.codec import Channel, Limits, SharedBlock
+from examiner.wire.channel import Channel
+from examiner.wire.limits import MessageLimits
+from examiner.wire.shared_memory import SharedBlock
 
 SMALL_GOAL = 100e-6
 LARGE_GOAL = 500e-6
@@ -93,7 +95,7 @@ def snapshot() -> Iterator[Remote]:
 
     with served(serve) as sock:
         incoming, outgoing = reversed(blocks)
-        yield Remote(Channel(sock, incoming, outgoing, Limits(total=1 << 40)), time.monotonic() + 3600)
+        yield Remote(Channel(sock, incoming, outgoing, MessageLimits(total=1 << 40)), time.monotonic() + 3600)
     for block in blocks:
         block.close()
 

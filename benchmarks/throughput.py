@@ -33,7 +33,7 @@ from benchmarks.trivial import STUDENT, hand_in, notebook, stock_course
 from examiner.box import usage
 from examiner.errors import ExaminerError
 from examiner.examine.engine import Engine
-from examiner.examine.server import Surroundings
+from examiner.examine.server import SandboxSettings
 
 GOAL, NEEDED, FLOOR_GOAL, MEMORY_GOAL = 50, 30, 8, 700
 
@@ -92,15 +92,15 @@ WHOLE = """
 import json, sys, time
 from pathlib import Path
 from benchmarks.throughput import Quiet
-from examiner.course.toml import load_course
-from examiner.pipeline import Wish, autograde
+from examiner.course.load import load_course
+from examiner.pipeline import GradeRequest, autograde
 course, workers = load_course(Path(sys.argv[1])), int(sys.argv[2])
-run = autograde(course, Wish(students=("first",), workers=workers), Quiet())
+run = autograde(course, GradeRequest(students=("first",), workers=workers), Quiet())
 assert not run.faults, run.faults
 print("ready", flush=True)
 for line in sys.stdin:
     started = time.perf_counter()
-    run = autograde(course, Wish(students=tuple(json.loads(line)), workers=workers), Quiet())
+    run = autograde(course, GradeRequest(students=tuple(json.loads(line)), workers=workers), Quiet())
     seconds = time.perf_counter() - started
     assert {filing.parts[0].sheet.points for filing in run.graded.values()} == {12}, run.faults
     print(seconds, flush=True)
@@ -125,7 +125,7 @@ work(sys.argv[1])
 
 def work(folder: str) -> None:
     """Be a worker: grade the submissions whose numbers come in, a list a line."""
-    with Engine(Surroundings(STUDENT), b"secret") as engine:
+    with Engine(SandboxSettings(STUDENT), b"secret") as engine:
         grade(engine, -1, Path(folder))
         print("ready", flush=True)
         for line in sys.stdin:

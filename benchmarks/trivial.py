@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from examiner.examine.engine import Job
-from examiner.model import Key, Limits
-from examiner.verdict import Identity
+from examiner.model import GradeKey, Identity, TimeLimits
 
 GRADE_CELLS = 6
 STUDENT = Path(__file__).parents[1] / ".venv-student" / "bin" / "python"
@@ -42,9 +41,9 @@ INSTRUCTOR = notebook(-1, is_instructors=True)
 
 def job(number: int) -> Job:
     """Return the job of one student."""
-    identity = Identity("trivial", f"s{number}", "ps1", "1", Key(f"submission {number}", "a", "e"))
+    identity = Identity("trivial", f"s{number}", "ps1", "1", GradeKey(f"submission {number}", "a", "e"))
     submitted = json.dumps(notebook(number)).encode()
-    return Job(identity, json.dumps(INSTRUCTOR).encode(), submitted, {}, Limits(30, 300))
+    return Job(identity, json.dumps(INSTRUCTOR).encode(), submitted, {}, TimeLimits(30, 300))
 
 
 def stock_course(root: Path, students: int) -> None:

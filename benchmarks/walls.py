@@ -19,13 +19,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from examiner.box.box import Box, enter_outer
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.box.namespaces import Outer
 from examiner.box.view import of_this_python
 from examiner.box.walls import Walls, available
 
 ROUNDS = 200
-BOUNDS = Limits()
+BOUNDS = ResourceLimits()
 Case = Callable[[], object]
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a verdict is made of what stands here
-    from examiner.verdict import Mode
+Files = Mapping[str, bytes]
+"""The contents of files, by their paths below a folder."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Limits:
+class TimeLimits:
     """How long a student's code may run."""
 
     cell_seconds: int = 10
@@ -69,6 +69,18 @@ class StudentEnvironment:
         return self.program or self.folder / "bin" / "python"
 
 
+class Mode(StrEnum):
+    """Where a grade cell was judged."""
+
+    EXAMINED = "examined"
+    KERNEL = "kernel"
+
+    @property
+    def is_self_reported(self) -> bool:
+        """Whether the process that holds the student's code had a say in the verdict."""
+        return self is not Mode.EXAMINED
+
+
 @dataclass(frozen=True)
 class Course:
     """Everything that course.toml and roster.csv say, or nbgrader's settings, with absolute paths.
@@ -85,11 +97,11 @@ class Course:
     id: str
     title: str
     student: StudentEnvironment
-    limits: Limits
+    limits: TimeLimits
     assignments: tuple[Assignment, ...]
     roster: tuple[Student, ...] = ()
     package: Path | None = None
-    mode: "Mode | None" = None
+    mode: Mode | None = None
     hidden: tuple[str, ...] = ()
 
     def source(self, assignment: Assignment) -> Path:
@@ -129,12 +141,23 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Key:
+class GradeKey:
     """Digests of all that a grade follows from."""
 
     submission: str
     assignment: str
     environment: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose work was graded, and against what: a result is accepted once under it."""
+
+    course: str
+    student: str
+    assignment: str
+    attempt: str
+    key: GradeKey
 
 
 @dataclass(frozen=True, order=True)

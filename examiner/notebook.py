@@ -8,11 +8,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from examiner.errors import BadSource, ExaminerError
 
-FORMAT = 4
+NBFORMAT: Final = 4
+
+CHECKS: Final = "examiner_checks"  # the package that grade cells import
+REFERENCE: Final = "reference"  # what a hidden test calls the instructor's package
 
 BEGIN_HIDDEN, END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 BEGIN_SOLUTION, END_SOLUTION = "BEGIN SOLUTION", "END SOLUTION"
@@ -104,8 +107,8 @@ def parse(document: Mapping[str, Any], path: Path) -> Notebook:
     BadSource
         If it is not of format 4, or its cells are no cells.
     """
-    if document["nbformat"] != FORMAT:
-        raise BadSource(path, f"its format is {document['nbformat']}", f"save it in format {FORMAT}")
+    if document["nbformat"] != NBFORMAT:
+        raise BadSource(path, f"its format is {document['nbformat']}", f"save it in format {NBFORMAT}")
     try:
         return Notebook(path, tuple(_cell(i, raw) for i, raw in enumerate(document["cells"])))
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -12,31 +12,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 from examiner.batch import pool
-from examiner.batch.grade import STEP_SECONDS, Watch, grade_submissions
-from examiner.batch.triage import Faults, look_at
-from examiner.batch.worker import Desk, Paper
+from examiner.batch.grade import STEP_SECONDS, Progress, grade_submissions
+from examiner.batch.triage import Faults, triage
+from examiner.batch.worker import AssignmentVersion, GradingContext
 from examiner.box.walls import available
 from examiner.course import environment
 from examiner.course.beside import generate
-from examiner.course.toml import choose
+from examiner.course.names import choose
 from examiner.errors import BadSource, ExaminerError, NoSubmissions
-from examiner.examine.server import Surroundings
+from examiner.examine.server import SandboxSettings
 from examiner.export.csv import write_csv
 from examiner.gate import evidence
 from examiner.gate.evidence import Evidence
-from examiner.model import Assignment, Course, Grades, Question, Submission
-from examiner.nbgrader.steps import Step, steps
+from examiner.gate.run import TrialRunner
+from examiner.model import Assignment, Course, Grades, Mode, Question, Submission
+from examiner.nbgrader.steps import Step, step_worker
 from examiner.notebook import check_source, read
 from examiner.report import feedback
 from examiner.store import rebuild, records, sheets
 from examiner.store.grades import read_grades
-from examiner.store.sheets import Filing
+from examiner.store.sheets import FiledGrade
 from examiner.submission import intake
-from examiner.verdict import Mode
 
 
 @dataclass(frozen=True)
-class Wish:
+class GradeRequest:
     """What is to be graded, and how; no names mean all of them.
 
     Parameters
@@ -60,23 +60,23 @@ class Run:
 
     Parameters
     ----------
-    graded : mapping from Submission to Filing
+    graded : mapping from Submission to FiledGrade
         The gradings that count from now on of what was graded now.
     gathered : tuple of Evidence
         What had to be found out first about where grade cells are judged.
     """
 
     course: Course
-    wish: Wish
+    wish: GradeRequest
     grades: Grades
     submissions: tuple[Submission, ...]
     faults: Faults
     stale: tuple[Submission, ...]
-    graded: Mapping[Submission, Filing]
+    graded: Mapping[Submission, FiledGrade]
     gathered: tuple[Evidence, ...]
 
 
-def grade(course: Course, wish: Wish, watch: Watch) -> Run:
+def grade(course: Course, wish: GradeRequest, watch: Progress) -> Run:
     """Grade what is new, make feedback and the CSV, and return what came of it; see `autograde`."""
     with records.alone(course):
         run = _autograde(course, wish, watch)
@@ -85,7 +85,7 @@ def grade(course: Course, wish: Wish, watch: Watch) -> Run:
     return replace(run, faults=faults)
 
 
-def autograde(course: Course, wish: Wish, watch: Watch) -> Run:
+def autograde(course: Course, wish: GradeRequest, watch: Progress) -> Run:
     """Grade what is new, and return what came of it.
 
     Raises
@@ -100,7 +100,7 @@ def autograde(course: Course, wish: Wish, watch: Watch) -> Run:
         return _autograde(course, wish, watch)
 
 
-def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
+def _autograde(course: Course, wish: GradeRequest, watch: Progress) -> Run:
     made_in = _hash(*astuple(environment.require(course)))
     assignments = _assignments(course, wish)
     submissions = _submissions(course, wish, assignments)
@@ -109,7 +109,7 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     _refuse_nothing(course, submissions, assignments)
     gathered = _gather(course, [each for each in assignments if each.name in handed], wish, watch)
     desk = _desk(course, assignments, wish)
-    cases, faults = look_at(course, desk.papers, submissions, made_in)
+    cases, faults = triage(course, desk.papers, submissions, made_in)
     faults |= {case.submission: case.fault for case in cases if case.fault}
     todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
     graded, failed = grade_submissions(course, desk, cases, todo, wish.workers, watch)
@@ -120,19 +120,19 @@ def _autograde(course: Course, wish: Wish, watch: Watch) -> Run:
     return Run(course, wish, grades, tuple(submissions), faults, stale, graded, gathered)
 
 
-def release(course: Course, wish: Wish, watch: Watch) -> None:
+def release(course: Course, wish: GradeRequest, watch: Progress) -> None:
     """Bring the releases of assignments up to date, before anybody has handed in."""
     assignments = _assignments(course, wish)
     with records.alone(course):
         _release(course, assignments, wish, watch)
 
 
-def _assignments(course: Course, wish: Wish) -> list[Assignment]:
+def _assignments(course: Course, wish: GradeRequest) -> list[Assignment]:
     known = {assignment.name: assignment for assignment in course.assignments}
     return [known[choose("assignment", name, known)] for name in wish.assignments or known]
 
 
-def _submissions(course: Course, wish: Wish, assignments: Sequence[Assignment]) -> list[Submission]:
+def _submissions(course: Course, wish: GradeRequest, assignments: Sequence[Assignment]) -> list[Submission]:
     found = intake.submissions(course)
     known = {student.id for student in course.roster} | {submission.student for submission in found}
     students = {choose("student", name, known) for name in wish.students} or known
@@ -148,7 +148,7 @@ def _refuse_nothing(
         raise NoSubmissions(course.root / "submitted", "there is no submission to grade", fix)
 
 
-def _release(course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch) -> None:
+def _release(course: Course, assignments: Sequence[Assignment], wish: GradeRequest, watch: Progress) -> None:
     """Bring the releases up to date, and the gradebook's students, due dates and cells."""
     for assignment in assignments:
         _check_source(course, assignment)
@@ -200,40 +200,41 @@ def _questions(course: Course, assignment: str) -> set[Question]:
 
 
 def _gather(
-    course: Course, assignments: Sequence[Assignment], wish: Wish, watch: Watch
+    course: Course, assignments: Sequence[Assignment], wish: GradeRequest, watch: Progress
 ) -> tuple[Evidence, ...]:
     """Find out where the grade cells of assignments are judged, of which that is not known yet."""
     unknown = [each for each in assignments if course.mode is None and evidence.read(course, each) is None]
     gathered: list[Evidence] = []
+    runner = TrialRunner(course, wish.workers, lambda *_: None)
     if unknown:
         watch.phase("evidence", len(unknown))
     for assignment in unknown:
         watch.start(assignment.name)
-        gathered += evidence.gather(course, [assignment], wish.workers, lambda *_: None)
+        gathered += evidence.gather(runner, [assignment])
         watch.end(assignment.name, None)
     return tuple(gathered)
 
 
-def _desk(course: Course, assignments: Sequence[Assignment], wish: Wish) -> Desk:
+def _desk(course: Course, assignments: Sequence[Assignment], wish: GradeRequest) -> GradingContext:
     walls = available() if wish.unsafe else None
     python, caches = course.student.python, environment.caches(course)
-    surroundings = Surroundings(python, walls, caches, course.hidden)
+    surroundings = SandboxSettings(python, walls, caches, course.hidden)
     papers = {assignment.name: _paper(course, assignment) for assignment in assignments}
     kernel = course.student.kernel if course.mode is Mode.KERNEL else ""
-    return Desk(surroundings, sheets.secret(course), course.limits, papers, course.package, kernel)
+    return GradingContext(surroundings, sheets.secret(course), course.limits, papers, course.package, kernel)
 
 
-def _paper(course: Course, assignment: Assignment) -> Paper:
+def _paper(course: Course, assignment: Assignment) -> AssignmentVersion:
     files = intake.read(course.source(assignment), BadSource)
     is_notebook = {name: name.endswith(".ipynb") for name in files}
     notebooks = {Path(name).stem: files[name] for name in files if is_notebook[name] and "/" not in name}
     found = evidence.read(course, assignment) if course.mode is None else None
     modes = {cell: mode for cell, mode in found.modes.items() if mode is Mode.KERNEL} if found else {}
-    return Paper(notebooks, {name: files[name] for name in files if not is_notebook[name]}, modes)
+    return AssignmentVersion(notebooks, {name: files[name] for name in files if not is_notebook[name]}, modes)
 
 
 def _penalize(
-    course: Course, submissions: Iterable[Submission], wish: Wish, watch: Watch
+    course: Course, submissions: Iterable[Submission], wish: GradeRequest, watch: Progress
 ) -> tuple[Grades, Faults]:
     """Have nbgrader assign the penalties of late submissions that were graded since it last did.
 
@@ -263,7 +264,7 @@ def _penalize(
 
 
 def _explain(
-    course: Course, submissions: Iterable[Submission], grades: Grades, wish: Wish, watch: Watch
+    course: Course, submissions: Iterable[Submission], grades: Grades, wish: GradeRequest, watch: Progress
 ) -> Faults:
     """Make the feedback that is not what notebook and gradebook say now, manual grades included."""
     renderer = Path(feedback.__file__).read_text()
@@ -294,8 +295,8 @@ def _each(  # noqa: PLR0913, PLR0917  (what is done, to what, and who watches)
     course: Course,
     do: Literal["release", "penalize", "explain"],
     what: Sequence[Any],
-    wish: Wish,
-    watch: Watch,
+    wish: GradeRequest,
+    watch: Progress,
     phase: str,
 ) -> Iterator[tuple[Any, ExaminerError | None]]:
     """Do one of nbgrader's steps for each thing, and yield it with the error that ended it, if one did."""
@@ -304,10 +305,12 @@ def _each(  # noqa: PLR0913, PLR0917  (what is done, to what, and who watches)
     watch.phase(phase, len(what))
     logs = course.state / "logs" / do
     jobs = [
-        pool.Job(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(do, course, e) for e in what)
+        pool.Task(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(do, course, e) for e in what)
     ]
     preload = ["examiner.nbgrader.convert", "examiner.plugin"]
-    for job, fault in pool.run(steps, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))):
+    for job, fault in pool.run(
+        step_worker, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))
+    ):
         yield job.item, fault
         watch.end(str(job.item), fault)  # only now has whoever asked for it made a note of it
 

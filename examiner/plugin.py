@@ -16,10 +16,11 @@ from nbgrader.converters.base import NbGraderException
 from traitlets.config import Config
 
 from examiner.course.beside import generate
-from examiner.course.toml import choose, load_course
+from examiner.course.load import load_course
+from examiner.course.names import choose
 from examiner.errors import ExaminerError, StudentFault
 from examiner.nbgrader import feedback
-from examiner.pipeline import Wish, autograde
+from examiner.pipeline import GradeRequest, autograde
 from examiner.submission.intake import submissions
 
 
@@ -81,9 +82,9 @@ def _autograde(self: Autograde) -> None:
     ]
     for assignment in sorted({name for name, _ in wanted.keys() & known}):
         students = tuple(sorted(each for name, each in wanted.keys() & known if name == assignment))
-        wish = Wish((assignment,), students, workers=os.cpu_count() or 1)
+        wish = GradeRequest((assignment,), students, workers=os.cpu_count() or 1)
         try:
-            run = autograde(course, wish, Told(self.log))
+            run = autograde(course, wish, LoggedProgress(self.log))
             faults += run.faults.values()
             for submission in set(run.submissions) - run.graded.keys() - run.faults.keys():
                 self.log.info("%s is graded as it is", submission)
@@ -95,7 +96,7 @@ def _autograde(self: Autograde) -> None:
         raise NbGraderException(str(faults[0]))
 
 
-class Told:
+class LoggedProgress:
     """Writes into nbgrader's log how far a run is."""
 
     def __init__(self, log: logging.Logger) -> None:

@@ -6,12 +6,14 @@ what nobody could judge has no points at all, never 0.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Final
 
-from examiner.model import Key
+from examiner.model import Identity, Mode
 from examiner_checks.measured import Measured
+
+AUTHOR_ERROR: Final = "AuthorError"  # is raised where a grade cell asks for what no proxy can mean
 
 
 class Outcome(StrEnum):
@@ -34,17 +36,8 @@ class Outcome(StrEnum):
         return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
 
 
-class Mode(StrEnum):
-    """Where a grade cell was judged."""
-
-    EXAMINED = "examined"
-    PROBE = "probe"
-    KERNEL = "kernel"
-
-    @property
-    def is_self_reported(self) -> bool:
-        """Whether the process that holds the student's code had a say in the verdict."""
-        return self is not Mode.EXAMINED
+# What a student's cell did that ended its process.
+ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +68,8 @@ class Verdict:
         How often the candidate was asked for something.
     measured : tuple of Measured
         What its checks have measured, with all samples.
+    raised : str
+        The class of the exception that ended the cell, if one did.
 
     Raises
     ------
@@ -97,6 +92,7 @@ class Verdict:
     seconds: float = 0.0
     calls: int = 0
     measured: tuple[Measured, ...] = ()
+    raised: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):
@@ -107,38 +103,6 @@ class Verdict:
             raise ValueError(f"{self.grade_id}: {self.points} of {self.max_points} points")
         if (self.outcome is Outcome.PASSED) != (self.points == self.max_points) and self.max_points:
             raise ValueError(f"{self.grade_id}: {self.outcome} goes with all points?")
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the verdict as what JSON can hold; nothing in it may be changed."""
-        return vars(self) | {"measured": [each.to_data() for each in self.measured]}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> "Verdict":
-        """Return the verdict in plain data, as `asdict` and JSON give it.
-
-        Raises
-        ------
-        ValueError
-            If the data is something else.
-        """
-        try:
-            known = {"outcome": Outcome(data["outcome"]), "mode": Mode(data["mode"])}
-            awards = tuple((points, reason) for points, reason in data["awards"])
-            measured = tuple(Measured.from_data(each) for each in data.get("measured", ()))
-            return _exactly(cls, {**data, **known, "awards": awards, "measured": measured})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"this is no verdict ({error!r})") from error
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whose work was graded, and against what: a result is accepted once under it."""
-
-    course: str
-    student: str
-    assignment: str
-    attempt: str
-    key: Key
 
 
 @dataclass(frozen=True)
@@ -160,38 +124,3 @@ class GradeSheet:
     def needs_person(self) -> bool:
         """Whether some verdict is left to a person."""
         return any(verdict.outcome.is_open for verdict in self.verdicts)
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the sheet as what JSON can hold; nothing in it may be changed."""
-        identity = vars(self.identity) | {"key": vars(self.identity.key)}
-        return vars(self) | {"identity": identity, "verdicts": [each.to_data() for each in self.verdicts]}
-
-    @classmethod
-    def from_data(cls, data: dict[str, Any]) -> "GradeSheet":
-        """Return the sheet of which this was the data, after its way through JSON.
-
-        Raises
-        ------
-        ValueError
-            If the data are something else.
-        """
-        try:
-            identity = data["identity"]
-            identity["key"] = _exactly(Key, identity["key"])
-            data["identity"] = _exactly(Identity, identity)
-            data["verdicts"] = tuple(Verdict.from_data(each) for each in data["verdicts"])
-            data["repairs"] = tuple(data["repairs"])
-            return _exactly(cls, data)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"this is no grade sheet ({error!r})") from error
-
-
-_Data = TypeVar("_Data")
-
-
-def _exactly(cls: type[_Data], data: dict[str, Any]) -> _Data:
-    """Return an instance whose fields are exactly those of the data."""
-    names = {each.name for each in fields(cls)}  # type: ignore[arg-type]  # every cls here is a dataclass
-    if data.keys() != names:
-        raise ValueError(f"this is no {cls.__name__}: its entries are {sorted(data)}, not {sorted(names)}")
-    return cls(**data)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from examiner.course.beside import generate
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.gate.evidence import FOLDER, gather
+from examiner.gate.run import TrialRunner
 from examiner.notebook import mark, visible
 
 REPOSITORY = Path(__file__).parents[1]
@@ -124,7 +125,7 @@ def gathered(folder):
     course = bare_course(folder / "course").course
     for assignment in course.assignments:
         generate(course, assignment)
-    gather(course, course.assignments, os.cpu_count(), lambda *_: None)
+    gather(TrialRunner(course, os.cpu_count(), lambda *_: None), course.assignments)
     return course.root / FOLDER
 
 

@@ -1,43 +1,17 @@
-"""The direction of imports, read off the source: arrows point down the lists here and nowhere else."""
+"""Which way imports point: import-linter holds it, by the contracts in pyproject.toml."""
 
 import ast
+import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-
-# What a module may import: anything in its own row or in a row above it.
-EXAMINER = [
-    {"errors", "model", "verdict", "box", "wire"},
-    {"candidate", "notebook"},
-    {"course", "export", "submission"},
-    {"examine", "judge", "store"},
-    {"kernel", "machine"},
-    {"batch"},
-    {"gate"},
-    {"report"},
-    {"nbgrader"},
-    {"pipeline"},
-    {"cli", "plugin"},
-]
-TINYTORCH = [
-    "tensor",
-    "autograd",
-    "nn.module",
-    "nn.conv",
-    "nn.pooling",
-    "data",
-    "optim",
-    "accelerate",
-    "quantize",
-    "prune",
-    "nn.norm",
-    "nn.embedding",
-    "attention",
-]
-MAY_IMPORT_NBGRADER = {"examiner.nbgrader.convert", "examiner.nbgrader.feedback", "examiner.plugin"}
+PACKAGES = ("examiner", "examiner_checks", "tinytorch")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
 def modules(package: str) -> dict[str, ast.Module]:
@@ -63,35 +37,77 @@ def imports(name: str, tree: ast.Module) -> set[str]:
     return found
 
 
-def row(module: str) -> int:
-    """Return the row of an examiner module in the list above."""
-    stage = module.split(".")[1]
-    rows = [i for i, stages in enumerate(EXAMINER) if stage in stages]
-    assert rows, f"{module}: examiner.{stage} has no place in the layout; give it a row in this file"
-    return rows[0]
+def broken_contracts(root: Path) -> set[str]:
+    """Return the names of the contracts that a tree breaks."""
+    run = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "pyproject.toml", "--no-logo", "--no-cache"],
+        cwd=root,
+        env={"PYTHONPATH": str(root), "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    known = {contract["name"]: contract["id"] for contract in CONTRACTS}
+    lines = run.stdout.splitlines()
+    broken = {id_ for name, id_ in known.items() if f"{name} BROKEN" in lines}
+    kept = {id_ for name, id_ in known.items() if f"{name} KEPT" in lines}
+    assert broken | kept == set(known.values()), run.stdout + run.stderr
+    assert bool(broken) == bool(run.returncode), run.stdout
+    return broken
 
 
-def test_examiner_imports_point_one_way():
-    """A stage that reached up would tie the trusted end of the wire to what is built on it."""
-    for name, tree in modules("examiner").items():
-        if name == "examiner":
-            continue
-        for target in imports(name, tree):
-            if target.startswith("examiner."):
-                assert row(target) <= row(name), f"{name} imports {target}, which stands above it"
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the packages and the contracts, which a test may spoil."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
 
 
-def test_examiner_never_imports_the_reference():
-    """The platform names no topic of the course: a hidden test reaches the reference, examiner does not."""
-    for name, tree in modules("examiner").items():
-        assert not {t for t in imports(name, tree) if t.split(".")[0] == "tinytorch"}, name
+# What each contract is there to notice: a module, and a line that must not stand in it.
+PLANTED = {
+    "a circle in one room": ("course/table.py", "from examiner.course import toml", {"circles"}),
+    "a circle through a function": (
+        "course/names.py",
+        "def late():\n    from examiner.course.roster import read_roster\n    return read_roster",
+        {"circles"},
+    ),
+    "a circle of types alone": (
+        "model.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from examiner.verdict import Verdict",
+        {"circles", "rooms"},
+    ),
+    "an arrow upwards": ("judge/cell.py", "from examiner.examine.engine import Job", {"circles", "rooms"}),
+    "errors beside a student's code": (
+        "candidate/cells.py",
+        "from examiner.errors import PlatformFault",
+        {"student-side"},
+    ),
+    "nbgrader in the hot path": ("batch/worker.py", "import nbgrader", {"nbgrader"}),
+    "the reference": ("judge/compile.py", "import tinytorch.tensor", {"reference"}),
+}
 
 
-def test_only_the_gradebook_and_the_plugin_import_nbgrader():
-    """Importing nbgrader costs seconds, and its changes must have one place to be met in."""
-    for name, tree in modules("examiner").items():
-        if name not in MAY_IMPORT_NBGRADER:
-            assert not {t for t in imports(name, tree) if t.split(".")[0] == "nbgrader"}, name
+@pytest.mark.parametrize("planted", PLANTED)
+def test_an_import_that_points_the_wrong_way_breaks_its_contract(tree, planted):
+    """A contract that notices nothing would keep nothing."""
+    name, line, broken = PLANTED[planted]
+    path = tree / "examiner" / name
+    path.write_text(f"{path.read_text()}\n{line}\n")
+    assert broken_contracts(tree) == broken
+
+
+def test_every_room_has_a_place_in_the_contract(tree):
+    """A new room says first what it may import."""
+    (tree / "examiner" / "attic").mkdir()
+    (tree / "examiner" / "attic" / "__init__.py").touch()
+    assert "rooms" in broken_contracts(tree)
+
+
+def test_the_contracts_hold(tree):
+    """Whatever is planted above is noticed as a difference from this."""
+    assert broken_contracts(tree) == set()
 
 
 @pytest.mark.parametrize("package", ["tinytorch", "examiner_checks"])
@@ -101,16 +117,3 @@ def test_what_students_get_imports_numpy_and_itself(package):
     for name, tree in modules(package).items():
         foreign = {t.split(".")[0] for t in imports(name, tree)} - allowed - sys.stdlib_module_names
         assert not foreign, f"{name} imports {foreign}"
-
-
-def test_each_layer_of_tinytorch_imports_only_layers_before_it():
-    """Students of an assignment get the layers before it and nothing else, so those must stand alone."""
-    for name, tree in modules("tinytorch").items():
-        layer = name.removeprefix("tinytorch.")
-        if layer not in TINYTORCH:
-            continue
-        before = {f"tinytorch.{earlier}" for earlier in TINYTORCH[: TINYTORCH.index(layer)]}
-        for target in imports(name, tree):
-            if target.startswith("tinytorch"):
-                owner = target if target in before else target.rpartition(".")[0]
-                assert owner in before or target in {"tinytorch", "tinytorch.nn"}, f"{name} imports {target}"

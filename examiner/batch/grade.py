@@ -12,21 +12,20 @@ from threading import Lock
 from typing import Final, Protocol
 
 from examiner.batch import pool, worker
-from examiner.batch.triage import Case, Faults
-from examiner.batch.worker import Desk, Done
+from examiner.batch.triage import Faults, PendingSubmission
+from examiner.batch.worker import GradedSubmission, GradingContext
 from examiner.errors import ExaminerError, PlatformFault, StudentFault
-from examiner.model import Course, Submission
+from examiner.model import Course, Files, Submission
 from examiner.store import ledger, records, sheets, tables
 from examiner.store.atomic import put_files
-from examiner.store.sheets import Filing
-from examiner.submission.intake import Files
+from examiner.store.sheets import FiledGrade
 
 STEP_SECONDS: Final = 600  # for what runs no student's code
-BATCH: Final = 50  # gradings that are entered together
+ENTERED_TOGETHER: Final = 50  # gradings that are entered together
 KEEPERS: Final = 4  # results that wait for the disk side by side
 
 
-class Watch(Protocol):
+class Progress(Protocol):
     """Somebody who wants to know how far the run is."""
 
     def phase(self, name: str, total: int) -> None:
@@ -40,13 +39,18 @@ class Watch(Protocol):
 
 
 def grade_submissions(  # noqa: PLR0913, PLR0917  (what is graded, how, and who watches)
-    course: Course, desk: Desk, cases: Sequence[Case], todo: Sequence[Case], workers: int, watch: Watch
-) -> tuple[Mapping[Submission, Filing], Faults]:
+    course: Course,
+    desk: GradingContext,
+    cases: Sequence[PendingSubmission],
+    todo: Sequence[PendingSubmission],
+    workers: int,
+    watch: Progress,
+) -> tuple[Mapping[Submission, FiledGrade], Faults]:
     """Grade what is to do, and let the gradebook have that and what was graded before.
 
     Returns
     -------
-    mapping from Submission to Filing
+    mapping from Submission to FiledGrade
         The gradings that count from now on of what was graded now.
     dict from Submission to ExaminerError
         What could not be graded, and why.
@@ -54,7 +58,7 @@ def grade_submissions(  # noqa: PLR0913, PLR0917  (what is graded, how, and who 
     by_name = {str(case.submission): case for case in todo}
     with ledger.opened(tables.url_of(course.gradebook)) as book, ThreadPoolExecutor(KEEPERS) as threads:
         keeper = _Keeper(course, desk, watch, book, threads)
-        opening, starting = partial(worker.at, desk), lambda job: watch.start(str(job.item))
+        opening, starting = partial(worker.grading_worker, desk), lambda job: watch.start(str(job.item))
         jobs = _jobs(course, desk, todo, watch, keeper.faults)
         try:
             rest = (case for case in cases if str(case.submission) not in by_name and case.filing)
@@ -75,8 +79,8 @@ def grade_submissions(  # noqa: PLR0913, PLR0917  (what is graded, how, and who 
 
 
 def _jobs(
-    course: Course, desk: Desk, todo: Sequence[Case], watch: Watch, faults: Faults
-) -> Iterator[pool.Job]:
+    course: Course, desk: GradingContext, todo: Sequence[PendingSubmission], watch: Progress, faults: Faults
+) -> Iterator[pool.Task]:
     """Yield a job for each submission; one that cannot be read any more stops none of the others.
 
     That is a fault of this run, and not remembered: nobody has looked at what is there now.
@@ -85,29 +89,29 @@ def _jobs(
     for case in todo:
         name = str(case.submission)
         try:
-            yield pool.Job(case.hand_over(), logs / f"{name}.log", _patience(course, desk, case))
+            yield pool.Task(case.hand_over(), logs / f"{name}.log", _patience(course, desk, case))
         except StudentFault as fault:
             faults[case.submission] = fault
             watch.start(name)
             watch.end(name, fault)
 
 
-def _is_doubtful(result: Done | ExaminerError) -> bool:
+def _is_doubtful(result: GradedSubmission | ExaminerError) -> bool:
     """Whether something was measured without a clear answer, so that it is to be measured again, alone."""
-    if not isinstance(result, Done):
+    if not isinstance(result, GradedSubmission):
         return False
     verdicts = (verdict for part in result.filing.parts for verdict in part.sheet.verdicts)
     return any(not measured.is_settled for verdict in verdicts for measured in verdict.measured)
 
 
-def _patience(course: Course, desk: Desk, case: Case) -> float:
+def _patience(course: Course, desk: GradingContext, case: PendingSubmission) -> float:
     """Return the seconds after which a worker must have failed: each of its steps is bounded by less."""
     limits, paper = course.limits, desk.papers[case.submission.assignment]
     cells = sum(notebook.count(b'"grade_id"') for notebook in paper.notebooks.values())
-    return worker.TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
+    return worker.NOTEBOOK_TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
 
 
-def _counting(course: Course, case: Case) -> Filing:
+def _counting(course: Course, case: PendingSubmission) -> FiledGrade:
     """Return the grading that counts, filed again if it is one from before: an attempt that came back."""
     assert case.filing is not None
     return case.filing if case.shelf.last == case.filing else sheets.accept(course, case.filing)
@@ -118,20 +122,20 @@ class _Keeper:
     """Keeps what comes, several results at a time: each waits for the disk more than once."""
 
     course: Course
-    desk: Desk
-    watch: Watch
+    desk: GradingContext
+    watch: Progress
     book: ledger.Ledger
     threads: ThreadPoolExecutor
-    graded: dict[Submission, Filing] = field(default_factory=dict)
+    graded: dict[Submission, FiledGrade] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
     _keeping: list[Future[None]] = field(default_factory=list)
-    _waiting: list[Filing] = field(default_factory=list)
+    _waiting: list[FiledGrade] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def take(self, case: Case, files: Files, result: Done | ExaminerError) -> None:
+    def take(self, case: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError) -> None:
         """Have a result kept, with the files that it came from."""
         self._keeping.append(self.threads.submit(self._keep, case, files, result))
-        if len(self._keeping) >= BATCH:
+        if len(self._keeping) >= ENTERED_TOGETHER:
             self.enter()
 
     def enter(self) -> None:
@@ -142,7 +146,7 @@ class _Keeper:
         waiting, self._waiting = self._waiting, []
         self.book.enter(waiting)
 
-    def _keep(self, case: Case, files: Files, result: Done | ExaminerError) -> None:
+    def _keep(self, case: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError) -> None:
         filing = _keep(self.course, self.desk, case, files, result)
         fault = result if isinstance(result, ExaminerError) else None
         with self._lock:
@@ -155,15 +159,19 @@ class _Keeper:
 
 
 def _keep(
-    course: Course, desk: Desk, case: Case, files: Files, result: Done | ExaminerError
-) -> Filing | None:
+    course: Course,
+    desk: GradingContext,
+    case: PendingSubmission,
+    files: Files,
+    result: GradedSubmission | ExaminerError,
+) -> FiledGrade | None:
     """Keep what came of a submission; return the grading that counts from now on, if it is a new one."""
     submission, record = case.submission, case.record
     if isinstance(result, StudentFault):
         refused = replace(record, refused=case.identity.key, fault=result.parts)
         records.write(course, submission, refused)
         return None
-    if isinstance(result, Done):
+    if isinstance(result, GradedSubmission):
         place = course.root / "autograded" / str(submission)
         beside = {name: content for name, content in files.items() if not name.endswith(".ipynb")}
         put_files(course, place, beside | dict(result.notebooks))  # formgrader may show what lies there

@@ -22,14 +22,14 @@ from typing import Any, Final
 from examiner.errors import ExaminerError, PlatformFault
 
 GRACE: Final = 15  # seconds in which a process that was told to end may end what it started
-TRIES: Final = 2
+TASK_TRIES: Final = 2
 
-Work = Callable[[Any], Any]
-Open = Callable[[], AbstractContextManager[Work]]
+WorkerFunction = Callable[[Any], Any]
+OpenWorker = Callable[[], AbstractContextManager[WorkerFunction]]
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """Something to be done by a worker, which prints into the job's log and has so many seconds."""
 
     item: Any
@@ -39,12 +39,12 @@ class Job:
 
 
 def run(
-    open_worker: Open,
-    jobs: Iterable[Job],
+    open_worker: OpenWorker,
+    jobs: Iterable[Task],
     workers: int,
     preload: Iterable[str] = (),
-    starting: Callable[[Job], None] = lambda _: None,
-) -> Iterator[tuple[Job, Any]]:
+    starting: Callable[[Task], None] = lambda _: None,
+) -> Iterator[tuple[Task, Any]]:
     """Yield each job with what the worker returned for its item, or the error that ended it, as they end.
 
     Closing the iterator, or an interrupt, ends the workers.
@@ -54,7 +54,7 @@ def run(
     open_worker : callable
         Something that can be pickled; entering what it returns gives the function that does an item. It is
         called in each worker, when the first job comes.
-    jobs : iterable of Job
+    jobs : iterable of Task
         They start in this order, and each is asked for when it can start.
     workers : int
         How many run side by side.
@@ -78,7 +78,7 @@ def run(
 class _Worker:
     process: ForkServerProcess
     connection: "Connection[Any, Any]"
-    job: Job
+    job: Task
     tries: int
     deadline: float
 
@@ -89,11 +89,11 @@ class _Team:
     def __init__(  # noqa: PLR0913, PLR0917  (what `run` was told, in one place)
         self,
         context: ForkServerContext,
-        open_worker: Open,
-        again: deque[tuple[Job, int]],
-        jobs: Iterator[Job],
+        open_worker: OpenWorker,
+        again: deque[tuple[Task, int]],
+        jobs: Iterator[Task],
         size: int,
-        starting: Callable[[Job], None],
+        starting: Callable[[Task], None],
     ) -> None:
         self._context, self._open, self._again, self._jobs = context, open_worker, again, jobs
         self._size, self._starting = size, starting
@@ -114,7 +114,7 @@ class _Team:
             self._again.popleft()
             self._start(job, tries)
 
-    def _start(self, job: Job, tries: int) -> None:
+    def _start(self, job: Task, tries: int) -> None:
         if tries == 1:
             self._starting(job)
         process, connection = self._idle.pop() if self._idle else self._hire()
@@ -134,7 +134,7 @@ class _Team:
         theirs.close()
         return process, ours
 
-    def collect(self) -> Iterator[tuple[Job, Any]]:
+    def collect(self) -> Iterator[tuple[Task, Any]]:
         """Wait until some job ends, give the workers what comes next, and yield what has ended."""
         first = min(each.deadline for each in self.busy.values())
         ready = wait(list(self.busy), timeout=max(0.0, first - time.monotonic()))
@@ -154,10 +154,10 @@ class _Team:
         except (EOFError, OSError):
             worker.process.join()
             worker.connection.close()
-            if worker.tries < TRIES:
+            if worker.tries < TASK_TRIES:
                 self._again.appendleft((worker.job, worker.tries + 1))
                 return _AGAIN
-            fact = f"the process that did it died, {TRIES} times (exit code {worker.process.exitcode})"
+            fact = f"the process that did it died, {TASK_TRIES} times (exit code {worker.process.exitcode})"
             return PlatformFault(str(worker.job.item), fact, f"read {worker.job.log}, then run it again")
         self._idle.append((worker.process, worker.connection))
         return result
@@ -187,16 +187,16 @@ def _end(workers: Iterable[tuple[ForkServerProcess, "Connection[Any, Any]"]]) ->
         connection.close()
 
 
-def _too_slow(job: Job) -> PlatformFault:
+def _too_slow(job: Task) -> PlatformFault:
     fact = f"it was not done after {job.seconds:g} seconds, in all its cells"
     return PlatformFault(str(job.item), fact, f"read {job.log}; notebook_seconds in course.toml bounds it")
 
 
-def _serve(connection: "Connection[Any, Any]", open_worker: Open) -> None:
+def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
     """Be a worker: quiet, and ended by nothing but the process that started it, or its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, and so ends what was started
-    work: Work | None = None
+    work: WorkerFunction | None = None
     with ExitStack() as stack:
         while True:
             try:
@@ -208,6 +208,7 @@ def _serve(connection: "Connection[Any, Any]", open_worker: Open) -> None:
                 work = work or stack.enter_context(open_worker())
                 result = work(item)
             except ExaminerError as error:
+                print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - into the log of the task
                 result = error
             except Exception as error:  # noqa: BLE001  (whatever it is must be told to the process that waits)
                 traceback.print_exc()

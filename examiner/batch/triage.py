@@ -5,27 +5,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from examiner.batch.worker import Handed, Paper
+from examiner.batch.worker import AssignmentVersion, SubmittedWork
 from examiner.errors import ExaminerError, PlatformFault, StudentFault
-from examiner.judge.compile import REFERENCE
-from examiner.model import Assignment, Course, Key, Submission
+from examiner.model import Assignment, Course, GradeKey, Identity, Submission
+from examiner.notebook import REFERENCE
 from examiner.store import records, sheets
 from examiner.store.records import Record
-from examiner.store.sheets import Filing, Shelf, Standing
+from examiner.store.sheets import FiledGrade, GradeHistory, Standing
 from examiner.submission import intake
-from examiner.verdict import Identity
 
 Faults = dict[Submission, ExaminerError]
 
 
 @dataclass(frozen=True)
-class Case:
+class PendingSubmission:
     """A submission, what a grade of it would follow from, and what is filed and remembered of it."""
 
     submission: Submission
     identity: Identity
     handed_in: datetime | None
-    shelf: Shelf
+    shelf: GradeHistory
     record: Record
     has_notebooks: bool
 
@@ -36,7 +35,7 @@ class Case:
         return StudentFault(*self.record.fault) if is_refused and self.record.fault else None
 
     @property
-    def filing(self) -> Filing | None:
+    def filing(self) -> FiledGrade | None:
         """The grading that counts, unless another is asked for."""
         return self.shelf.find(self.identity)[1]
 
@@ -54,7 +53,7 @@ class Case:
         """Whether it was graded, and the assignment or the environment changed since."""
         return self.shelf.find(self.identity)[0] is Standing.STALE
 
-    def hand_over(self) -> Handed:
+    def hand_over(self) -> SubmittedWork:
         """Return the submission with its files.
 
         Raises
@@ -66,16 +65,19 @@ class Case:
         if intake.digest_of(intake.work_of(files)) != self.identity.key.submission:
             fix = "run the command again"
             raise StudentFault(self.submission.folder, "it changed after the run had begun", fix)
-        return Handed(self.identity, files, self.handed_in)
+        return SubmittedWork(self.identity, files, self.handed_in)
 
 
-def look_at(
-    course: Course, papers: Mapping[str, Paper], submissions: Sequence[Submission], environment: str
-) -> tuple[list[Case], Faults]:
+def triage(
+    course: Course,
+    papers: Mapping[str, AssignmentVersion],
+    submissions: Sequence[Submission],
+    environment: str,
+) -> tuple[list[PendingSubmission], Faults]:
     """Look at every submission; what cannot be read, or was filed and is damaged, is a fault."""
     known = {assignment.name: assignment for assignment in course.assignments}
     versions = {name: version(course, paper) for name, paper in papers.items()}
-    cases: list[Case] = []
+    cases: list[PendingSubmission] = []
     faults: Faults = {}
     for submission in submissions:
         try:
@@ -95,14 +97,14 @@ def _case(
     submission: Submission,
     versions: Mapping[str, str],
     environment: str,
-) -> Case:
+) -> PendingSubmission:
     intake.check_folder(submission)
     files = intake.read(submission.folder)
     intake.check(course, assignment, submission, files)
     handed_in = intake.handed_in(submission, files)
-    key = Key(intake.digest_of(intake.work_of(files)), versions[assignment.name], environment)
+    key = GradeKey(intake.digest_of(intake.work_of(files)), versions[assignment.name], environment)
     attempt = handed_in.isoformat() if handed_in else ""
-    return Case(
+    return PendingSubmission(
         submission,
         Identity(course.id, submission.student, assignment.name, attempt, key),
         handed_in,
@@ -112,9 +114,12 @@ def _case(
     )
 
 
-def version(course: Course, paper: Paper) -> str:
+def version(course: Course, paper: AssignmentVersion) -> str:
     """Return a digest of all of an assignment that grades follow from."""
-    digests = [intake.digest_of(paper.notebooks), intake.digest_of(paper.files), repr(course.limits)]
+    # A digest of any other text would make every grade stale that was given before.
+    seconds = course.limits.cell_seconds, course.limits.notebook_seconds
+    limits = "Limits(cell_seconds={}, notebook_seconds={})".format(*seconds)
+    digests = [intake.digest_of(paper.notebooks), intake.digest_of(paper.files), limits]
     digests.append(repr(sorted((name, str(mode)) for name, mode in paper.modes.items())))
     uses_reference = any(REFERENCE.encode() in notebook for notebook in paper.notebooks.values())
     if uses_reference and course.package:

@@ -16,22 +16,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from examiner.errors import PlatformFault, UnreadableNotebook
-from examiner.examine.engine import Engine, Graded, Job
-from examiner.examine.server import Surroundings
-from examiner.model import Limits
+from examiner.examine.engine import Engine, GradedNotebook, Job
+from examiner.examine.server import SandboxSettings
+from examiner.model import Files, Identity, Mode, TimeLimits
 from examiner.notebook import parse
-from examiner.store.sheets import Filing, Part
-from examiner.submission.intake import EXCHANGE_FILES, Files
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.store.sheets import FiledGrade, NotebookSheet
+from examiner.submission.intake import EXCHANGE_FILES
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 if TYPE_CHECKING:
     from examiner.kernel.engine import KernelEngine
 
-TRIES: Final = 2  # of a notebook for which something of ours failed
+NOTEBOOK_TRIES: Final = 2  # of a notebook for which something of ours failed
 
 
 @dataclass(frozen=True)
-class Paper:
+class AssignmentVersion:
     """What the submissions of an assignment are graded against.
 
     Parameters
@@ -50,12 +50,12 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Desk:
+class GradingContext:
     """What a worker needs to know before the first submission comes.
 
     Parameters
     ----------
-    papers : mapping from str to Paper
+    papers : mapping from str to AssignmentVersion
         By the assignment's name.
     package : Path, optional
         The reference.
@@ -63,16 +63,16 @@ class Desk:
         The Jupyter kernel that all cells run in, if they are not examined.
     """
 
-    surroundings: Surroundings
+    surroundings: SandboxSettings
     secret: bytes
-    limits: Limits
-    papers: Mapping[str, Paper]
+    limits: TimeLimits
+    papers: Mapping[str, AssignmentVersion]
     package: Path | None = None
     kernel: str = ""
 
 
 @dataclass(frozen=True)
-class Handed:
+class SubmittedWork:
     """One submission, with all its files."""
 
     identity: Identity
@@ -84,21 +84,21 @@ class Handed:
 
 
 @dataclass(frozen=True)
-class Done:
+class GradedSubmission:
     """What came of a submission: its sheets, and the executed notebooks by file name."""
 
-    filing: Filing
+    filing: FiledGrade
     notebooks: Files
 
 
 @contextmanager
-def at(desk: Desk) -> Iterator[Callable[[Handed], Done]]:
+def grading_worker(desk: GradingContext) -> Iterator[Callable[[SubmittedWork], GradedSubmission]]:
     """Give what grades a submission."""
     with _engine(desk) as engine:
         yield partial(_grade, desk, engine)
 
 
-def _engine(desk: Desk) -> "Engine | KernelEngine":
+def _engine(desk: GradingContext) -> "Engine | KernelEngine":
     if desk.kernel:
         from examiner.kernel.engine import KernelEngine  # noqa: PLC0415  (Jupyter's client costs half a second)
 
@@ -123,14 +123,16 @@ def load_package(folder: Path) -> ModuleType:
 
 
 def infrastructure(
-    paper: Paper, identity: Identity, handed_in: datetime | None, fault: PlatformFault
-) -> Filing:
+    paper: AssignmentVersion, identity: Identity, handed_in: datetime | None, fault: PlatformFault
+) -> FiledGrade:
     """Return sheets that leave every cell to a person, for work that we could not grade."""
     parts = [_part(name, paper, identity, Outcome.INFRASTRUCTURE, str(fault)) for name in paper.notebooks]
-    return Filing(tuple(parts), handed_in)
+    return FiledGrade(tuple(parts), handed_in)
 
 
-def _part(name: str, paper: Paper, identity: Identity, outcome: Outcome, message: str) -> Part:
+def _part(
+    name: str, paper: AssignmentVersion, identity: Identity, outcome: Outcome, message: str
+) -> NotebookSheet:
     """Return a sheet on which every cell of a notebook got the same: nothing, or no points yet."""
     points = None if outcome.is_open else 0.0
     cells = parse(json.loads(paper.notebooks[name]), Path(f"{name}.ipynb")).cells
@@ -140,10 +142,10 @@ def _part(name: str, paper: Paper, identity: Identity, outcome: Outcome, message
         if cell.is_autograded
     ]
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Part(name, GradeSheet(identity, tuple(verdicts), graded_at=now))
+    return NotebookSheet(name, GradeSheet(identity, tuple(verdicts), graded_at=now))
 
 
-def _grade(desk: Desk, engine: "Engine | KernelEngine", handed: Handed) -> Done:
+def _grade(desk: GradingContext, engine: "Engine | KernelEngine", handed: SubmittedWork) -> GradedSubmission:
     """Grade every notebook of a submission; one that was not handed in gets nothing."""
     paper = desk.papers[handed.identity.assignment]
     parts, notebooks = [], {}
@@ -159,12 +161,12 @@ def _grade(desk: Desk, engine: "Engine | KernelEngine", handed: Handed) -> Done:
             graded = _tried(engine, job)
         except UnreadableNotebook as fault:
             raise UnreadableNotebook(f"{handed}/{name}.ipynb", fault.fact, fault.fix) from fault
-        parts.append(Part(name, graded.sheet, graded.unanswered))
+        parts.append(NotebookSheet(name, graded.sheet, graded.unanswered))
         notebooks[f"{name}.ipynb"] = graded.notebook
-    return Done(Filing(tuple(parts), handed.handed_in), notebooks)
+    return GradedSubmission(FiledGrade(tuple(parts), handed.handed_in), notebooks)
 
 
-def _beside(paper: Paper, handed: Handed) -> Files:
+def _beside(paper: AssignmentVersion, handed: SubmittedWork) -> Files:
     """Return what lies beside a notebook when it runs: the student's files, the instructor's over them."""
     own = {
         name: content
@@ -174,9 +176,9 @@ def _beside(paper: Paper, handed: Handed) -> Files:
     return own | dict(paper.files)
 
 
-def _tried(engine: "Engine | KernelEngine", job: Job) -> Graded:
+def _tried(engine: "Engine | KernelEngine", job: Job) -> GradedNotebook:
     """Grade a notebook, and again if something of ours failed."""
-    for _ in range(TRIES - 1):
+    for _ in range(NOTEBOOK_TRIES - 1):
         with suppress(PlatformFault):
             graded = engine.run(job)
             if all(verdict.outcome is not Outcome.INFRASTRUCTURE for verdict in graded.sheet.verdicts):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from examiner.box import syscalls
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.box.numbers import MACHINE
 
 _SEIZE: Final = 0x4206  # ptrace
@@ -63,7 +63,7 @@ class Target:
     variable: str
     neighbour_home: Path
     neighbour_abstract: str
-    limits: Limits
+    limits: ResourceLimits
 
 
 Attempt = Callable[[Target], object]

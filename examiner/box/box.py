@@ -15,11 +15,11 @@ from typing import Final, NoReturn
 
 from examiner.box import landlock, limits, namespaces, privileges, reaper, seccomp, syscalls, usage
 from examiner.box.disk import Disk
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.box.namespaces import Outer
 from examiner.box.policy import policy
 from examiner.box.view import View
-from examiner.box.walls import TooFewWalls, Walls, available
+from examiner.box.walls import MissingWalls, Walls, available
 
 _STANDING: Final = b"\0"
 _FIRST_TO_GO: Final = b"1000"  # when the machine's memory runs out
@@ -44,12 +44,12 @@ def enter_outer(view: View, walls: Walls | None = None) -> "Box":
 
     Raises
     ------
-    TooFewWalls
+    MissingWalls
         If this machine's walls are not enough.
     """
     chosen = walls or available()
     if walls is None and not chosen.are_enough:
-        raise TooFewWalls(chosen.advice)
+        raise MissingWalls(chosen.advice)
     if chosen.namespaces:
         proc = namespaces.enter_outer(view)
         _leave_keeper(lambda: None)
@@ -97,7 +97,7 @@ class Boxed:
     number: int
     pidfd: int
     home: Path
-    bounds: Limits = field(default_factory=Limits)
+    bounds: ResourceLimits = field(default_factory=ResourceLimits)
 
 
 class Box:
@@ -120,7 +120,7 @@ class Box:
     def start(
         self,
         body: Callable[[], object],
-        bounds: Limits,
+        bounds: ResourceLimits,
         keep: Collection[int] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Boxed:
@@ -211,7 +211,7 @@ class Box:
         return os.waitstatus_to_exitcode(status)
 
     def _wall_in(
-        self, home: Path, bounds: Limits, keep: set[int], environment: Mapping[str, str] | None
+        self, home: Path, bounds: ResourceLimits, keep: set[int], environment: Mapping[str, str] | None
     ) -> None:
         """Put up all walls around this process; each step takes away what the steps before it needed.
 

@@ -10,7 +10,7 @@ _SIGNALS_AND_TIMERS: Final = 1024  # that wait in the kernel's memory
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """Bounds of a candidate or of a grade cell.
 
     Parameters
@@ -42,7 +42,7 @@ class Limits:
     folder_files: int = 4096
 
 
-def apply(limits: Limits, address_space: int, *, process: int = 0, processes_before: int = 0) -> None:
+def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, processes_before: int = 0) -> None:
     """Limit a process and what it will start; without capabilities it can only lower its limits further.
 
     Parameters

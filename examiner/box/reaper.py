@@ -10,10 +10,10 @@ from pathlib import Path
 
 from examiner.box import syscalls
 
-PATIENCE = 10.0  # seconds that the kernel may take to end a killed process
+END_SECONDS = 10.0  # seconds that the kernel may take to end a killed process
 
 
-def end(pidfd: int, seconds: float = PATIENCE) -> bool:
+def end(pidfd: int, seconds: float = END_SECONDS) -> bool:
     """Kill the process behind a pidfd; whether it is dead now.
 
     The first process of a process namespace is dead once all others in it are.
@@ -43,7 +43,7 @@ def children() -> set[int]:
     return found
 
 
-def sweep(spared: Collection[int] = (), seconds: float = PATIENCE) -> bool:
+def sweep(spared: Collection[int] = (), seconds: float = END_SECONDS) -> bool:
     """Kill children, and orphans that become children by that, until only the spared are left; whether so.
 
     Needs `adopt` before the first of them was started. A process that forks and dies faster than it is found

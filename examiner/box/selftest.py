@@ -15,7 +15,7 @@ from examiner.box.view import View
 from examiner.box.walls import Walls, available
 
 
-class State(StrEnum):
+class WallState(StrEnum):
     """What is known about a promise."""
 
     PROVED = "proved"  # broken without walls, kept behind them
@@ -41,7 +41,7 @@ class WallReport:
 
     wall: str
     promise: str
-    state: State
+    state: WallState
     note: str
 
 
@@ -78,8 +78,8 @@ def _judge(
     stopped_without, stopped = without[attempt.__name__], behind[attempt.__name__]
     if not stopped:
         note = walls.advice or "this wall has a hole: do not grade, report it"
-        return WallReport(wall, promise, State.MISSING, note)
-    return WallReport(wall, promise, State.IDLE if stopped_without else State.PROVED, stopped)
+        return WallReport(wall, promise, WallState.MISSING, note)
+    return WallReport(wall, promise, WallState.IDLE if stopped_without else WallState.PROVED, stopped)
 
 
 def _kinds(walls: Walls) -> Iterator[WallReport]:
@@ -89,7 +89,7 @@ def _kinds(walls: Walls) -> Iterator[WallReport]:
         ("Landlock.", newest, f"version {walls.landlock}"),
         ("A filter of system calls.", walls.seccomp, "seccomp"),
     ):
-        state = State.PROVED if is_there else State.MISSING
+        state = WallState.PROVED if is_there else WallState.MISSING
         yield WallReport("kinds", kind, state, note if is_there else walls.advice)
 
 

@@ -21,11 +21,13 @@ from typing import Final, Protocol
 from examiner.box import reaper, syscalls
 from examiner.box.attempts import Attempt, Target, stay_alive
 from examiner.box.box import Boxed, enter_outer
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.box.view import View, of_this_python
 from examiner.box.walls import Walls
 
-LIMITS: Final = Limits(cpu_seconds=1, memory_mb=64, processes=12, file_mb=1, folder_mb=4, folder_files=64)
+SIEGE_LIMITS: Final = ResourceLimits(
+    cpu_seconds=1, memory_mb=64, processes=12, file_mb=1, folder_mb=4, folder_files=64
+)
 SECONDS: Final = 60.0  # for all attempts together
 _PR_SET_PTRACER: Final = 0x59616D61
 
@@ -82,7 +84,7 @@ def outcomes(attempts: Collection[Attempt], walls: Walls | None, view: View | No
 class _Host(Protocol):
     """What starts processes and ends them: a box, or nothing around them."""
 
-    def start(self, body: Callable[[], object], bounds: Limits, keep: Collection[int]) -> Boxed: ...
+    def start(self, body: Callable[[], object], bounds: ResourceLimits, keep: Collection[int]) -> Boxed: ...
 
     def end(self, boxed: Boxed) -> int: ...
 
@@ -94,7 +96,7 @@ def _box(view: View, walls: Walls, target: Target) -> _Host:
 class _OpenField:
     """No walls at all."""
 
-    def start(self, body: Callable[[], object], _bounds: Limits, _keep: Collection[int]) -> Boxed:
+    def start(self, body: Callable[[], object], _bounds: ResourceLimits, _keep: Collection[int]) -> Boxed:
         home = Path(tempfile.mkdtemp())
         number = os.fork()
         if number == 0:
@@ -116,7 +118,7 @@ class _OpenField:
 
 def _besiege(host: _Host, target: Target, attempts: Collection[Attempt]) -> Outcomes:
     ready, set_ready = os.pipe()
-    neighbour = host.start(partial(_live_next_door, target, set_ready), LIMITS, {set_ready})
+    neighbour = host.start(partial(_live_next_door, target, set_ready), SIEGE_LIMITS, {set_ready})
     os.close(set_ready)
     os.read(ready, 1)
 
@@ -124,7 +126,7 @@ def _besiege(host: _Host, target: Target, attempts: Collection[Attempt]) -> Outc
     lifeline, others = socket.socketpair()
     target = replace(target, neighbour_home=neighbour.home)
     attack = partial(_attack, target, attempts, writer, others.fileno())
-    attacker = host.start(attack, LIMITS, {writer, others.fileno()})
+    attacker = host.start(attack, SIEGE_LIMITS, {writer, others.fileno()})
     os.close(writer)
     others.close()
     result: Outcomes = json.loads(_read_all(reader))
@@ -218,7 +220,7 @@ def _scene() -> Iterator[Target]:
             variable=token,
             neighbour_home=Path(),
             neighbour_abstract=f"neighbour-{token}",
-            limits=LIMITS,
+            limits=SIEGE_LIMITS,
         )
 
 

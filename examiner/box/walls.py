@@ -17,7 +17,7 @@ _ALLOWING_NAMESPACES = (
 )
 
 
-class TooFewWalls(Exception):  # noqa: N818 - the name says what is wrong
+class MissingWalls(Exception):  # noqa: N818 - the name says what is wrong
     """Student code may not run on this machine; the text says what to do about it."""
 
 

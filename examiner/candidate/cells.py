@@ -23,13 +23,15 @@ import numpy as np
 
 from examiner.box import syscalls
 from examiner.candidate.recording import Output, RecordingShell, Stream
-from examiner.candidate.snapshot import FOREVER, Snapshot
-from examiner.candidate.work import EVENT, REPORTED, Role, Work
-from examiner.wire.codec import Channel, SharedBlock, decode
+from examiner.candidate.snapshot import Snapshot
+from examiner.candidate.work import EVENT, FOREVER, REPORT_LIMITS, Role, Work
+from examiner.wire.channel import Channel
+from examiner.wire.codec import decode
+from examiner.wire.shared_memory import SharedBlock
 
 EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
-LATE: Final = "the cell was not done in the time that a cell may take"
+TOO_LATE: Final = "the cell was not done in the time that a cell may take"
 
 # The interpreter's own, without the names of signals around it, which a page of memory each are spent on.
 ALARM: Final = int(signal.SIGALRM)
@@ -40,14 +42,14 @@ class CellTimeout(BaseException):  # students see it by this name; `except Excep
     """The cell took longer than a cell may."""
 
 
-def live(shell: RecordingShell, descriptors: Sequence[int]) -> None:
+def run_candidate(shell: RecordingShell, descriptors: Sequence[int]) -> None:
     """Do the work in the first descriptor, report on the second; each cell to be graded has three more."""
     with open(descriptors[0], "rb") as handed:  # noqa: PTH123 - a descriptor
         work = Work.from_bytes(handed.read())
     if work.outlasts_its_cells and syscalls.fork():
         _stay_behind()
-    control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORTED)
-    Life(shell, work, control, descriptors[2:]).run()
+    control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORT_LIMITS)
+    CandidateRun(shell, work, control, descriptors[2:]).run()
 
 
 def _stay_behind() -> NoReturn:
@@ -58,7 +60,7 @@ def _stay_behind() -> NoReturn:
         signal.pause()
 
 
-class Life:
+class CandidateRun:
     """One run through a notebook."""
 
     def __init__(self, shell: RecordingShell, work: Work, control: Channel, lines: Sequence[int]) -> None:
@@ -119,7 +121,7 @@ class Life:
             stream.collect()
         timed_out = any(each.get("ename") == "CellTimeout" for each in recorder.cells[number])
         if not timed_out and time.monotonic() - started > self.work.seconds:  # and the cell has swallowed it
-            recorder.add(error_output("CellTimeout", LATE))
+            recorder.add(error_output("CellTimeout", TOO_LATE))
             timed_out = True
         outputs = recorder.take_changed()
         if not any(outputs.values()):
@@ -188,7 +190,7 @@ def _hang_up(channel: Channel) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise CellTimeout(LATE)
+    raise CellTimeout(TOO_LATE)
 
 
 def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:

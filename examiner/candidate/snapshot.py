@@ -4,7 +4,6 @@ It runs behind the walls, beside the student's code, and nothing it says is trus
 value, everything else stays here and goes back as a numbered handle.
 """
 
-import ast
 import builtins
 import ctypes
 import importlib
@@ -16,11 +15,12 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from examiner.wire.codec import Channel, Handle, Kind, Limits, Reverse, WireError, decode, encode
+from examiner.candidate.work import FOREVER
+from examiner.wire.channel import Channel, FrameKind
+from examiner.wire.codec import Handle, Reverse, decode, encode
+from examiner.wire.limits import MAX_ERROR_TEXT, MessageLimits, WireError
 
-FOREVER: Final = 1e6  # seconds: it is the examiner who sets limits, from outside
-MAX_TEXT: Final = 4000
-SERVED: Final = Limits(total=sys.maxsize)  # how much is enough, the examiner says
+SERVED: Final = MessageLimits(total=sys.maxsize)  # how much is enough, the examiner says
 SINGLE: Final = frozenset({type(None), bool, int, float, complex})
 
 BINARY: Final = {
@@ -170,12 +170,12 @@ class Snapshot:
         """Have an object of the examiner do something, in the middle of a request."""
         nonce = self.nonce
         question = (number, operation, args, kwargs)
-        self._send(Kind.CALLBACK, nonce, question)
-        while (frame := self.channel.receive(time.monotonic() + FOREVER)).kind == Kind.REQUEST:
+        self._send(FrameKind.CALLBACK, nonce, question)
+        while (frame := self.channel.receive(time.monotonic() + FOREVER)).kind == FrameKind.REQUEST:
             self._answer(frame.nonce, frame.payload)  # the examiner's object asks something in its turn
             self.nonce = nonce
         value = decode(frame.payload, self._from_handle, self.channel.incoming, self.channel.limits)
-        if frame.kind == Kind.FAILED:
+        if frame.kind == FrameKind.FAILED:
             name, text = value
             raise getattr(builtins, name)(text)
         return value
@@ -189,16 +189,15 @@ class Snapshot:
             for number in dropped:
                 self.objects.pop(number, None)
             value = self._operation(operation)(*args)
-            kind, reply = Kind.VALUE, self._encode(_ByRef(value) if by_ref else value)
+            kind, reply = FrameKind.VALUE, self._encode(_ByRef(value) if by_ref else value)
         except BaseException as error:  # noqa: BLE001 - whatever student code raises is an answer, SystemExit too
-            kind, reply = Kind.RAISED, self._encode(_described(error))
+            kind, reply = FrameKind.RAISED, self._encode(_described(error))
         self.channel.send(kind, nonce, reply, time.monotonic() + FOREVER)
 
     def _operation(self, name: str) -> Callable[..., Any]:
-        own: dict[str, Callable[..., Any]] = {"resolve": self._resolve, "probe": self._probe}
-        return own[name] if name in own else OPERATIONS[name]
+        return self._resolve if name == "resolve" else OPERATIONS[name]
 
-    def _send(self, kind: Kind, nonce: int, value: Any) -> None:
+    def _send(self, kind: FrameKind, nonce: int, value: Any) -> None:
         self.channel.send(kind, nonce, self._encode(value), time.monotonic() + FOREVER)
 
     def _encode(self, value: Any) -> bytes:
@@ -232,19 +231,11 @@ class Snapshot:
             return {name: v if type(v) in SINGLE else _ByRef(v) for name, v in found.items()}
         return found
 
-    def _probe(self, source: str) -> Any:
-        """Run an author's code among the student's names; return the value of a last expression."""
-        tree, last, names = ast.parse(source), None, dict(self.namespace)
-        if tree.body and isinstance(tree.body[-1], ast.Expr):
-            last = compile(ast.Expression(tree.body.pop().value), "<probe>", "eval")  # type: ignore[attr-defined]
-        exec(compile(tree, "<probe>", "exec"), names)  # noqa: S102 - the author's code, within the student's walls
-        return None if last is None else eval(last, names)  # noqa: S307 - as above
-
 
 def _described(error: BaseException) -> tuple[list[str], str]:
     """Return the names of an exception's classes, nearest first, and its text."""
     try:
-        text = str(error)[:MAX_TEXT]
+        text = str(error)[:MAX_ERROR_TEXT]
     except BaseException:  # noqa: BLE001 - a student's __str__
         text = ""
     return [cls.__name__[:100] for cls in type(error).__mro__[:20]], text

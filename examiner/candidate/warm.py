@@ -33,19 +33,18 @@ import numpy as np
 
 from examiner.box import absent, limits
 from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
+from examiner.box.link import DATAGRAM_BYTES, KILLED, LOOK_MS
 from examiner.box.view import of_this_python
-from examiner.box.walls import TooFewWalls, Walls
+from examiner.box.walls import MissingWalls, Walls
 from examiner.candidate import memory_layout
-from examiner.candidate.cells import live
+from examiner.candidate.cells import run_candidate
 from examiner.candidate.recording import RecordingShell, recording_shell
 from examiner.candidate.work import ENVIRONMENT, FORBID
 
-MESSAGE: Final = 4096  # bytes of a datagram
-LOOK_MS: Final = 50  # between two looks at the memory of a candidate
 MOST_DESCRIPTORS: Final = 253  # the kernel's bound for one datagram
 PRELOADED: Final = ("numpy.testing", "numpy.random")
-WARM_UP: Final = ("%time\nraise ValueError('imports what formats a traceback')", "print(1)\n1")
+WARM_UP_CELLS: Final = ("%time\nraise ValueError('imports what formats a traceback')", "print(1)\n1")
 DRAWING: Final = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
 DRAW: Final = ("import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()",)
 
@@ -61,7 +60,7 @@ def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
         Called when all is imported; it takes back the names of our modules, so that nobody can import them.
     """
     link = socket.socket(fileno=descriptor)
-    settings = json.loads(link.recv(MESSAGE))
+    settings = json.loads(link.recv(DATAGRAM_BYTES))
     walls = Walls(**settings["walls"]) if settings["walls"] else None
     fonts = _read_fonts(settings["caches"])
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
@@ -69,7 +68,7 @@ def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
     places = absent.places_of(hidden)
     try:
         box = enter_outer(of_this_python(places), walls)
-    except TooFewWalls as error:
+    except MissingWalls as error:
         link.send(f"refused {error}".encode())
         return
     shell = warm_shell()
@@ -90,7 +89,7 @@ def warm_shell() -> RecordingShell:
     """Return a shell that has imported the modules that exist, and has failed once."""
     with _at_home({}):
         shell = recording_shell()
-        _warm_up(shell, PRELOADED, WARM_UP)
+        _warm_up(shell, PRELOADED, WARM_UP_CELLS)
     return shell
 
 
@@ -145,7 +144,7 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell, learn_to_draw:
     while True:
         if boxed is not None:
             _look_until_asked(link, box, boxed)
-        message, descriptors, _, _ = socket.recv_fds(link, MESSAGE, MOST_DESCRIPTORS)
+        message, descriptors, _, _ = socket.recv_fds(link, DATAGRAM_BYTES, MOST_DESCRIPTORS)
         verb, _, bounds = message.partition(b" ")
         if verb == FORBID:
             with contextlib.suppress(ProcessLookupError):
@@ -175,8 +174,8 @@ def _do_what_forks_do() -> None:
 
 
 @cache
-def _limits(text: bytes) -> Limits:
-    return Limits(**json.loads(text))
+def _limits(text: bytes) -> ResourceLimits:
+    return ResourceLimits(**json.loads(text))
 
 
 def _look_until_asked(link: socket.socket, box: Box, boxed: Boxed) -> None:
@@ -184,14 +183,14 @@ def _look_until_asked(link: socket.socket, box: Box, boxed: Boxed) -> None:
     poll, is_over = select.poll(), False
     poll.register(link, select.POLLIN)
     while not poll.poll(0 if is_over else LOOK_MS):
-        is_over = box.look_after(boxed, partial(link.send, b"killed"))
+        is_over = box.look_after(boxed, partial(link.send, KILLED))
 
 
 def _start(
-    link: socket.socket, box: Box, shell: RecordingShell, bounds: Limits, descriptors: Sequence[int]
+    link: socket.socket, box: Box, shell: RecordingShell, bounds: ResourceLimits, descriptors: Sequence[int]
 ) -> Boxed | None:
     try:
-        boxed = box.start(partial(live, shell, descriptors), bounds, descriptors, ENVIRONMENT)
+        boxed = box.start(partial(run_candidate, shell, descriptors), bounds, descriptors, ENVIRONMENT)
     except WallsFailed as error:
         link.send(f"failed {error}".encode())
         return None

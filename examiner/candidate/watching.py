@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-Function = Callable[..., Any]
+AnyFunction = Callable[..., Any]
 
 _differs: dict[str, set[str]] = {}
 _called: set[str] = set()
@@ -37,7 +37,7 @@ def _zero_tensor(value: Any) -> Any:
         return zeros
 
 
-def zeros_of_its_shape(function: Function) -> Function:
+def zeros_of_its_shape(function: AnyFunction) -> AnyFunction:
     """Make the function return zeros of the shape of what it returned."""
 
     @functools.wraps(function)
@@ -47,10 +47,10 @@ def zeros_of_its_shape(function: Function) -> Function:
     return mutant
 
 
-def observed(name: str) -> Callable[[Function], Function]:
+def observed(name: str) -> Callable[[AnyFunction], AnyFunction]:
     """Note what the function returns."""
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: AnyFunction) -> AnyFunction:
         @functools.wraps(function)
         def observing(*args: Any, **kwargs: Any) -> Any:
             value = function(*args, **kwargs)
@@ -89,10 +89,10 @@ SAME: dict[str, Callable[[Any, tuple[Any, ...]], bool]] = {
 }
 
 
-def calling(key: str) -> Callable[[Function], Function]:
+def calling(key: str) -> Callable[[AnyFunction], AnyFunction]:
     """Note that the function is called."""
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: AnyFunction) -> AnyFunction:
         @functools.wraps(function)
         def noting(*args: Any, **kwargs: Any) -> Any:
             _called.add(key)

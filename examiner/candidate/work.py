@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NoReturn
 
-from examiner.wire.codec import Limits, decode, encode
+from examiner.wire.codec import decode, encode
+from examiner.wire.limits import MessageLimits
 
 EVENT: Final = (
     16  # the kind of a frame on the control line, and of the reply of a cell that was run in a snapshot
 )
 
+FOREVER: Final = 10**6  # seconds: it is the trusted end that sets limits, from outside
 FORBID: Final = b"forbid"  # what a server is told, and says, of a process that shall start no others
 
 # What may be handed over, and what may be reported; the other end breaks off behind these.
-HANDED: Final = Limits(frame=256 << 20, items=100_000)
-REPORTED: Final = Limits(frame=16 << 20, total=128 << 20)
+WORK_LIMITS: Final = MessageLimits(frame=256 << 20, items=100_000)
+REPORT_LIMITS: Final = MessageLimits(frame=16 << 20, total=128 << 20)
 
 
 # All variables that a server finds, and each candidate with it.
@@ -84,12 +86,12 @@ class Work:
             self.tracebacks,
             self.measures,
         )
-        return encode(values, _refuse, limits=HANDED)
+        return encode(values, _refuse, limits=WORK_LIMITS)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Work":
         """Return the work that `to_bytes` wrote."""
-        cells, *rest = decode(data, limits=HANDED)
+        cells, *rest = decode(data, limits=WORK_LIMITS)
         return cls(tuple((Role(role), source) for role, source in cells), *rest)
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from examiner.cli.console import out
-from examiner.course.toml import choose, load_course
+from examiner.course.load import load_course
+from examiner.course.names import choose
 from examiner.errors import DONE, NoGradebook
 from examiner.export.csv import write_csv
 from examiner.store.grades import read_grades

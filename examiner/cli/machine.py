@@ -4,7 +4,7 @@ from pathlib import Path
 
 from examiner.cli.console import out
 from examiner.course import environment
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.errors import DONE
 from examiner.machine import lab as jupyterlab
 

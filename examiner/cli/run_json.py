@@ -5,9 +5,9 @@ from typing import Any
 from examiner.errors import ExaminerError
 from examiner.model import Submission
 from examiner.pipeline import Run
-from examiner.store.sheets import Filing
+from examiner.store.sheets import FiledGrade
 
-FORMAT = 1
+RUN_FORMAT = 1
 
 
 def repairs(run: Run) -> dict[Submission, tuple[str, ...]]:
@@ -22,7 +22,7 @@ def repairs(run: Run) -> dict[Submission, tuple[str, ...]]:
 def data(run: Run) -> dict[str, Any]:
     """Return the run as plain data: one entry for each submission that was asked for."""
     return {
-        "format": FORMAT,
+        "format": RUN_FORMAT,
         "course": run.course.id,
         "graded": len(run.graded),
         "submissions": [_submission(run, each) for each in run.submissions],
@@ -58,7 +58,7 @@ def _fault(fault: ExaminerError | None) -> dict[str, str] | None:
     return {"kind": type(fault).__name__, "place": fault.place, "fact": fault.fact, "fix": fault.fix}
 
 
-def _cells(filing: Filing | None) -> list[dict[str, Any]]:
+def _cells(filing: FiledGrade | None) -> list[dict[str, Any]]:
     """Return the verdicts of a submission that was graded now."""
     names = ("grade_id", "outcome", "points", "max_points", "mode", "message")
     return [

@@ -6,17 +6,15 @@ That is the allowed parts of the reference, and the sources of the checks packag
 
 import ast
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from examiner.errors import BadCourse, PlatformFault
-from examiner.model import Assignment, Course
+from examiner.model import Assignment, Course, Files
+from examiner.notebook import CHECKS
 
-CHECKS = "examiner_checks"
 CHECKS_FILES = ("*.py", "pyproject.toml", "README.md", "py.typed")
-
-Files = Mapping[str, bytes]
 
 
 def generate(course: Course, assignment: Assignment) -> None:

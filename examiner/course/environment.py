@@ -11,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from examiner.course.beside import CHECKS, checks_files, write
+from examiner.course.beside import checks_files, write
 from examiner.course.kernelspec import find_kernel
 from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
 from examiner.model import Course, StudentEnvironment
+from examiner.notebook import CHECKS
+from examiner.plain import from_plain, to_plain
+from examiner.store.atomic import write_text
 
 STAMP = "examiner-fingerprint.json"
 
@@ -34,7 +37,7 @@ LAUNCH = "import sys; del sys.path[0]; from ipykernel import kernelapp; kernelap
 
 # The first import of matplotlib in an environment lists the fonts and says so on stderr, which nbgrader takes
 # for a failure of the grade cell it happens in.
-WARM_UP = (
+FONT_WARM_UP = (
     "from importlib.util import find_spec as f; f('matplotlib') and __import__('matplotlib.font_manager')"
 )
 
@@ -65,13 +68,11 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
         stamp = course.student.folder / STAMP
         stamp.unlink(missing_ok=True)  # an interrupted installation is not taken for a whole one
         _install(course, say, everything=found is None or found.base != wanted.base)
-        stamp.write_text(json.dumps(asdict(wanted)))
+        write_text(stamp, json.dumps(to_plain(wanted)))
     registered = read_kernel(course) == kernel_spec(course)
     if not registered:
         say(f"registering the kernel {course.student.kernel}")
-        path = kernel_file(course)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(kernel_spec(course), indent=1))
+        write_text(kernel_file(course), json.dumps(kernel_spec(course), indent=1))
     return found != wanted or not registered
 
 
@@ -133,8 +134,8 @@ def stamped(course: Course) -> Fingerprint | None:
     if not course.student.python.exists():
         return None
     try:
-        return Fingerprint(**json.loads((course.student.folder / STAMP).read_text()))
-    except (OSError, ValueError, TypeError):
+        return from_plain(json.loads((course.student.folder / STAMP).read_text()), Fingerprint)
+    except (OSError, ValueError):
         return None
 
 
@@ -181,7 +182,7 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
         _run([sys.executable, "-m", "venv", "--clear", str(student.folder)], log)
         say(f"installing {requirements.name}")
         _run([*pip, "--require-hashes", "-r", str(requirements)], log)
-        _run([str(student.python), "-c", WARM_UP], log, MPLCONFIGDIR=str(caches(course)))
+        _run([str(student.python), "-c", FONT_WARM_UP], log, MPLCONFIGDIR=str(caches(course)))
     say(f"installing {CHECKS}")
     with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders where it runs
         write(Path(scratch) / CHECKS, checks_files())

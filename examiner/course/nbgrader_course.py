@@ -14,13 +14,13 @@ from typing import Any, Final
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from examiner.course.kernelspec import Kernel, find_kernel
-from examiner.course.toml import ROSTER_FILE, mode_called, read_roster, safe_name
+from examiner.course.names import mode_called, safe_name
+from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.errors import BadCourse, BadSource
-from examiner.model import Assignment, Course, Limits, Student, StudentEnvironment
+from examiner.model import Assignment, Course, Mode, Student, StudentEnvironment, TimeLimits
 from examiner.notebook import load
-from examiner.verdict import Mode
 
-SETTINGS: Final = "nbgrader_config.py"
+NBGRADER_CONFIG: Final = "nbgrader_config.py"
 UNNAMED: Final = "default_course"  # what nbgrader calls a course without a name
 HIDDEN: Final = ("examiner", "nbgrader")
 CELL_SECONDS: Final = 30  # nbgrader's own default
@@ -48,12 +48,12 @@ _AS_USUAL: Final = {
 _being_read: set[Path] = set()
 
 
-def is_stock(root: Path) -> bool:
+def is_nbgrader_course(root: Path) -> bool:
     """Whether a folder looks like a course of nbgrader's."""
-    return (root / SETTINGS).is_file() and (root / "source").is_dir()
+    return (root / NBGRADER_CONFIG).is_file() and (root / "source").is_dir()
 
 
-def load_stock(root: Path) -> Course:
+def load_nbgrader_course(root: Path) -> Course:
     """Read the course in a folder.
 
     Raises
@@ -72,7 +72,7 @@ def load_stock(root: Path) -> Course:
         id=_text(settings, "CourseDirectory", "course_id") or UNNAMED,
         title="",
         student=_environment(root, kernel_name, kernel),
-        limits=Limits(cell_seconds=_section(settings, "Execute").get("timeout") or CELL_SECONDS),
+        limits=TimeLimits(cell_seconds=_section(settings, "Execute").get("timeout") or CELL_SECONDS),
         assignments=tuple(Assignment(name, dues.get(name)) for name in names),
         roster=read_roster(root / ROSTER_FILE) or roster,
         mode=mode if kernel is None or kernel.is_ipykernel else Mode.KERNEL,
@@ -89,13 +89,13 @@ def _environment(root: Path, name: str, kernel: Kernel | None) -> StudentEnviron
 
 def _settings(root: Path) -> Mapping[str, Any]:
     """Return what nbgrader_config.py sets; it is the instructor's own program, and is run."""
-    path = root / SETTINGS
+    path = root / NBGRADER_CONFIG
     if root in _being_read:
         fix = "write `from examiner.plugin import install; install(get_config())`, or make a course.toml"
         raise BadCourse(path, "it asks for the settings of course.toml, which is not there", fix)
     _being_read.add(root)
     try:
-        settings: Mapping[str, Any] = PyFileConfigLoader(SETTINGS, str(root)).load_config()
+        settings: Mapping[str, Any] = PyFileConfigLoader(NBGRADER_CONFIG, str(root)).load_config()
     except ConfigFileNotFound:
         return {}
     except BadCourse:
@@ -118,7 +118,7 @@ def _refuse_what_leads_elsewhere(root: Path, settings: Mapping[str, Any]) -> Non
         found = _text(settings, section, key)
         if found not in {"", value}:
             fix = f"leave it at {value!r}; examiner follows no other"
-            raise BadCourse(root / SETTINGS, f"c.{section}.{key} is {found!r}", fix)
+            raise BadCourse(root / NBGRADER_CONFIG, f"c.{section}.{key} is {found!r}", fix)
 
 
 def _mode(root: Path, settings: Mapping[str, Any]) -> Mode | None:
@@ -126,9 +126,9 @@ def _mode(root: Path, settings: Mapping[str, Any]) -> Mode | None:
     unknown = sorted(set(ours) - {"mode"})
     if unknown:
         raise BadCourse(
-            root / SETTINGS, f"c.Examiner.{unknown[0]} is unknown", "use c.Examiner.mode, or remove it"
+            root / NBGRADER_CONFIG, f"c.Examiner.{unknown[0]} is unknown", "use c.Examiner.mode, or remove it"
         )
-    return mode_called(f"{root / SETTINGS}, c.Examiner.mode", str(ours.get("mode", "examined")))
+    return mode_called(f"{root / NBGRADER_CONFIG}, c.Examiner.mode", str(ours.get("mode", "examined")))
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -154,7 +154,7 @@ def _assignments(root: Path) -> list[str]:
 def _kernel_name(root: Path, assignments: list[str], settings: Mapping[str, Any]) -> str:
     """Return the kernel that is asked for, as Jupyter calls it."""
     wanted = _text(settings, "Execute", "kernel_name")
-    named = {wanted: root / SETTINGS} if wanted else dict(_named(root, assignments))
+    named = {wanted: root / NBGRADER_CONFIG} if wanted else dict(_named(root, assignments))
     if len(named) > 1:
         fact = f"its notebooks name several kernels ({', '.join(sorted(named))})"
         raise BadCourse(root / "source", fact, "give them one, or set c.Execute.kernel_name")

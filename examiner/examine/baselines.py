@@ -12,20 +12,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, Self
 
-from examiner.box.limits import Limits as Bounds
-from examiner.candidate.work import Role, Work
-from examiner.examine.bench import Custody
-from examiner.examine.follow import Passage
-from examiner.examine.server import Candidate, Server, Surroundings
+from examiner.box.limits import ResourceLimits
+from examiner.candidate.work import FOREVER, Role, Work
+from examiner.examine.bench import BoxControl
+from examiner.examine.follow import RunFollower
+from examiner.examine.server import Candidate, SandboxSettings, Server
 from examiner.judge.lent import AuthorError
 from examiner.judge.proxy import Remote
-from examiner.model import Limits
+from examiner.model import TimeLimits
 from examiner.notebook import Cell
 from examiner.submission.repair import Piece
 
 SNAPSHOTS: Final = 16  # of one process, one after another
 SET_UP: Final = "set up"
-FOREVER: Final = 10**6  # seconds
 
 
 @dataclass
@@ -34,7 +33,7 @@ class _Stand:
 
     text: str
     candidate: Candidate
-    passage: Passage
+    passage: RunFollower
     used: int = 0
 
 
@@ -43,15 +42,17 @@ class Baselines:
 
     Parameters
     ----------
-    surroundings : Surroundings
+    surroundings : SandboxSettings
         Where the students' code runs.
     reference : module, optional
         What `reference` means in the text.
-    bounds : Bounds
+    bounds : ResourceLimits
         What each process may use.
     """
 
-    def __init__(self, surroundings: Surroundings, reference: ModuleType | None, bounds: Bounds) -> None:
+    def __init__(
+        self, surroundings: SandboxSettings, reference: ModuleType | None, bounds: ResourceLimits
+    ) -> None:
         self._surroundings, self._bounds = surroundings, bounds
         self._files = {} if reference is None else _files_of(reference)
         self._server: Server | None = None
@@ -73,7 +74,7 @@ class Baselines:
             server.close()
 
     @contextlib.contextmanager
-    def opened(self, text: str, deadline: float) -> Iterator[tuple[Remote, Custody]]:
+    def opened(self, text: str, deadline: float) -> Iterator[tuple[Remote, BoxControl]]:
         """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
 
         Raises
@@ -104,9 +105,9 @@ class Baselines:
             self._server = Server(self._surroundings)
             self._server.learn_to_draw()  # as the student's has
         cells = ((Role.PLAIN, text), *((Role.EXAMINED, "") for _ in range(SNAPSHOTS)))
-        limits = Limits(notebook_seconds=FOREVER)  # it waits for one student after another
+        limits = TimeLimits(notebook_seconds=FOREVER)  # it waits for one student after another
         candidate = self._server.start(Work(cells, self._files, seconds=limits.cell_seconds), self._bounds)
-        self._stand = _Stand(text, candidate, Passage(candidate, list(_pieces(text)), limits))
+        self._stand = _Stand(text, candidate, RunFollower(candidate, list(_pieces(text)), limits))
         return self._stand
 
 

@@ -22,7 +22,8 @@ from examiner.box import meter
 from examiner.errors import PlatformFault
 from examiner.judge.compile import LOCKED, OURS, GradeCell
 from examiner.judge.lent import AuthorError
-from examiner.judge.proxy import CandidateLost, Proxy, Remote
+from examiner.judge.lost import CandidateLost
+from examiner.judge.proxy import Proxy, Remote
 from examiner.verdict import Outcome
 from examiner_checks.bench import Arguments, Function, Side, Timed
 from examiner_checks.measured import Measured
@@ -30,14 +31,13 @@ from examiner_checks.measured import Measured
 SLACK: Final = 4 << 20  # bytes that an interpreter writes to of what it had, in passing
 WIRE: Final = "memfd:arrays"  # see `SharedBlock`
 CARRIED: Final = 5  # samples of what carrying costs
-SECONDS: Final = 30.0  # that a cell which measures may take besides; no answer in it takes longer than others
 _ALONE: Final = (
     "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
     "the reference; what it works on comes by `inputs`"
 )
 
 
-class Custody(Protocol):
+class BoxControl(Protocol):
     """What can be done from outside about the processes of a box."""
 
     def processes(self) -> Sequence[int]:
@@ -47,10 +47,10 @@ class Custody(Protocol):
         """Let one of them start no others any more."""
 
 
-class Baselines(Protocol):
+class BaselineSource(Protocol):
     """Boxes for the instructor's functions."""
 
-    def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, Custody]]:
+    def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, BoxControl]]:
         """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
 
         Raises
@@ -61,7 +61,7 @@ class Baselines(Protocol):
 
 
 @dataclass
-class Boxed:
+class BoxedFunction:
     """A function in a snapshot.
 
     Parameters
@@ -167,7 +167,7 @@ class Boxed:
         return self.function(*arguments)
 
 
-class _Baseline(Boxed):
+class _Baseline(BoxedFunction):
     """A function of the instructor's; what it raises is no student's error."""
 
     def _run(self, calls: Sequence[Arguments]) -> Timed:
@@ -187,7 +187,7 @@ class BoxedBench:
         Whose functions are baselines.
     remote, box
         The line to the student's snapshot, and the hands on its box.
-    baselines : Baselines
+    baselines : BaselineSource
         Boxes for the baselines.
     reference : module, optional
         The reference, whose functions can be baselines too.
@@ -200,11 +200,11 @@ class BoxedBench:
 
     cell: GradeCell
     remote: Remote
-    box: Custody
-    baselines: Baselines
+    box: BoxControl
+    baselines: BaselineSource
     reference: ModuleType | None = None
     kept: list[Measured] = field(default_factory=list)
-    _instructors: Boxed | None = None
+    _instructors: BoxedFunction | None = None
     _process: int = 0
     _had: int = 0
 
@@ -221,7 +221,7 @@ class BoxedBench:
             process, stopped = stack.enter_context(_boxed(self.remote, self.box))
             if process != self._process:
                 self.remote.lose(Outcome.TAMPERED, "another process answers than at the beginning")
-            sides = [Boxed(self.remote, process, candidate, self._had, stopped)]
+            sides = [BoxedFunction(self.remote, process, candidate, self._had, stopped)]
             for baseline in others:
                 self._instructors = stack.enter_context(self._opened(baseline))
                 sides.append(self._instructors)
@@ -229,7 +229,7 @@ class BoxedBench:
         self._instructors = None
 
     @contextlib.contextmanager
-    def _opened(self, baseline: Function) -> Iterator[Boxed]:
+    def _opened(self, baseline: Function) -> Iterator[BoxedFunction]:
         """Give a baseline's side; what goes wrong with it is nothing that a student did."""
         remote: Remote | None = None
         try:
@@ -294,7 +294,7 @@ class BoxedBench:
 
 
 @contextlib.contextmanager
-def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]]:
+def _boxed(remote: Remote, box: BoxControl) -> Iterator[tuple[int, Collection[int]]]:
     """Give the process of a snapshot, alone in its box and unable to start others, and who stands still.
 
     What is not there before is not there while it is measured, so the clock of this one process tells all.
@@ -303,31 +303,3 @@ def _boxed(remote: Remote, box: Custody) -> Iterator[tuple[int, Collection[int]]
     box.forbid_more(process)
     with meter.alone(process, box.processes, meter.a_processor()) as stopped:
         yield process, stopped
-
-
-@dataclass
-class NoBench:
-    """Where a candidate has no box, nothing is measured."""
-
-    kept: list[Measured] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """Do nothing."""
-
-    def sides(self, *_: Function) -> AbstractContextManager[tuple[Side, ...]]:
-        """Refuse.
-
-        Raises
-        ------
-        AuthorError
-            Always.
-        """
-        raise AuthorError("nothing can be measured here: the candidate has no box")
-
-    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002
-        """Return 0."""
-        return 0.0
-
-    def keep(self, measured: Measured) -> None:
-        """Keep what was computed without measuring."""
-        self.kept.append(measured)

@@ -16,24 +16,27 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Self
 
-from examiner.box.limits import Limits as Bounds
+from examiner.box.limits import ResourceLimits
 from examiner.candidate.work import Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import Baselines
+from examiner.examine.bench import BoxedBench
+from examiner.examine.cells import examine
 from examiner.examine.executed import executed
-from examiner.examine.follow import Passage
-from examiner.examine.server import BrokenServer, Server, Surroundings, Warm
-from examiner.judge.cell import Conditions, examine
-from examiner.judge.compile import GradeCell, prepare
-from examiner.model import Limits
+from examiner.examine.follow import RunFollower
+from examiner.examine.server import BrokenServer, SandboxSettings, Server, ServerInfo
+from examiner.judge.cell import Conditions
+from examiner.judge.compile import MEASURING_CHECKS, GradeCell, prepare
+from examiner.judge.proxy import Remote
+from examiner.model import Identity, Mode, TimeLimits
 from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
-from examiner.verdict import GradeSheet, Identity, Mode
+from examiner.verdict import GradeSheet
 
 # Matplotlib itself, `%pylab`, and the words with which other libraries import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
 # Checks that measure: the process beside the student's has imported what draws, and is as large for it.
-MEASURES: Final = re.compile(rb"(?:speed|growth|break_even|memory|held)\(")
+MEASURES: Final = re.compile(rf"(?:{'|'.join(sorted(MEASURING_CHECKS))})\(".encode())
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Job:
         The two notebooks.
     files : mapping from str to bytes
         What lies beside the notebook, by its path relative to it.
-    limits : Limits
+    limits : TimeLimits
         Seconds for each cell, a student's or one that tests, and for the student's cells together.
     modes : mapping from str to Mode
         By grade_id, for cells that are not examined.
@@ -60,13 +63,13 @@ class Job:
     instructor: bytes
     submitted: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: TimeLimits = field(default_factory=TimeLimits)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     tracebacks: str = "Context"
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedNotebook:
     """A job that is done: its sheet, the executed notebook, and the solution cells nobody has touched."""
 
     sheet: GradeSheet
@@ -75,7 +78,7 @@ class Graded:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedNotebook:
     """An instructor's notebook, read once for all who hand it in."""
 
     document: Mapping[str, Any]
@@ -88,25 +91,25 @@ class Engine:
 
     Parameters
     ----------
-    surroundings : Surroundings
+    surroundings : SandboxSettings
         Where the student's code runs.
     secret : bytes
         What seeds are made from.
     reference : module, optional
         What `reference` means in hidden tests.
-    bounds : Bounds, optional
+    bounds : ResourceLimits, optional
         What each process of a candidate may use, but for its time, which is the job's matter.
     """
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        surroundings: SandboxSettings,
         secret: bytes,
         reference: ModuleType | None = None,
-        bounds: Bounds | None = None,
+        bounds: ResourceLimits | None = None,
     ) -> None:
         self._surroundings, self._secret, self._reference = surroundings, secret, reference
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or ResourceLimits()
         self._server: Server | None = Server(surroundings)
         self._baselines = Baselines(surroundings, reference, self._bounds)
 
@@ -117,7 +120,7 @@ class Engine:
         self._baselines.close()
         self._drop_server()
 
-    def run(self, job: Job) -> Graded:
+    def run(self, job: Job) -> GradedNotebook:
         """Grade a job.
 
         Raises
@@ -129,8 +132,6 @@ class Engine:
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
         repaired = repair(prepared.notebook, document_of(job))
-        seconds = job.limits.cell_seconds
-        conditions = Conditions(self._secret, seconds, self._reference, self._baselines)
         try:
             bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
             server = self._ready_server()
@@ -138,10 +139,11 @@ class Engine:
             if _may_draw(job):
                 server.learn_to_draw()
             with server.start(_work(job, prepared, repaired), bounds) as candidate:
-                passage = Passage(
+                passage = RunFollower(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
-                sheet = examine(prepared.cells, passage, job.identity, conditions)
+                conditions = self._conditions(job, passage)
+                sheet = examine(prepared.cells, passage, job.identity, self._secret, conditions)
                 passage.follow_to_the_end()
                 own_words = [
                     passage.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
@@ -153,6 +155,12 @@ class Engine:
             raise
         sheet = replace(sheet, verdicts=(*sheet.verdicts, *own_words), versions=versions)
         return _graded(prepared, repaired, passage, sheet)
+
+    def _conditions(self, job: Job, passage: RunFollower) -> Conditions:
+        def open_bench(cell: GradeCell, remote: Remote) -> BoxedBench:
+            return BoxedBench(cell, remote, passage, self._baselines, self._reference)
+
+        return Conditions(job.limits.cell_seconds, self._reference, open_bench)
 
     def _ready_server(self) -> Server:
         if self._server is None:
@@ -166,18 +174,18 @@ class Engine:
 
 
 @lru_cache(maxsize=8)
-def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> Prepared:
+def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> PreparedNotebook:
     place = Path("the instructor's notebook")
     try:
         document = json.loads(instructor)
     except ValueError as error:
         raise BadSource(place, f"it is no notebook ({error})", "save it again in JupyterLab") from error
     notebook = parse(document, place)
-    return Prepared(document, notebook, prepare(notebook.cells, dict(modes)))
+    return PreparedNotebook(document, notebook, prepare(notebook.cells, dict(modes)))
 
 
 @cache
-def _versions(warm: Warm) -> Mapping[str, str]:
+def _versions(warm: ServerInfo) -> Mapping[str, str]:
     ours = metadata.version("tinytorch-examiner")
     return {"examiner": ours, "python": warm.python, "numpy": warm.numpy, "walls": str(warm.walls)}
 
@@ -205,7 +213,7 @@ def _may_draw(job: Job) -> bool:
     return bool(MEASURES.search(job.instructor)) or any(DRAWS.search(text) for text in texts)
 
 
-def _work(job: Job, prepared: Prepared, repaired: Repaired) -> Work:
+def _work(job: Job, prepared: PreparedNotebook, repaired: Repaired) -> Work:
     seed = hashlib.sha256(job.identity.key.submission.encode()).digest()[:8]
     return Work(
         cells=tuple(_handed(piece, job.modes) for piece in repaired.pieces if piece.is_code),
@@ -224,14 +232,16 @@ def _handed(piece: Piece, modes: Mapping[str, Mode]) -> tuple[Role, str]:
     return (Role.KERNEL if is_kernel else Role.EXAMINED), ""
 
 
-def _in_kernel(prepared: Prepared) -> list[GradeCell]:
+def _in_kernel(prepared: PreparedNotebook) -> list[GradeCell]:
     return [cell for cell in prepared.cells if cell.mode is Mode.KERNEL]
 
 
-def _graded(prepared: Prepared, repaired: Repaired, passage: Passage, sheet: GradeSheet) -> Graded:
+def _graded(
+    prepared: PreparedNotebook, repaired: Repaired, passage: RunFollower, sheet: GradeSheet
+) -> GradedNotebook:
     by_name = {verdict.grade_id: verdict for verdict in sheet.verdicts}
     verdicts = tuple(by_name[cell.grade_id] for cell in prepared.cells)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=now)
     notebook = executed(prepared.document, repaired.pieces, passage.outputs, sheet)
-    return Graded(sheet, notebook, unanswered(repaired.pieces))
+    return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))

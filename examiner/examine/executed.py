@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from examiner.notebook import FORMAT
+from examiner.notebook import NBFORMAT
+from examiner.plain import from_plain, to_plain
 from examiner.submission.repair import Piece
 from examiner.verdict import GradeSheet, Outcome, Verdict
 
@@ -27,7 +28,9 @@ MOST_OF_A_REPAIR: Final = 160  # characters
 
 ENTRY: Final = "examiner"  # of the metadata of a notebook and of its cells
 LEFT_OUT: Final = "(Outputs were left out here: all together they were too long.)\n"
-SELF_REPORTED: Final = "self-reported: this cell ran in the student's own process, which had a say in it\n"
+SELF_REPORTED_NOTE: Final = (
+    "self-reported: this cell ran in the student's own process, which had a say in it\n"
+)
 MENDED: Final = "**Mended before grading.** These cells were not as they had been released:"
 
 
@@ -80,7 +83,7 @@ def verdict_outputs(verdict: Verdict) -> list[Output]:
     """Return a verdict as outputs that nbgrader, too, would price with the verdict's points."""
     outputs: list[Output] = []
     if verdict.mode.is_self_reported:
-        outputs.append(_stream(SELF_REPORTED))
+        outputs.append(_stream(SELF_REPORTED_NOTE))
     if verdict.output:
         outputs.append(_stream(verdict.output))
     if verdict.outcome is Outcome.PASSED:
@@ -105,7 +108,7 @@ def verdict_in(cell: Mapping[str, Any]) -> Verdict:
     found = cell["metadata"].get(ENTRY)
     if not isinstance(found, Mapping):
         raise ValueError("there is no verdict")  # noqa: TRY004 - what a file lacks, not a caller's mistake
-    return Verdict.from_data(found)
+    return from_plain(found, Verdict)
 
 
 def executed(
@@ -135,14 +138,14 @@ def executed(
             shown = list(outputs.get(number, ()))
             verdict = verdicts.get(piece.original.grade_id) if piece.original else None
             if verdict:
-                cell["metadata"] = metadata | {ENTRY: verdict.to_data()}
+                cell["metadata"] = metadata | {ENTRY: to_plain(verdict)}
                 shown += verdict_outputs(verdict)
             number += 1
             cell |= {"execution_count": number, "outputs": shown}
         cells.append(cell)
     ours = {ENTRY: {"repairs": list(sheet.repairs), "versions": dict(sheet.versions)}}
     metadata = document["metadata"] | ours
-    whole = {"cells": cells, "metadata": metadata, "nbformat": FORMAT, "nbformat_minor": minor}
+    whole = {"cells": cells, "metadata": metadata, "nbformat": NBFORMAT, "nbformat_minor": minor}
     text = json.dumps(whole, ensure_ascii=False)
     if len(text) > MOST_TEXT:
         _leave_out(cells, len(text) - MOST_TEXT)

@@ -11,48 +11,45 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from examiner.candidate.work import EVENT
+from examiner.examine.cells import cell_seed
 from examiner.examine.executed import Output, checked_outputs
-from examiner.examine.pricing import points_of
-from examiner.examine.server import Candidate, Line
-from examiner.judge.cell import cell_seed
+from examiner.examine.pricing import priced
+from examiner.examine.server import Candidate, CellConnection
 from examiner.judge.compile import GradeCell
-from examiner.judge.proxy import CandidateLost
-from examiner.model import Limits
+from examiner.judge.lost import CandidateLost
+from examiner.model import Identity, TimeLimits
 from examiner.submission.repair import Piece
-from examiner.verdict import Identity, Outcome, Verdict
-from examiner.wire.codec import Channel, ChannelClosed, Kind, WireError, encode, nonce
+from examiner.verdict import ENDED, Outcome, Verdict
+from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
+from examiner.wire.codec import encode
+from examiner.wire.limits import WireError
 
 GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by itself
-ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
-# What an exception in a cell of the kernel says, by its name.
-RAISED: Final = {
-    **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
-    **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
-}
 _EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
 
 
-class Passage:
+class RunFollower:
     """How far a candidate has got; at each grade cell it hands out the line to the snapshot there.
 
     Parameters
     ----------
     cells : sequence of Piece
         The code cells that the candidate runs.
-    limits : Limits
+    limits : TimeLimits
         Seconds for each cell, and for the way.
     """
 
-    def __init__(self, candidate: Candidate, cells: Sequence[Piece], limits: Limits) -> None:
+    def __init__(self, candidate: Candidate, cells: Sequence[Piece], limits: TimeLimits) -> None:
         self._candidate, self._cells, self._limits = candidate, cells, limits
         self._end = time.monotonic() + limits.notebook_seconds
         self._numbers = {
             p.original.grade_id: n for n, p in enumerate(cells) if p.original and p.is_autograded
         }
-        self._lines: dict[str, Line] = dict(zip(self._numbers, candidate.lines, strict=True))
+        self._lines: dict[str, CellConnection] = dict(zip(self._numbers, candidate.lines, strict=True))
         self._troubles: dict[int, str] = {}
         self._lost: CandidateLost | None = None
         self._passed = 0
+        self._settled_kills = candidate.memory_kills()
         self.outputs: dict[int, list[Output]] = {}
 
     @contextlib.contextmanager
@@ -67,20 +64,21 @@ class Passage:
                 Outcome.CRASHED, f"no process could be started here: {self._troubles[number]}"
             )
         line = self._lines[grade_id]
-        self._candidate.was_too_large()  # that was the student's cells, and cost what it cost
+        self._settled_kills = self._candidate.memory_kills()  # these cost the student's cells what they cost
         try:
             yield line.channel
         finally:
             line.channel.close()
             self._let_go_on()
-            if self._candidate.was_too_large():
+            before, self._settled_kills = self._settled_kills, self._candidate.memory_kills()
+            if self._settled_kills > before:
                 raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
 
     def _let_go_on(self) -> None:
         with contextlib.suppress(
             WireError, TimeoutError
         ):  # a candidate that is gone is met when it should report
-            self._candidate.control.send(Kind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
+            self._candidate.control.send(FrameKind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
 
     def processes(self) -> list[int]:
         """Return the numbers of all the candidate's processes, as seen from here."""
@@ -89,11 +87,6 @@ class Passage:
     def forbid_more(self, process: int) -> None:
         """Let one of them start no others any more."""
         self._candidate.forbid_more(process)
-
-    def fate(self, _grade_id: str) -> Outcome | None:
-        """Return None: what is seen from outside ends the snapshot that it was seen of."""
-        self.check_server()
-        return None
 
     def check_server(self) -> None:
         """Raise BrokenServer if the server is no more: what is missing then is not the student's fault."""
@@ -121,7 +114,7 @@ class Passage:
             except TimeoutError:
                 self._lose(Outcome.TIMEOUT, f"{place} did not end")
             except ChannelClosed:
-                is_too_large = self._candidate.was_too_large()
+                is_too_large = self._candidate.memory_kills() > self._settled_kills
                 outcome = Outcome.OUT_OF_MEMORY if is_too_large else Outcome.CRASHED
                 self._lose(outcome, f"{place} {ENDED[outcome]}")
             except (WireError, ValueError, RecursionError) as error:
@@ -185,7 +178,7 @@ def _claims(event: dict[str, Any]) -> Iterator[tuple[int, Any]]:
 def _ask_to_run(channel: Channel, source: str, seed: str, seconds: float) -> dict[str, Any]:
     number, deadline = nonce(), time.monotonic() + seconds
     request = encode((source, {"EXAMINER_SEED": seed}), _refuse_handle)
-    channel.send(Kind.REQUEST, number, request, deadline)
+    channel.send(FrameKind.REQUEST, number, request, deadline)
     frame = channel.receive(deadline)
     if frame.nonce != number:
         raise WireError("an answer to nothing that was asked")
@@ -194,20 +187,3 @@ def _ask_to_run(channel: Channel, source: str, seed: str, seconds: float) -> dic
 
 def _refuse_handle(value: Any) -> NoReturn:
     raise TypeError(f"a request holds plain data, not a {type(value).__name__}")
-
-
-def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
-    """Return the verdict with the points that nbgrader gives for these outputs."""
-    error = next((each for each in outputs if each["output_type"] == "error"), None)
-    said = f"{error['ename']}: {error['evalue']}" if error else ""
-    try:
-        points = points_of(outputs, verdict.max_points)
-    except (ValueError, KeyError) as fault:
-        return replace(verdict, message=f"nbgrader cannot price it: {fault}")
-    if points == verdict.max_points:
-        return replace(verdict, outcome=Outcome.PASSED, points=points)
-    if points > 0:
-        return replace(verdict, outcome=Outcome.PARTIAL, points=points)
-    outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
-    outcome = Outcome.TIMEOUT if timed_out else outcome
-    return replace(verdict, outcome=outcome, message=said)

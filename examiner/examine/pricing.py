@@ -1,7 +1,34 @@
-"""The points of a grade cell that was run in a kernel, from its outputs alone: nbgrader's rule, said once."""
+"""What a grade cell that was run in a kernel gets, from its outputs alone: nbgrader's rule."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
+
+from examiner.examine.executed import Output
+from examiner.verdict import Outcome, Verdict
+
+# What an exception in a cell of the kernel says, by its name.
+RAISED: Final = {
+    **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
+    **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
+}
+
+
+def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
+    """Return the verdict with the points that nbgrader gives for these outputs."""
+    error = next((each for each in outputs if each["output_type"] == "error"), None)
+    said = f"{error['ename']}: {error['evalue']}" if error else ""
+    try:
+        points = points_of(outputs, verdict.max_points)
+    except (ValueError, KeyError) as fault:
+        return replace(verdict, message=f"nbgrader cannot price it: {fault}")
+    if points == verdict.max_points:
+        return replace(verdict, outcome=Outcome.PASSED, points=points)
+    if points > 0:
+        return replace(verdict, outcome=Outcome.PARTIAL, points=points)
+    outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
+    outcome = Outcome.TIMEOUT if timed_out else outcome
+    return replace(verdict, outcome=outcome, message=said, raised=error["ename"] if error else "")
 
 
 def points_of(outputs: Sequence[Mapping[str, Any]], max_points: float) -> float:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-HANDED: Final = (
+SHARED_SOURCES: Final = (
     "wire/*.py",
     "box/*.py",
     "candidate/recording.py",
     "candidate/snapshot.py",
     "candidate/work.py",
 )
-HANDED_LIFE: Final = ("candidate/cells.py", "candidate/memory_layout.py", "candidate/warm.py")
+CANDIDATE_SOURCES: Final = ("candidate/cells.py", "candidate/memory_layout.py", "candidate/warm.py")
 
 _PROGRAM: Final = """
 import importlib.abc, importlib.util, sys
@@ -48,7 +48,7 @@ serve(int(sys.argv[1]), handed.take_back, arenas)
 def program() -> bytes:
     """Return the program: the server of the student environment, with all it imports of examiner."""
     sources = {"examiner": "", "examiner.candidate": ""}
-    for pattern in (*HANDED, *HANDED_LIFE):
+    for pattern in (*SHARED_SOURCES, *CANDIDATE_SOURCES):
         for path in sorted(ROOT.glob(pattern)):
             parts = path.relative_to(ROOT.parent).with_suffix("").parts
             sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text("utf-8")

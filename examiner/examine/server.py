@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Final, Self
 
 from examiner.box import reaper, usage
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
+from examiner.box.link import DATAGRAM_BYTES, KILLED, last_line
 from examiner.box.walls import Walls
-from examiner.candidate.work import ENVIRONMENT, FORBID, REPORTED, Role, Work
+from examiner.candidate.work import ENVIRONMENT, FORBID, REPORT_LIMITS, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.examine.program import program
-from examiner.wire.codec import Channel, SharedBlock
+from examiner.wire.channel import Channel
+from examiner.wire.shared_memory import SharedBlock
 
-START_SECONDS: Final = 60.0  # that a server may take until it is warm
+SERVER_START_SECONDS: Final = 60.0  # that a server may take until it is warm
 ANSWER_SECONDS: Final = 30.0  # that it may take to start a candidate
-MESSAGE: Final = 4096
-KILLED: Final = b"killed"
 OWN_FILES: Final = 24  # descriptors of a candidate that are not the student's
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SandboxSettings:
     """Where a student's code runs.
 
     Parameters
@@ -50,7 +50,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Warm:
+class ServerInfo:
     """What a server has found around it: the walls that stand, and the versions of what runs behind them."""
 
     walls: Walls
@@ -67,7 +67,7 @@ class TooFewWalls(PlatformFault):
 
 
 @dataclass(frozen=True)
-class Line:
+class CellConnection:
     """The trusted end of one grade cell's line."""
 
     channel: Channel
@@ -75,7 +75,7 @@ class Line:
     outgoing: SharedBlock
 
     @classmethod
-    def open(cls) -> tuple["Line", tuple[int, int, int]]:
+    def open(cls) -> tuple["CellConnection", tuple[int, int, int]]:
         """Return a new line, and the descriptors of its other end; the socket among them is to be closed."""
         ours, theirs = socket.socketpair()
         incoming, outgoing = SharedBlock.create(), SharedBlock.create()
@@ -102,7 +102,9 @@ class Candidate:
         One for each cell that is not plain, in order.
     """
 
-    def __init__(self, server: "Server", pidfd: int, control: Channel, lines: tuple[Line, ...]) -> None:
+    def __init__(
+        self, server: "Server", pidfd: int, control: Channel, lines: tuple[CellConnection, ...]
+    ) -> None:
         self._server, self.pidfd, self.control, self.lines = server, pidfd, control, lines
 
     def __enter__(self) -> Self:
@@ -127,9 +129,9 @@ class Candidate:
         """Let one of its processes, by its number as seen from here, start no others any more."""
         self._server.forbid_more(process)
 
-    def was_too_large(self) -> bool:
-        """Whether one of its processes was killed, for the memory of all, since this was last asked."""
-        return self._server.has_killed()
+    def memory_kills(self) -> int:
+        """Return how many processes its server has killed so far, for the memory of all of a candidate."""
+        return self._server.memory_kills()
 
     def check_server(self) -> None:
         """Raise BrokenServer if the server is no more, and the candidate with it."""
@@ -139,15 +141,15 @@ class Candidate:
 class Server:
     """A warm process of the student environment behind the outer walls; it has one candidate at a time."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: SandboxSettings) -> None:
         python, walls = surroundings.python, surroundings.walls
         if not python.exists():
             raise MissingEnvironment(python, "the student environment is not there", "run `examiner setup`")
         self._python = python
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = os.memfd_create("errors")
-        self._warm: Warm | None = None
-        self._has_killed = False
+        self._warm: ServerInfo | None = None
+        self._kills = 0
         self._draws = False
         text = os.memfd_create("program")
         os.write(text, program())
@@ -187,11 +189,11 @@ class Server:
         if poll.poll(0):
             raise self._broken("it ended")
 
-    def wait_until_warm(self) -> Warm:
+    def wait_until_warm(self) -> ServerInfo:
         """Return once candidates can be started: what they are started in."""
         if self._warm is None:
-            said = json.loads(self._receive(b"ready", time.monotonic() + START_SECONDS)[0])
-            self._warm = Warm(Walls(**said["walls"]), said["python"], said["numpy"])
+            said = json.loads(self._receive(b"ready", time.monotonic() + SERVER_START_SECONDS)[0])
+            self._warm = ServerInfo(Walls(**said["walls"]), said["python"], said["numpy"])
         return self._warm
 
     def learn_to_draw(self) -> None:
@@ -207,10 +209,10 @@ class Server:
         self.wait_until_warm()
         if not self._draws:
             self._send(b"draw")
-            self._receive(b"drawing", time.monotonic() + START_SECONDS)
+            self._receive(b"drawing", time.monotonic() + SERVER_START_SECONDS)
             self._draws = True
 
-    def start(self, work: Work, bounds: Limits) -> Candidate:
+    def start(self, work: Work, bounds: ResourceLimits) -> Candidate:
         """Start a candidate; the one before must have been closed.
 
         Raises
@@ -220,7 +222,7 @@ class Server:
         """
         self.wait_until_warm()
         ours, theirs = socket.socketpair()
-        pairs = [Line.open() for role, _ in work.cells if role is not Role.PLAIN]
+        pairs = [CellConnection.open() for role, _ in work.cells if role is not Role.PLAIN]
         handed = os.memfd_create("work")
         lines = tuple(line for line, _ in pairs)
         try:
@@ -238,15 +240,17 @@ class Server:
             theirs.close()
             for _, ends in pairs:
                 os.close(ends[0])
-        return Candidate(self, pidfd, Channel(ours, limits=REPORTED), lines)
+        return Candidate(self, pidfd, Channel(ours, limits=REPORT_LIMITS), lines)
 
-    def has_killed(self) -> bool:
-        """Whether it has said so since it was last asked; nothing else is said while a candidate lives."""
-        is_said, self._has_killed = self._has_killed, False
+    def memory_kills(self) -> int:
+        """Return how many processes it has killed so far, of any candidate, for the memory of all of one.
+
+        Nothing else is said unasked while a candidate lives.
+        """
         with contextlib.suppress(BlockingIOError):
-            while self._link.recv(MESSAGE, socket.MSG_DONTWAIT) == KILLED:
-                is_said = True
-        return is_said
+            while self._link.recv(DATAGRAM_BYTES, socket.MSG_DONTWAIT) == KILLED:
+                self._kills += 1
+        return self._kills
 
     def processes(self, pidfd: int) -> list[int]:
         """Return the numbers of a candidate's processes.
@@ -274,7 +278,7 @@ class Server:
             return
         self._send(FORBID + b" %d" % seen[depth - 1])
         while (message := self._message(time.monotonic() + ANSWER_SECONDS)[0]) == KILLED:
-            self._has_killed = True
+            self._kills += 1
         if message != FORBID:
             raise self._broken("it does not do what it was asked for")
 
@@ -293,6 +297,7 @@ class Server:
         """Return the rest of an answer that begins with this verb, and its descriptors."""
         message, descriptors = self._message(deadline)
         if message == KILLED:  # in a candidate that has ended
+            self._kills += 1
             return self._receive(verb, deadline)
         said, _, rest = message.partition(b" ")
         if said == b"refused":
@@ -307,19 +312,19 @@ class Server:
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise self._broken("it does not answer")
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._link, MESSAGE, 1)
+            message, descriptors, _, _ = socket.recv_fds(self._link, DATAGRAM_BYTES, 1)
         except OSError as error:
             raise self._broken(str(error)) from error
         return message, descriptors
 
     def _broken(self, why: str) -> BrokenServer:
-        errors = os.pread(self._errors, MESSAGE, 0).decode("utf-8", "replace").strip().rpartition("\n")[2]
+        errors = last_line(self._errors)
         fact = f"the server of the student environment failed ({why}{errors and ': ' + errors})"
         return BrokenServer(self._python, fact, "try again; if it stays, reinstall it")
 
 
 @cache
-def _widened(bounds: Limits, lines: int) -> bytes:
+def _widened(bounds: ResourceLimits, lines: int) -> bytes:
     """Return what to start a candidate with, so that a student's code can use what the bounds say."""
     files = bounds.open_files + OWN_FILES + 2 + 3 * lines
     widened = replace(bounds, open_files=files, processes=bounds.processes + 2 + lines)

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from examiner.verdict import Mode, Outcome
+from examiner.model import Mode
+from examiner.verdict import Outcome
 from examiner_checks.measured import Measured
 
 TOLERANCE = 1e-9  # points
 LAST = "last"  # the cell that a trial adds
 
 
-class Kind(StrEnum):
+class TrialKind(StrEnum):
     """Why a version of the notebook is run."""
 
     INSTRUCTOR = "instructor"
@@ -50,7 +51,7 @@ class Trial:
     """
 
     plan: str
-    kind: Kind
+    kind: TrialKind
     name: str
     seed: str
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -71,8 +72,12 @@ class Account:
 
     Parameters
     ----------
-    said : str
-        The first line of the error or of stderr, if there was any.
+    raised : str
+        The class of the exception that ended the cell, if one did.
+    wrote_stderr : bool
+        Whether there is something on stderr, which nbgrader takes for a failure.
+    message : str
+        The first line of the error or of stderr, for people.
     seed : str
         What `rng` drew from.
     measured : tuple of Measured
@@ -81,7 +86,9 @@ class Account:
 
     points: float
     outcome: Outcome
-    said: str = ""
+    raised: str = ""
+    wrote_stderr: bool = False
+    message: str = ""
     seed: str = ""
     measured: tuple[Measured, ...] = ()
 

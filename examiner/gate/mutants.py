@@ -1,11 +1,10 @@
 """Known wrong solutions: the instructor's notebook with one mistake, and the points it must cost."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from examiner.course.table import Table, read_table
 from examiner.errors import AuthorFault
 from examiner.notebook import Notebook
 
@@ -64,20 +63,16 @@ def read_mutant(path: Path, notebook: Notebook) -> Mutant:
     BadMutant
         If it is not TOML, a key is missing, unknown or of the wrong type, or a grade cell is unknown.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadMutant(path, f"it is not TOML ({error})", "correct that line") from error
-    edits = tuple(_edit(path, each) for each in _take(path, values, "edits", list))
+    table = read_table(path, BadMutant)
     mutant = Mutant(
         path=path,
-        mistake=_take(path, values, "mistake", str),
-        loses=dict(_loss(path, each, notebook) for each in _take(path, values, "loses", list)),
-        edits=edits,
-        equivalent=_take(path, values, "equivalent", str, ""),
-        proof=_take(path, values, "proof", str, ""),
+        mistake=table.take("mistake", str),
+        loses=dict(_loss(path, entry, notebook) for entry in table.take("loses", list)),
+        edits=tuple(_edit(edit) for edit in table.tables("edits")),
+        equivalent=table.take("equivalent", str, ""),
+        proof=table.take("proof", str, ""),
     )
-    _refuse_the_rest(path, values)
+    table.refuse_the_rest()
     _require_sense(mutant)
     return mutant
 
@@ -94,13 +89,13 @@ def _require_sense(mutant: Mutant) -> None:
         )
 
 
-def _edit(path: Path, values: dict[str, Any]) -> Edit:
-    cell = _take(path, values, "cell", str)
-    whole = _take(path, values, "source", str, None)
-    old, new = _take(path, values, "old", str, None), _take(path, values, "new", str, None)
-    _refuse_the_rest(path, values)
+def _edit(table: Table) -> Edit:
+    cell, whole = table.take("cell", str), table.take("source", str, None)
+    old, new = table.take("old", str, None), table.take("new", str, None)
+    table.refuse_the_rest()
     if (whole is None) == (old is None) or (old is None) != (new is None):
-        raise BadMutant(f"{path}, edit of {cell}", "it has neither old and new nor source, or both", FIX_KEYS)
+        fact = "it has neither old and new nor source, or both"
+        raise BadMutant(f"{table.path}, edit of {cell}", fact, FIX_KEYS)
     return Edit(cell=cell, new=new if whole is None else whole, old=old)
 
 
@@ -113,21 +108,6 @@ def _loss(path: Path, text: object, notebook: Notebook) -> tuple[str, float | No
         return grade_id, float(points) if colon else None
     except ValueError:
         raise BadMutant(path, f"'{points}' in 'loses' is no number", 'write "grade_id:points"') from None
-
-
-def _take(path: Path, values: dict[str, Any], key: str, kind: type, *default: Any) -> Any:
-    """Remove and return the value of a key."""
-    if key not in values and default:
-        return default[0]
-    value = values.pop(key, None)
-    if not isinstance(value, kind):
-        raise BadMutant(path, f"'{key}' is missing or is not a {kind.__name__}", FIX_KEYS)
-    return value
-
-
-def _refuse_the_rest(path: Path, values: dict[str, Any]) -> None:
-    if values:
-        raise BadMutant(path, f"'{next(iter(values))}' is unknown", FIX_KEYS)
 
 
 def apply(mutant: Mutant, notebook: Notebook) -> dict[str, str]:

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from examiner.gate.stubs import RUNTIME
+from examiner.gate.stubs import RUNTIME_MODULE
 from examiner.judge.compile import free, without_magics
 from examiner.notebook import Cell
 
@@ -63,7 +63,7 @@ def watched(cell: str, source: str) -> str:
     """
     tree = ast.parse(source)
     keys = {id(node): _key(cell, number) for number, node in enumerate(_bodies(tree))}
-    return f"import {RUNTIME}\n{ast.unparse(_Watching(keys).visit(tree))}"
+    return f"import {RUNTIME_MODULE}\n{ast.unparse(_Watching(keys).visit(tree))}"
 
 
 class _Watching(ast.NodeTransformer):
@@ -84,7 +84,7 @@ class _Watching(ast.NodeTransformer):
         return ast.Call(self._noting(node), [node], [])
 
     def _noting(self, node: Body) -> ast.expr:
-        return ast.parse(f"{RUNTIME}.calling({self.keys[id(node)]!r})", mode="eval").body
+        return ast.parse(f"{RUNTIME_MODULE}.calling({self.keys[id(node)]!r})", mode="eval").body
 
 
 def _key(cell: str, number: int) -> str:

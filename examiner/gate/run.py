@@ -17,99 +17,100 @@ from examiner.batch import pool
 from examiner.batch.worker import load_package
 from examiner.course import environment
 from examiner.errors import ExaminerError, PlatformFault
-from examiner.examine.engine import Engine, Graded, Job
-from examiner.examine.server import Surroundings
-from examiner.gate.model import LAST, Account, Kind, Result, Seen, Trial
+from examiner.examine.engine import Engine, GradedNotebook, Job
+from examiner.examine.server import SandboxSettings
+from examiner.gate.model import LAST, Account, Result, Seen, Trial, TrialKind
 from examiner.gate.stubs import TELL
 from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
-from examiner.model import Course, Key, Limits
+from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
 from examiner.notebook import mark
-from examiner.verdict import Identity, Mode, Outcome, Verdict
+from examiner.verdict import Outcome, Verdict
 
 TWIN: Final = "~kernel"  # no name of nbgrader's holds such a sign
 SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"
 WHO: Final = "examiner check"
-TRIES: Final = 2
+TRIAL_TRIES: Final = 2
 SLACK_SECONDS: Final = 300
-MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
+BOTH_MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
 
 Document = dict[str, Any]
-Progress = Callable[[int, int], None]
-Results = Mapping[tuple[Kind, str], Result]
+TrialProgress = Callable[[int, int], None]
+Results = Mapping[tuple[TrialKind, str], Result]
 
 
-def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
-    course: Course,
-    plans: Sequence[Plan],
-    repeat: int,
-    workers: int,
-    progress: Progress,
-    modes: Mapping[str, Mapping[str, Mode]] | None = None,
-) -> dict[str, dict[tuple[Kind, str], Result]]:
-    """Return the results of all trials of these plans, by the plan's name; `run` says the rest.
+@dataclass(frozen=True)
+class TrialRunner:
+    """Runs trials in worker processes, side by side.
 
     Parameters
     ----------
-    modes : mapping from str to mapping, optional
-        By the plan's name, where each of its cells is judged; of the others each is judged both ways. Trials
-        that watch what is called always go both ways.
-    """
-    found: dict[str, dict[tuple[Kind, str], Result]] = {plan.name: {} for plan in plans}
-    total = sum(count(plan, repeat) for plan in plans)
-    trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, found))
-    for result in run(course, plans, trials, total, workers, progress):
-        found[result.trial.plan][result.trial.kind, result.trial.name] = result
-    return found
-
-
-def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches)
-    course: Course,
-    plans: Sequence[Plan],
-    trials: Iterable[Trial],
-    total: int,
-    workers: int,
-    progress: Progress,
-) -> Iterator[Result]:
-    """Yield the results of trials, as they end.
-
-    Parameters
-    ----------
+    workers : int
+        How many run at a time.
     progress : callable
-        Hears how many trials are done, and of how many.
-
-    Raises
-    ------
-    ExaminerError
-        If a trial could not be judged, which is not the notebook's fault.
+        Is called with the number of trials that are done, and of all.
     """
-    progress(0, total)
-    surroundings = Surroundings(course.student.python, None, environment.caches(course), course.hidden)
-    stage = Stage(surroundings, {plan.name: plan for plan in plans}, course.package)
-    log = course.state / "logs" / "check.log"
-    jobs = (pool.Job(trial, log, _bound(course.limits)) for trial in trials)
-    ended = pool.run(partial(at, stage), jobs, workers, preload=(__name__,))
-    for done, (_, result) in enumerate(ended, start=1):
-        if isinstance(result, ExaminerError):
-            raise result
-        progress(done, total)
-        yield result
+
+    course: Course
+    workers: int
+    progress: TrialProgress
+
+    def run(self, plans: Sequence[Plan], trials: Iterable[Trial], total: int) -> Iterator[Result]:
+        """Yield the results of trials of these plans as they end.
+
+        Raises
+        ------
+        ExaminerError
+            If a trial could not be judged, which is not the notebook's fault.
+        """
+        self.progress(0, total)
+        course = self.course
+        settings = SandboxSettings(course.student.python, None, environment.caches(course), course.hidden)
+        context = TrialContext(settings, {plan.name: plan for plan in plans}, course.package)
+        log = course.state / "logs" / "check.log"
+        tasks = (pool.Task(trial, log, _bound(course.limits)) for trial in trials)
+        ended = pool.run(partial(trial_worker, context), tasks, self.workers, preload=(__name__,))
+        for done, (_, result) in enumerate(ended, start=1):
+            if isinstance(result, ExaminerError):
+                raise result
+            self.progress(done, total)
+            yield result
+
+    def run_all(
+        self, plans: Sequence[Plan], repeat: int, modes: Mapping[str, Mapping[str, Mode]] | None = None
+    ) -> dict[str, dict[tuple[TrialKind, str], Result]]:
+        """Return the results of all trials of these plans, by the plan's name.
+
+        Parameters
+        ----------
+        repeat : int
+            How many runs of the instructor's solution.
+        modes : mapping from str to mapping, optional
+            By the plan's name, where each of its cells is judged. Cells of the other plans are judged both
+            ways, and so are those of trials that watch what is called.
+        """
+        results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
+        total = sum(count(plan, repeat) for plan in plans)
+        trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, results))
+        for result in self.run(plans, trials, total):
+            results[result.trial.plan][result.trial.kind, result.trial.name] = result
+        return results
 
 
 def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
-    is_known = trial.plan in modes and trial.kind not in {Kind.OBSERVED, Kind.REACH}
+    is_known = trial.plan in modes and trial.kind not in {TrialKind.OBSERVED, TrialKind.REACH}
     return replace(trial, modes=modes[trial.plan]) if is_known else trial
 
 
 def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:
     """Yield all trials, those first that tell what need not be run for others."""
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
-    yield from sorted(first, key=lambda trial: trial.kind is not Kind.REACH)
+    yield from sorted(first, key=lambda trial: trial.kind is not TrialKind.REACH)
     for plan in plans:
         yield from further_trials(plan, repeat, partial(_known, plan, found[plan.name]))
 
 
 def _known(plan: Plan, results: Results) -> Known:
-    result = results.get((Kind.REACH, Kind.REACH))
+    result = results.get((TrialKind.REACH, TrialKind.REACH))
     if result is None:
         return Known()
     called: dict[str, frozenset[str]] = {}
@@ -121,30 +122,30 @@ def _known(plan: Plan, results: Results) -> Known:
             called[cell] = called.get(cell, frozenset()) | seen.called
     return Known(
         called={cell: names for cell, names in called.items() if cell not in unknown},
-        is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in MODES),
+        is_bare=not any(result.lost(plan.points, dict.fromkeys(plan.points, mode)) for mode in BOTH_MODES),
     )
 
 
-def _bound(limits: Limits) -> float:
+def _bound(limits: TimeLimits) -> float:
     """Return the seconds after which a trial is not waited for any more, whatever its cells do."""
     return 2.0 * limits.notebook_seconds + SLACK_SECONDS
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrialContext:
     """What a worker needs to know before the first trial: the plans by name, and the reference."""
 
-    surroundings: Surroundings
+    settings: SandboxSettings
     plans: Mapping[str, Plan]
     package: Path | None = None
 
 
 @contextmanager
-def at(stage: Stage) -> Iterator[Callable[[Trial], Result]]:
-    """Give what tries a trial."""
-    reference = load_package(stage.package) if stage.package else None
-    with Engine(stage.surroundings, SECRET, reference) as engine:
-        yield partial(_try, engine, stage.plans)
+def trial_worker(context: TrialContext) -> Iterator[Callable[[Trial], Result]]:
+    """Yield a function that runs a trial; a worker process enters this once."""
+    reference = load_package(context.package) if context.package else None
+    with Engine(context.settings, SECRET, reference) as engine:
+        yield partial(_try, engine, context.plans)
 
 
 def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
@@ -166,7 +167,7 @@ def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
         If it fails again.
     """
     job = _job(plan, trial)
-    for _ in range(TRIES):
+    for _ in range(TRIAL_TRIES):
         graded = engine.run(job)
         unjudged = [each for each in graded.sheet.verdicts if each.outcome is Outcome.INFRASTRUCTURE]
         if not unjudged:
@@ -176,7 +177,7 @@ def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
 
 def _job(plan: Plan, trial: Trial) -> Job:
     instructor = _both_ways(plan, trial)
-    identity = Identity(plan.course.id, WHO, trial.plan, "", Key(trial.seed, "", ""))
+    identity = Identity(plan.course.id, WHO, trial.plan, "", GradeKey(trial.seed, "", ""))
     names = map(_name, instructor["cells"])
     modes = dict.fromkeys((name for name in names if name.endswith(TWIN)), Mode.KERNEL)
     modes |= trial.modes or {}
@@ -200,7 +201,11 @@ def _both_ways(plan: Plan, trial: Trial) -> Document:
         if not cell.is_autograded:
             cells.append(raw)
         elif trial.cells is None or cell.grade_id in trial.cells:
-            one = raw | {"source": cell.source + TELL} if trial.kind in {Kind.OBSERVED, Kind.REACH} else raw
+            one = (
+                raw | {"source": cell.source + TELL}
+                if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}
+                else raw
+            )
             cells.append(one)
             if trial.modes is None:
                 cells.append(_twin(one, cell.grade_id + TWIN))
@@ -229,7 +234,7 @@ def _name(raw: Mapping[str, Any]) -> str:
     return str(mark(raw, "grade_id") or raw.get("id", ""))
 
 
-def _result(trial: Trial, graded: Graded) -> Result:
+def _result(trial: Trial, graded: GradedNotebook) -> Result:
     """Reduce what was seen to points and the first trouble of each cell."""
     executed = json.loads(graded.notebook)["cells"]
     code = {_name(cell): cell["outputs"] for cell in executed if cell["cell_type"] == "code"}
@@ -239,28 +244,34 @@ def _result(trial: Trial, graded: Graded) -> Result:
         cell = verdict.grade_id.removesuffix(TWIN)
         outputs = code.pop(verdict.grade_id)
         by_mode[verdict.mode][cell] = _account(verdict, outputs)
-        if trial.kind in {Kind.OBSERVED, Kind.REACH}:
+        if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}:
             seen.append((cell, _told(_printed(outputs))))
-    troubles = {name: said for name, outputs in code.items() if (said := _trouble(outputs))}
+    troubles = {name: trouble for name, outputs in code.items() if (trouble := _trouble(outputs))}
     printed = _printed(code.get(LAST, ()))
-    if trial.kind is Kind.OBSERVED:
+    if trial.kind is TrialKind.OBSERVED:
         seen.append((LAST, _told(printed)))
     return Result(trial, by_mode[Mode.EXAMINED], by_mode[Mode.KERNEL], troubles, tuple(seen))
 
 
 def _account(verdict: Verdict, outputs: list[dict[str, Any]]) -> Account:
-    said = verdict.message or _trouble(outputs)
     return Account(
-        verdict.points or 0.0, verdict.outcome, said.partition("\n")[0], verdict.seed, verdict.measured
+        points=verdict.points or 0.0,
+        outcome=verdict.outcome,
+        raised=verdict.raised,
+        wrote_stderr=any(output.get("name") == "stderr" for output in outputs),
+        message=(verdict.message or _trouble(outputs)).partition("\n")[0],
+        seed=verdict.seed,
+        measured=verdict.measured,
     )
 
 
 def _trouble(outputs: list[dict[str, Any]]) -> str:
-    for each in outputs:
-        if each["output_type"] == "error":
-            return f"{each['ename']}: {each['evalue']}".partition("\n")[0]
-        if each.get("name") == "stderr":
-            return f"stderr: {each['text']}".partition("\n")[0]
+    """Return the first line of the first error, or of what was written to stderr."""
+    for output in outputs:
+        if output["output_type"] == "error":
+            return f"{output['ename']}: {output['evalue']}".partition("\n")[0]
+        if output.get("name") == "stderr":
+            return f"stderr: {output['text']}".partition("\n")[0]
     return ""
 
 

@@ -23,12 +23,13 @@ ARITHMETIC = {
     for prefix in ("", "r", "i")
 } | {"__neg__", "__pos__", "__abs__", "__getitem__", "__array__", "__call__", "__len__"}
 
-RUNTIME = "examiner_automatic"  # the module of `candidate/watching.py`, as it lies beside a mutated notebook
-TELL = f"\nimport {RUNTIME}\nprint()\nprint({RUNTIME}.seen())"  # what has been watched, as the last line
+RUNTIME_MODULE = "examiner_automatic"  # what `candidate/watching.py` is called beside a mutated notebook
+# The last line of a watched cell: it prints what has been watched.
+TELL = f"\nimport {RUNTIME_MODULE}\nprint()\nprint({RUNTIME_MODULE}.seen())"
 
 
 @dataclass(frozen=True)
-class Function:
+class PublicFunction:
     """A public function, method or property of a solution cell: `name` as in `Tensor.sum`."""
 
     cell: str
@@ -46,7 +47,7 @@ class Function:
 class AutomaticMutant:
     """One function that returns one worthless thing, and the source of its cell then."""
 
-    function: Function
+    function: PublicFunction
     returns: str
     source: str
 
@@ -84,7 +85,7 @@ def observed(cell: str, source: str) -> str:
     """Return the cell with every public function watched; the runtime's `seen()` tells what it returned."""
     tree = ast.parse(source)
     for name, node in _definitions(tree):
-        _decorate(node, f"{RUNTIME}.observed({_function(cell, name, node).key!r})")
+        _decorate(node, f"{RUNTIME_MODULE}.observed({_function(cell, name, node).key!r})")
     return _with_runtime(tree)
 
 
@@ -127,7 +128,7 @@ def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definit
             yield from _definitions(node, prefix)
 
 
-def _function(cell: str, name: str, node: Definition) -> Function:
+def _function(cell: str, name: str, node: Definition) -> PublicFunction:
     is_setter = any(isinstance(each, ast.Attribute) and each.attr == "setter" for each in node.decorator_list)
     is_classmethod = any(
         isinstance(each, ast.Name) and each.id == "classmethod" for each in node.decorator_list
@@ -135,15 +136,15 @@ def _function(cell: str, name: str, node: Definition) -> Function:
     arguments = [each.arg for each in node.args.posonlyargs + node.args.args][is_classmethod:]
     if not arguments and node.args.vararg:
         arguments = [f"{node.args.vararg.arg}[0]"]
-    return Function(cell, name + ".setter" * is_setter, arguments[0] if arguments else None, is_setter)
+    return PublicFunction(cell, name + ".setter" * is_setter, arguments[0] if arguments else None, is_setter)
 
 
-def _mutated(source: str, function: Function, kind: str) -> str:
+def _mutated(source: str, function: PublicFunction, kind: str) -> str:
     tree = ast.parse(source)
     for name, node in _definitions(tree):
         if _function(function.cell, name, node) == function:
             if kind == "zeros":
-                _decorate(node, f"{RUNTIME}.zeros_of_its_shape")
+                _decorate(node, f"{RUNTIME_MODULE}.zeros_of_its_shape")
                 return _with_runtime(tree)
             node.body = ast.parse(STUBS[kind].format(first=function.first), mode="exec").body
     return ast.unparse(tree)
@@ -155,4 +156,4 @@ def _decorate(node: Definition, decorator: str) -> None:
 
 
 def _with_runtime(tree: ast.Module) -> str:
-    return f"import {RUNTIME}\n{ast.unparse(tree)}"
+    return f"import {RUNTIME_MODULE}\n{ast.unparse(tree)}"

@@ -7,20 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from examiner.course.beside import CHECKS, allowed_files
+from examiner.course.beside import allowed_files
 from examiner.errors import BadSource
 from examiner.gate import reach, stubs
 from examiner.gate.lint import canaries, lint
-from examiner.gate.model import Breach, Kind, Trial, place
+from examiner.gate.model import Breach, Trial, TrialKind, place
 from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
 from examiner.gate.stubs import AutomaticMutant
-from examiner.judge.compile import prepare
-from examiner.model import Assignment, Course
-from examiner.notebook import Notebook, blank, check_source, load, parse, read
-from examiner.verdict import Mode
+from examiner.judge.compile import prepare, uses_reference
+from examiner.model import Assignment, Course, Mode
+from examiner.notebook import CHECKS, Notebook, blank, check_source, load, parse, read
 
 MUTANTS = Path("tests", "mutants")
-FIRST: Final = (Kind.REACH, Kind.OBSERVED, Kind.RELEASE)
+FIRST: Final = (TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
 WHOLE_RUNS: Final = 3  # of the solution; what a demonstration shows hardly depends on the seed
 MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
 AUTOMATIC_RUNTIME = Path(__file__).parents[1] / "candidate" / "watching.py"
@@ -62,6 +61,12 @@ class Plan:
     def measured(self) -> frozenset[str]:
         """The grade cells that measure something, which takes its time."""
         return frozenset(cell.grade_id for cell in prepare(self.notebook.cells) if cell.measures)
+
+    @cached_property
+    def using_reference(self) -> frozenset[str]:
+        """The grade cells that use the reference, which no kernel has."""
+        cells = [cell for cell in self.notebook.cells if cell.is_autograded]
+        return frozenset(cell.grade_id for cell in cells if uses_reference(cell.source))
 
     @property
     def patience(self) -> int:
@@ -113,7 +118,7 @@ def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
         assignment=assignment,
         notebook=notebook,
         document=document,
-        files=beside(course, assignment) | {f"{stubs.RUNTIME}.py": AUTOMATIC_RUNTIME.read_bytes()},
+        files=beside(course, assignment) | {f"{stubs.RUNTIME_MODULE}.py": AUTOMATIC_RUNTIME.read_bytes()},
         mutants=tuple(mutants),
         automatic=tuple(_automatic(notebook)),
         breaches=tuple(breaches),
@@ -185,10 +190,10 @@ def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
     """Yield what is to be known before mutants are tried, then the right and the empty solution."""
     name, solutions = plan.name, solutions_of(plan.notebook)
     watched = {cell: _watched(cell, source) for cell, source in solutions.items()}
-    yield Trial(name, Kind.REACH, Kind.REACH, seed=name, sources=watched, is_bare=True)
-    yield Trial(name, Kind.OBSERVED, Kind.OBSERVED, seed=name, sources=watched, last=stubs.TELL)
+    yield Trial(name, TrialKind.REACH, TrialKind.REACH, seed=name, sources=watched, is_bare=True)
+    yield Trial(name, TrialKind.OBSERVED, TrialKind.OBSERVED, seed=name, sources=watched, last=stubs.TELL)
     blanks = {cell: blank(source) for cell, source in solutions.items()}
-    yield Trial(name, Kind.RELEASE, Kind.RELEASE, seed=name, sources=blanks)
+    yield Trial(name, TrialKind.RELEASE, TrialKind.RELEASE, seed=name, sources=blanks)
     for number in range(min(repeat, WHOLE_RUNS)):
         yield solution_trial(plan, number, is_bare=False)
 
@@ -198,7 +203,7 @@ def solution_trial(
 ) -> Trial:
     """Return a run of the instructor's solution, with a seed of its own."""
     name, seed = f"run {number + 1}", f"{plan.name}-{number}"
-    return Trial(plan.name, Kind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
+    return Trial(plan.name, TrialKind.INSTRUCTOR, name, seed, is_bare=is_bare, modes=modes)
 
 
 def _watched(cell: str, source: str) -> str:
@@ -233,10 +238,17 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
         sources, seed, now = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()
         cells = plan.reached(sources, now.called)
         yield Trial(
-            name, Kind.MUTANT, mutant.name, seed, sources, cells=cells, is_bare=now.is_bare, seconds=seconds
+            name,
+            TrialKind.MUTANT,
+            mutant.name,
+            seed,
+            sources,
+            cells=cells,
+            is_bare=now.is_bare,
+            seconds=seconds,
         )
         if mutant.equivalent:
-            yield Trial(name, Kind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
+            yield Trial(name, TrialKind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
     for each in plan.automatic:
         cell, now = each.function.cell, known()
         cells = plan.reached({cell: stubs.returning_none(each, solutions[cell])}, now.called)
@@ -244,4 +256,6 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
         quick = (frozenset(plan.points) if cells is None else cells) - plan.measured
         enough = frozenset() if each.returns == "None" else quick
         sources = {cell: each.source}
-        yield Trial(name, Kind.AUTOMATIC, each.key, name, sources, "", cells, enough, now.is_bare, seconds)
+        yield Trial(
+            name, TrialKind.AUTOMATIC, each.key, name, sources, "", cells, enough, now.is_bare, seconds
+        )

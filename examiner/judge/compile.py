@@ -19,13 +19,11 @@ from symtable import SymbolTable, symtable
 from types import CodeType
 from typing import Final
 
-from examiner.notebook import Cell, Region, hidden_regions
-from examiner.verdict import Mode
+from examiner.model import Mode
+from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
-CHECKS: Final = "examiner_checks"
-REFERENCE: Final = "reference"
 LOCKED: Final = "<locked cells>"  # the name of their code in a traceback
-MEASURES: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
+MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
 BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
@@ -97,17 +95,15 @@ def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> t
     cells : sequence of Cell
         All cells of the notebook, in order.
     modes : mapping of str to Mode, optional
-        By grade_id, or by id for cells without one. Those that are not examined: a probe's text runs in the
-        candidate, and what a locked probe cell defines stays there.
+        By grade_id, of those that are not examined.
 
     """
     modes, before, prepared = modes or {}, _Before(), []
     for cell in cells:
-        mode = modes.get(cell.grade_id or cell.id, Mode.EXAMINED)
         if cell.is_autograded:
-            prepared.append(_grade_cell(cell, mode, before))
+            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), before))
         elif cell.is_code:
-            before.add(cell, keeps_definitions=cell.is_locked and mode is Mode.EXAMINED)
+            before.add(cell, keeps_definitions=cell.is_locked)
     return tuple(prepared)
 
 
@@ -126,7 +122,7 @@ def _compiled(cell: Cell, before: "_Before") -> GradeCell:
     _check_reference(tree, hidden)
     needed = list(before.needed(free(tree)))
     prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
-    measures = not MEASURES.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
+    measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
     definitions = _definitions([*needed, *tree.body]) if measures else ""
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     for module in (prelude, tree):
@@ -230,8 +226,18 @@ def _check_import(node: ast.Import | ast.ImportFrom, root: str) -> None:
         raise _Refused(f"line {node.lineno}: a notebook is no package, write the whole name of the module")
     if root in _LOOKS_INSIDE:
         raise _Refused(
-            f"line {node.lineno}: `{root}` would look at the examiner's own process; make the cell a probe"
+            f"line {node.lineno}: `{root}` would look at the judge's own process; "
+            "judge what the student's code does"
         )
+
+
+def uses_reference(source: str) -> bool:
+    """Whether a grade cell uses the reference; what is not plain Python does not."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return False
+    return any(isinstance(node, ast.Name) and node.id == REFERENCE for node in ast.walk(tree))
 
 
 def _check_reference(tree: ast.Module, hidden: Iterable[Region]) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final, Never
 
+from examiner.wire.limits import MAX_ERROR_TEXT
 from examiner_checks import NumpyOnly, Spy
 
 # The classes in which an exception of the candidate's is raised here: nothing that steers a program.
@@ -46,8 +47,6 @@ LENT: Final = {
     Spy: frozenset({"numpy", "data", "shape", "dtype", "ndim", "size", "__array__"}),
 }
 
-MAX_TEXT: Final = 4000
-
 
 class AuthorError(Exception):
     """A grade cell asks for what no proxy can mean; the text says what to write instead."""
@@ -89,8 +88,8 @@ def recreated(names: list[str], text: str) -> Exception:
     """Return an exception of the nearest listed class, by the names of a student's, or `CandidateError`."""
     known = next((RECREATED[name] for name in names if name in RECREATED), None)
     if known is None:
-        return CandidateError(f"{names[0][:100]}: {text[:MAX_TEXT]}")
-    return known(text[:MAX_TEXT])
+        return CandidateError(f"{names[0][:100]}: {text[:MAX_ERROR_TEXT]}")
+    return known(text[:MAX_ERROR_TEXT])
 
 
 def is_finding(error: Exception) -> bool:

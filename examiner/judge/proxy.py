@@ -23,40 +23,16 @@ from examiner.judge.lent import (
     raise_recursion,
     recreated,
 )
+from examiner.judge.lost import CandidateLost
 from examiner.verdict import Outcome
-from examiner.wire.codec import (
-    Channel,
-    ChannelClosed,
-    Handle,
-    Kind,
-    Reverse,
-    WireError,
-    decode,
-    encode,
-    nonce,
-)
+from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
+from examiner.wire.codec import Handle, Reverse, decode, encode
+from examiner.wire.limits import WireError
 from examiner_checks import CheckFailed
 
 MAX_LENGTH: Final = 10_000_000
 MAX_LENT: Final = 100_000
 MAX_NESTING: Final = 16
-
-
-class CandidateLost(BaseException):
-    """The snapshot died, broke the protocol or ran out of time; no `except Exception` of a cell catches this.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        What that makes of the cell.
-    fact : str
-        What happened.
-
-    """
-
-    def __init__(self, outcome: Outcome, fact: str) -> None:
-        super().__init__(outcome, fact)
-        self.outcome, self.fact = outcome, fact
 
 
 class Remote:
@@ -114,19 +90,19 @@ class Remote:
         number, self.calls = nonce(), self.calls + 1
         dropped, self._dropped = self._dropped, []
         until = self._until()
-        self._send(Kind.REQUEST, number, (operation, by_ref, args, dropped), until)
+        self._send(FrameKind.REQUEST, number, (operation, by_ref, args, dropped), until)
         failure: Exception | None = None  # what our own code raised while the candidate had called it
         while True:
             kind, value = self._receive(number, until)
-            if kind == Kind.CALLBACK:
+            if kind == FrameKind.CALLBACK:
                 if not self._answers_questions:
                     self.lose(Outcome.TAMPERED, "it used an object of the test's while it was measured")
                 failure = self._serve(number, value, until) or failure
-            elif kind == Kind.VALUE:
+            elif kind == FrameKind.VALUE:
                 if failure and is_finding(failure):
                     raise failure  # a student's `except` does not swallow what a test has found
                 return value
-            elif kind == Kind.RAISED:
+            elif kind == FrameKind.RAISED:
                 raise self._raised(value, failure)
             else:
                 self.lose(Outcome.TAMPERED, "an answer of an unknown kind")
@@ -144,7 +120,7 @@ class Remote:
         """Return the number of the snapshot's process, as seen from here, by the kernel's word."""
         number, until = nonce(), self._until()
         self.channel.name_senders(wanted=True)
-        self._send(Kind.REQUEST, number, ("value", False, (0,), []), until)
+        self._send(FrameKind.REQUEST, number, ("value", False, (0,), []), until)
         try:
             sender = self.channel.sender(until)
         except TimeoutError as error:
@@ -153,7 +129,7 @@ class Remote:
             self.lose(Outcome.CRASHED, str(error))
         finally:
             self.channel.name_senders(wanted=False)
-        if self._receive(number, until) != (Kind.VALUE, 0):
+        if self._receive(number, until) != (FrameKind.VALUE, 0):
             self.lose(Outcome.TAMPERED, "an answer that makes no sense")
         return sender
 
@@ -175,7 +151,7 @@ class Remote:
     def _until(self) -> float:
         return min(self.deadline, time.monotonic() + self._patience)
 
-    def _send(self, kind: Kind, number: int, value: Any, until: float) -> None:
+    def _send(self, kind: FrameKind, number: int, value: Any, until: float) -> None:
         try:
             payload = encode(value, self._to_handle, self.channel.outgoing, self.channel.limits)
         except WireError as error:
@@ -215,11 +191,11 @@ class Remote:
         try:
             too_deep = self._nesting > MAX_NESTING
             lent = raise_recursion if too_deep else self._lent[index]
-            self._send(Kind.RESULT, number, done(lent, operation, args, kwargs), until)
+            self._send(FrameKind.RESULT, number, done(lent, operation, args, kwargs), until)
         except Exception as error:  # noqa: BLE001 - it goes to the student's code, which called ours
             # The class is all that goes: the text may quote a hidden test.
             text = str(error) if operation == "getattr" else "raised by the test"
-            self._send(Kind.FAILED, number, (known_name(type(error)), text), until)
+            self._send(FrameKind.FAILED, number, (known_name(type(error)), text), until)
             return error
         finally:
             self._nesting -= 1
@@ -353,9 +329,7 @@ class Proxy:
         )
 
     def __mro_entries__(self, _bases: object) -> Never:
-        _remote(self).refuse(
-            "a grade cell cannot subclass a student's class: use it, or make the cell a probe"
-        )
+        _remote(self).refuse("a grade cell cannot subclass a student's class: call what the class itself has")
 
     __eq__ = _refuse(
         "==", "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
@@ -420,7 +394,7 @@ def _refuse_patch(proxy: Proxy, name: str) -> None:
     if _handle(proxy).type_name in {"module", "type", "ABCMeta", "function", "method"}:
         _remote(proxy).refuse(
             f"a grade cell cannot patch a student's {_handle(proxy).type_name} (`….{name} = …`): "
-            "judge what it does, or make the cell a probe"
+            "judge what it does"
         )
 
 

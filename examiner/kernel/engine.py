@@ -24,24 +24,24 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets import default
 
-from examiner.box.limits import Limits as Bounds
+from examiner.box.limits import ResourceLimits
 from examiner.errors import MissingEnvironment
-from examiner.examine.engine import Graded, Job, document_of
+from examiner.examine.cells import cell_seed
+from examiner.examine.engine import GradedNotebook, Job, document_of
 from examiner.examine.executed import Output, checked_outputs, executed
-from examiner.examine.follow import ENDED, priced
-from examiner.examine.server import Surroundings
-from examiner.judge.cell import cell_seed
-from examiner.kernel.provisioner import INSTRUCTORS, LIMITS, BoxedProvisioner, NoKernel
-from examiner.model import Limits
+from examiner.examine.pricing import priced
+from examiner.examine.server import SandboxSettings
+from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
+from examiner.model import Mode, TimeLimits
 from examiner.notebook import parse
 from examiner.submission.repair import Piece, repair, unanswered
-from examiner.verdict import GradeSheet, Mode, Outcome, Verdict
+from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict
 
-START_SECONDS: Final = 60  # that a kernel may take until it answers
+KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
 MOST_SAID: Final = 4_000_000  # bytes that are kept of what one cell says
 MOST_AT_ONCE: Final = 64 << 20  # bytes of a message; what sends a longer one is no longer heard
 PASSED_BY: Final = "the kernel was not asked to run it: it is empty, or tagged skip-execution"
-LATE: Final = "CellTimeoutError"
+TIMEOUT_NAME: Final = "CellTimeoutError"
 # What a client of Jupyter's stumbles with over messages that make no sense.
 SENSELESS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
@@ -60,19 +60,19 @@ class KernelEngine:
     ----------
     kernel : str
         Its name, as Jupyter knows it.
-    surroundings : Surroundings
+    surroundings : SandboxSettings
         The walls around it, and what is hidden from it.
     secret : bytes
         What seeds are made from.
-    bounds : Bounds, optional
+    bounds : ResourceLimits, optional
         What each of its processes may use, but for its time, which is the job's matter.
     """
 
     def __init__(
-        self, kernel: str, surroundings: Surroundings, secret: bytes, bounds: Bounds | None = None
+        self, kernel: str, surroundings: SandboxSettings, secret: bytes, bounds: ResourceLimits | None = None
     ) -> None:
         self._kernel, self._surroundings, self._secret = kernel, surroundings, secret
-        self._bounds = bounds or LIMITS
+        self._bounds = bounds or KERNEL_LIMITS
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +80,7 @@ class KernelEngine:
     def __exit__(self, *_: object) -> None:
         """Leave nothing: no kernel outlives its job."""
 
-    def run(self, job: Job) -> Graded:
+    def run(self, job: Job) -> GradedNotebook:
         """Grade a job.
 
         Raises
@@ -104,7 +104,7 @@ class KernelEngine:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, now)
         notebook = executed(document, repaired.pieces, record.shown(pieces), sheet)
-        return Graded(sheet, notebook, unanswered(repaired.pieces))
+        return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
 
     def _provisioner(self, job: Job, seed: str) -> BoxedProvisioner:
         """Return what will start the kernel; its parent is the manager that will ask for that."""
@@ -165,7 +165,11 @@ class _Client(NotebookClient):
     """Runs cells as nbgrader does, and keeps what was answered within bounds."""
 
     def __init__(self, cells: Sequence[Any], provisioner: BoxedProvisioner, record: _Record) -> None:
-        late = {"ename": LATE, "evalue": "", "traceback": [f"{LATE}: No reply from kernel before timeout"]}
+        late = {
+            "ename": TIMEOUT_NAME,
+            "evalue": "",
+            "traceback": [f"{TIMEOUT_NAME}: No reply from kernel before timeout"],
+        }
         super().__init__(
             new_notebook(cells=cells),
             km=provisioner.parent,
@@ -174,7 +178,7 @@ class _Client(NotebookClient):
             interrupt_on_timeout=True,
             raise_on_iopub_timeout=True,
             error_on_timeout=late,
-            startup_timeout=START_SECONDS,
+            startup_timeout=KERNEL_START_SECONDS,
             shutdown_kernel="immediate",
             store_widget_state=False,
             on_cell_executed=self._keep,
@@ -209,7 +213,7 @@ class _Client(NotebookClient):
             lines = content.get("traceback") or ["an error occurred, and was not shown"]
             outputs.append(error | {"evalue": content.get("evalue", ""), "traceback": lines})
         self._record.outputs[cell_index] = checked_outputs(outputs)
-        if content.get("ename") == LATE and "header" not in execute_reply:
+        if content.get("ename") == TIMEOUT_NAME and "header" not in execute_reply:
             self._record.late.add(cell_index)
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
@@ -234,7 +238,7 @@ def _cells(document: Mapping[str, Any], pieces: Sequence[Piece]) -> list[Any]:
     ]
 
 
-def _execute(provisioner: BoxedProvisioner, cells: Sequence[Any], limits: Limits) -> _Record:
+def _execute(provisioner: BoxedProvisioner, cells: Sequence[Any], limits: TimeLimits) -> _Record:
     """Run cells in a fresh kernel, until all are done or it is lost."""
     record = _Record({}, set(), {})
     client = _Client(cells, provisioner, record)
@@ -260,11 +264,12 @@ def _lost(
     client: _Client, provisioner: BoxedProvisioner, number: int, seconds: float
 ) -> tuple[Outcome, str] | None:
     """Run a cell; return how the kernel was lost by that, if it was."""
-    place = f"code cell {number + 1}"
+    place, kills = f"code cell {number + 1}", provisioner.memory_kills()
     try:
         client.run(number, seconds)
     except DeadKernelError:
-        outcome = Outcome.OUT_OF_MEMORY if provisioner.was_too_large() else Outcome.CRASHED
+        is_too_large = provisioner.memory_kills() > kills
+        outcome = Outcome.OUT_OF_MEMORY if is_too_large else Outcome.CRASHED
         return outcome, f"{place} {ENDED[outcome]}"
     except CellTimeoutError:
         return Outcome.TIMEOUT, f"{place} did not end, and could not be interrupted"

@@ -24,16 +24,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
+from examiner.box.link import DATAGRAM_BYTES, KILLED, LOOK_MS
 from examiner.box.view import View
-from examiner.box.walls import TooFewWalls, Walls
+from examiner.box.walls import MissingWalls, Walls
 
-MESSAGE: Final = 4096
-KILLED: Final = b"killed"
-LOOK_MS: Final = 50  # between two looks at the memory of all processes together
 WORK: Final = Path("work")
 HOME: Final = Path("home")
-RUNTIME: Final = Path("runtime")
+RUNTIME_FOLDER: Final = Path("runtime")
 FONTS: Final = HOME / ".cache" / "matplotlib"
 CONNECTION_FILE: Final = "connection.json"
 SOCKETS: Final = "s"  # what the names of the kernel's sockets begin with; the path of a socket must be short
@@ -73,7 +71,7 @@ class Order:
     environment: Mapping[str, str]
     shown: tuple[str, ...]
     hidden: tuple[str, ...]
-    bounds: Limits
+    bounds: ResourceLimits
     files: Mapping[str, bytes]
     fonts: Mapping[str, bytes]
     walls: Walls | None = None
@@ -86,7 +84,7 @@ class Order:
     def from_bytes(cls, data: bytes) -> "Order":
         """Return the order that `to_bytes` wrote."""
         entries = marshal.loads(data)  # noqa: S302 - from the process that started this one
-        bounds, walls = Limits(**entries["bounds"]), entries["walls"]
+        bounds, walls = ResourceLimits(**entries["bounds"]), entries["walls"]
         return cls(**entries | {"bounds": bounds, "walls": Walls(**walls) if walls else None})
 
 
@@ -101,14 +99,14 @@ def main() -> None:
         bounds = replace(order.bounds, processes=order.bounds.processes + BURIER)
         body = partial(_live, order, theirs)
         boxed = box.start(body, bounds, {2, theirs.fileno()}, order.environment)
-    except TooFewWalls as error:
+    except MissingWalls as error:
         link.send(f"refused {error}".encode())
         sys.exit(1)
     except (WallsFailed, OSError) as error:
-        link.send(f"failed {error}"[:MESSAGE].encode())
+        link.send(f"failed {error}"[:DATAGRAM_BYTES].encode())
         sys.exit(1)
     theirs.close()
-    said, descriptors, _, _ = socket.recv_fds(ours, MESSAGE, 1)
+    said, descriptors, _, _ = socket.recv_fds(ours, DATAGRAM_BYTES, 1)
     if descriptors:
         place = {"home": str(boxed.home), "walls": asdict(box.walls)}
         message = b"started " + json.dumps(place).encode()
@@ -144,7 +142,7 @@ def _live(order: Order, report: socket.socket) -> NoReturn:
             _become(command)
         descriptor = os.pidfd_open(kernel)
     except OSError as error:
-        report.send(str(error).encode()[:MESSAGE])
+        report.send(str(error).encode()[:DATAGRAM_BYTES])
         os._exit(1)
     socket.send_fds(report, [b"started"], [descriptor])
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
@@ -160,14 +158,14 @@ def _live(order: Order, report: socket.socket) -> NoReturn:
 def _settle(order: Order) -> Path:
     """Fill the private folders, enter the working folder, and return where the sockets will be."""
     home = Path.cwd()
-    for folder in (WORK, FONTS, RUNTIME):
+    for folder in (WORK, FONTS, RUNTIME_FOLDER):
         folder.mkdir(parents=True)
     for folder, files in ((WORK, order.files), (FONTS, order.fonts)):
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    runtime = home / RUNTIME
+    runtime = home / RUNTIME_FOLDER
     connection = {**order.connection, "transport": "ipc", "ip": str(runtime / SOCKETS)}
     (runtime / CONNECTION_FILE).write_text(json.dumps(connection))
     os.environ["HOME"] = str(home / HOME)

@@ -31,21 +31,21 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Dict, Instance, List, Unicode
 
 from examiner.box import absent, reaper, usage, view
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
+from examiner.box.link import DATAGRAM_BYTES, KILLED, last_line
 from examiner.box.view import View
 from examiner.box.walls import Walls
 from examiner.errors import PlatformFault
 from examiner.examine.server import TooFewWalls
-from examiner.kernel.helper import KILLED as TOO_LARGE
-from examiner.kernel.helper import MESSAGE, RUNTIME, SIGNALLED, SOCKETS, Order
+from examiner.kernel.helper import RUNTIME_FOLDER, SIGNALLED, SOCKETS, Order
 from examiner.submission import intake
 
 ENTRY_POINT: Final = "examiner-boxed"
-LIMITS: Final = Limits(cpu_seconds=900, memory_mb=4000, processes=128, open_files=512)
+KERNEL_LIMITS: Final = ResourceLimits(cpu_seconds=900, memory_mb=4000, processes=128, open_files=512)
 INSTRUCTORS: Final = ("examiner", "nbgrader")  # packages that no kernel needs, even if it lives beside them
-START_SECONDS: Final = 60.0  # that a helper may take until the kernel's command runs
-KILLED: Final = SIGNALLED + signal.SIGKILL
-PATIENCE: Final = 10.0  # seconds that a helper may take to end
+HELPER_START_SECONDS: Final = 60.0  # that a helper may take until the kernel's command runs
+KILLED_STATUS: Final = SIGNALLED + signal.SIGKILL
+HELPER_END_SECONDS: Final = 10.0  # seconds that a helper may take to end
 
 _HELPER: Final = (
     "import sys; sys.path.insert(0, sys.argv[2]); from examiner.kernel.helper import main; main()"
@@ -149,7 +149,9 @@ class BoxedProvisioner(KernelProvisionerBase):
     absent = List(
         Unicode(), list(INSTRUCTORS), help="Packages of its Python that it can neither import nor read."
     ).tag(config=True)
-    limits = Dict(help="What it may use, in the words of examiner.box.limits.Limits.").tag(config=True)
+    limits = Dict(help="What it may use, in the words of examiner.box.limits.ResourceLimits.").tag(
+        config=True
+    )
     variables = Dict(help="Variables in addition to those of its specification.").tag(config=True)
     fonts = Unicode(help="A folder with matplotlib's lists of fonts.").tag(config=True)
     files = Dict(
@@ -164,6 +166,7 @@ class BoxedProvisioner(KernelProvisionerBase):
     _link: socket.socket | None = None
     _folder: Path | None = None
     _errors = -1
+    _kills = 0
 
     @property
     def has_process(self) -> bool:
@@ -256,18 +259,19 @@ class BoxedProvisioner(KernelProvisionerBase):
                 cwd="/",
                 start_new_session=True,  # an interrupt of the terminal is not for the kernel
             )
-        self._link.settimeout(START_SECONDS)
+        self._link.settimeout(HELPER_START_SECONDS)
         try:
-            said, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, self._link, MESSAGE, 2)
+            said, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, self._link, DATAGRAM_BYTES, 2)
         except TimeoutError:
             said, descriptors = b"", []
         self._take_in(said, descriptors)
 
-    def was_too_large(self) -> bool:
-        """Whether one of the kernel's processes was killed for the memory of all of them."""
+    def memory_kills(self) -> int:
+        """Return how many of the kernel's processes were killed so far for the memory of all of them."""
         with contextlib.suppress(BlockingIOError):
-            return self._link is not None and self._link.recv(MESSAGE, socket.MSG_DONTWAIT) == TOO_LARGE
-        return False
+            while self._link and self._link.recv(DATAGRAM_BYTES, socket.MSG_DONTWAIT) == KILLED:
+                self._kills += 1
+        return self._kills
 
     def _order(self, command: list[str], folder: str | None, environment: dict[str, str]) -> Order:
         program = shutil.which(command[0])
@@ -286,7 +290,7 @@ class BoxedProvisioner(KernelProvisionerBase):
             environment=self._environment(Path(program), environment),
             shown=(*map(str, seen.shown), *_absolute(self.shown), *_absolute(resources)),
             hidden=(*map(str, seen.hidden), *_absolute(self.hidden)),
-            bounds=Limits(**{**vars(LIMITS), **self.limits}),
+            bounds=ResourceLimits(**{**vars(KERNEL_LIMITS), **self.limits}),
             files={n: text for n, text in files.items() if not n.endswith(".ipynb")} | self.files,
             fonts=self._fonts(),
             walls=self.walls,
@@ -319,10 +323,10 @@ class BoxedProvisioner(KernelProvisionerBase):
         root = f"/proc/{usage.number(descriptors[0])}/root" if self.standing.namespaces else ""
         link = Path(str(self._folder), "box")
         link.unlink(missing_ok=True)
-        link.symlink_to(f"{root}{place['home']}/{RUNTIME}")
+        link.symlink_to(f"{root}{place['home']}/{RUNTIME_FOLDER}")
 
     def _last_words(self) -> str:
-        return os.pread(self._errors, MESSAGE, 0).decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return last_line(self._errors)
 
     def _release(self) -> int:
         """Let go of a kernel that has ended, or is to end now; return its exit code."""
@@ -332,11 +336,11 @@ class BoxedProvisioner(KernelProvisionerBase):
         status = 0
         if helper:
             try:
-                status = helper.wait(PATIENCE)
+                status = helper.wait(HELPER_END_SECONDS)
             except subprocess.TimeoutExpired:
                 helper.kill()
                 status = helper.wait()
-        if status not in {0, KILLED}:
+        if status not in {0, KILLED_STATUS}:
             self.last_words = self._last_words()
             self.log.error("the boxed kernel ended with %s: %s", status, self.last_words)
         for descriptor in self._pidfds:

@@ -24,16 +24,16 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from examiner.box.selftest import State as Promise
+from examiner.box.selftest import WallState
 from examiner.box.walls import Walls
 from examiner.course import environment
 from examiner.errors import DONE, ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, Job
-from examiner.examine.server import Surroundings
-from examiner.model import Course, Key, Limits
-from examiner.notebook import FORMAT
+from examiner.examine.server import SandboxSettings
+from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
+from examiner.notebook import NBFORMAT
 from examiner.store import sheets, tables
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.verdict import Outcome
 
 DEGRADED: Final = 3  # as for a run that graded some and not others: it works, and not everything does
 DISTRIBUTION: Final = "tinytorch-examiner"
@@ -57,7 +57,7 @@ json.dump({"walls": asdict(walls), "reports": reports}, sys.stdout)
 """
 
 
-class State(StrEnum):
+class Health(StrEnum):
     """What a finding means for grading."""
 
     GOOD = "good"
@@ -82,7 +82,7 @@ class Finding:
 
     about: str
     what: str
-    state: State = State.GOOD
+    state: Health = Health.GOOD
     note: str = ""
 
 
@@ -106,9 +106,9 @@ def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
 def exit_code(findings: Iterable[Finding]) -> int:
     """Return 0 if the course can be graded behind all walls, 3 if with less, 1 if it cannot."""
     states = {finding.state for finding in findings}
-    if State.BAD in states:
+    if Health.BAD in states:
         return PlatformFault.exit_code
-    return DEGRADED if State.WEAK in states else DONE
+    return DEGRADED if Health.WEAK in states else DONE
 
 
 def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
@@ -123,7 +123,10 @@ def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
         lines = said.decode("utf-8", "replace").splitlines()
         why = next((line for line in lines if line and not line.startswith((" ", "Traceback"))), "")
         yield Finding(
-            "walls", "they could not be tried", State.BAD, f"{why}; nothing is graded until that is put right"
+            "walls",
+            "they could not be tried",
+            Health.BAD,
+            f"{why}; nothing is graded until that is put right",
         )
         return
     yield from _promises(Walls(**found["walls"]), found["reports"])
@@ -131,14 +134,14 @@ def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
 
 def _promises(walls: Walls, reports: Iterable[dict[str, Any]]) -> Iterator[Finding]:
     if not walls.are_enough:
-        yield Finding("walls", "too few of them: nothing is graded", State.BAD, walls.advice)
+        yield Finding("walls", "too few of them: nothing is graded", Health.BAD, walls.advice)
     for report in reports:
-        is_kind, is_kept = report["wall"] == "kinds", report["state"] != Promise.MISSING
+        is_kind, is_kept = report["wall"] == "kinds", report["state"] != WallState.MISSING
         note = report["note"]
         if not is_kept and not is_kind and walls.advice:
             note = "comes with a kind of wall that is missing"
-        lacking = State.WEAK if walls.advice and walls.are_enough else State.BAD
-        state = State.GOOD if is_kept else lacking
+        lacking = Health.WEAK if walls.advice and walls.are_enough else Health.BAD
+        state = Health.GOOD if is_kept else lacking
         yield Finding(f"wall: {report['wall']}", f"{report['state']}: {report['promise']}", state, note)
 
 
@@ -146,26 +149,26 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
     try:
         environment.require(course)
     except ExaminerError as fault:
-        yield Finding("environment", fault.fact, State.BAD, f"{fault.place}: {fault.fix}")
+        yield Finding("environment", fault.fact, Health.BAD, f"{fault.place}: {fault.fix}")
         return
     yield Finding("environment", f"{course.student.folder.name}, and the kernel {course.student.kernel}")
     if not _is_python(course):
         what = "all cells are judged in a boxed kernel, perhaps of another language; it is not tried here"
-        yield Finding("environment", what, State.NOTE)
+        yield Finding("environment", what, Health.NOTE)
         return
     try:
         python, caches = course.student.python, environment.caches(course)
-        with Engine(Surroundings(python, walls, caches, course.hidden), b"doctor") as engine:
+        with Engine(SandboxSettings(python, walls, caches, course.hidden), b"doctor") as engine:
             right = engine.run(_job("return x + 1")).sheet.verdicts[0]
             started = time.monotonic()
             wrong = engine.run(_job("return x")).sheet.verdicts[0]
             seconds = time.monotonic() - started
     except (ExaminerError, OSError) as fault:
-        yield Finding("environment", "nothing can be graded in it", State.BAD, str(fault))
+        yield Finding("environment", "nothing can be graded in it", Health.BAD, str(fault))
         return
     if (right.outcome, wrong.outcome) != (Outcome.PASSED, Outcome.FAILED):
         note = f"a right answer {right.outcome} ({right.message}), a wrong one {wrong.outcome}"
-        yield Finding("environment", "it judges wrongly", State.BAD, note)
+        yield Finding("environment", "it judges wrongly", Health.BAD, note)
         return
     what = "a right answer gets its points in a box, a wrong one gets none"
     yield Finding("environment", what, note=f"{1000 * seconds:.0f} ms for one of them")
@@ -182,11 +185,11 @@ def _job(body: str) -> Job:
         _cell("f", "def f(x):\n    raise NotImplementedError", solution=True),
         _cell("test", "assert f(1) == 2", grade=True, locked=True),
     ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": FORMAT, "nbformat_minor": 5}
+    notebook = {"cells": cells, "metadata": {}, "nbformat": NBFORMAT, "nbformat_minor": 5}
     instructor = json.dumps(notebook).encode()
     cells[0]["source"] = f"def f(x):\n    {body}"
-    identity = Identity("doctor", "doctor", "doctor", "", Key(body, "", ""))
-    return Job(identity, instructor, json.dumps(notebook).encode(), limits=Limits(notebook_seconds=60))
+    identity = Identity("doctor", "doctor", "doctor", "", GradeKey(body, "", ""))
+    return Job(identity, instructor, json.dumps(notebook).encode(), limits=TimeLimits(notebook_seconds=60))
 
 
 def _cell(name: str, source: str, **marks: bool) -> dict[str, Any]:
@@ -203,44 +206,44 @@ def _nbgrader() -> Iterator[Finding]:
         yield Finding("nbgrader", f"version {found}, whose tables are known")
         return
     fix = f"install {' '.join(pins) or 'examiner anew'}"
-    yield Finding("nbgrader", f"version {found}, whose tables are not known", State.BAD, fix)
+    yield Finding("nbgrader", f"version {found}, whose tables are not known", Health.BAD, fix)
 
 
 def _gradebook(course: Course) -> Iterator[Finding]:
     path = course.gradebook
     if not path.exists():
-        yield Finding("gradebook", "there is none yet", State.NOTE, "the first run makes it")
+        yield Finding("gradebook", "there is none yet", Health.NOTE, "the first run makes it")
         return
     engine = sa.create_engine(f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true")
     try:
         tables.checked_names(engine, str(path))
         verdict, journal = tables.pragma(engine, "quick_check", "journal_mode")
     except ExaminerError as fault:
-        yield Finding("gradebook", fault.fact, State.BAD, fault.fix)
+        yield Finding("gradebook", fault.fact, Health.BAD, fault.fix)
         return
     except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
         fix = "close what uses it and ask again; if it stays so, put back a copy or run `examiner rebuild`"
-        yield Finding("gradebook", f"it cannot be read ({error})", State.BAD, fix)
+        yield Finding("gradebook", f"it cannot be read ({error})", Health.BAD, fix)
         return
     finally:
         engine.dispose()
     if verdict != "ok":
         fix = "put back a copy, or move it away and run `examiner rebuild`"
-        yield Finding("gradebook", f"it is damaged ({verdict})", State.BAD, fix)
+        yield Finding("gradebook", f"it is damaged ({verdict})", Health.BAD, fix)
         return
     yield Finding("gradebook", f"it can be read, and its journal is kept by {journal}")
     if journal == "wal":
         note = "somebody has it open, or a run was killed; until the next run, copy its -wal file with it"
-        yield Finding("gradebook", "a write-ahead log is in use", State.NOTE, note)
+        yield Finding("gradebook", "a write-ahead log is in use", Health.NOTE, note)
     if not tables.is_on_local_disk(path):
         note = "locks of SQLite cannot be relied on there: keep the course on a disk of this machine"
-        yield Finding("gradebook", "it lies on a disk of the network", State.WEAK, note)
+        yield Finding("gradebook", "it lies on a disk of the network", Health.WEAK, note)
 
 
 def _sheets(course: Course) -> Iterator[Finding]:
     root = sheets.root(course)
     if not root.exists():
-        yield Finding("sheets", "there are none yet", State.NOTE, "the first run makes the folder")
+        yield Finding("sheets", "there are none yet", Health.NOTE, "the first run makes the folder")
         return
     filed = list(root.rglob("*.json"))
     spoilt = [path for path in filed if not _is_whole(path)]
@@ -248,10 +251,10 @@ def _sheets(course: Course) -> Iterator[Finding]:
     damaged = [*spoilt, *root.rglob(f"*{sheets.DAMAGED}")]
     for path in damaged:
         fix = "put back a copy under its first name; without one, its work is graded again"
-        yield Finding("sheets", f"{path.relative_to(course.root)} is damaged", State.WEAK, fix)
+        yield Finding("sheets", f"{path.relative_to(course.root)} is damaged", Health.WEAK, fix)
     if root.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         note = f"it holds hidden tests and the secret: chmod 700 {root}"
-        yield Finding("sheets", "others can open the folder", State.WEAK, note)
+        yield Finding("sheets", "others can open the folder", Health.WEAK, note)
 
 
 def _is_whole(path: Path) -> bool:
@@ -265,8 +268,8 @@ def _is_whole(path: Path) -> bool:
 def _disk(*folders: Path) -> Iterator[Finding]:
     for folder in dict.fromkeys((*folders, Path(tempfile.gettempdir()))):
         free = shutil.disk_usage(folder).free >> 20
-        state = State.BAD if free < NO_DISK_MB else State.WEAK if free < SCARCE_DISK_MB else State.GOOD
-        fix = "" if state is State.GOOD else f"make room: {SCARCE_DISK_MB} MB should be free"
+        state = Health.BAD if free < NO_DISK_MB else Health.WEAK if free < SCARCE_DISK_MB else Health.GOOD
+        fix = "" if state is Health.GOOD else f"make room: {SCARCE_DISK_MB} MB should be free"
         yield Finding("machine", f"{free:,} MB are free in {folder}", state, fix)
 
 
@@ -277,12 +280,14 @@ def _processors(proc: Path = Path("/proc"), cpus: Path = CPUS) -> Iterator[Findi
     available = int(rest.split(maxsplit=1)[0]) >> 10
     needed = WORKER_MB * (count + 1)
     fix = "" if available >= needed else f"about {WORKER_MB} MB a worker are needed: use fewer with --workers"
-    yield Finding("machine", f"{available:,} MB of memory", State.WEAK if fix else State.GOOD, fix)
+    yield Finding("machine", f"{available:,} MB of memory", Health.WEAK if fix else Health.GOOD, fix)
     load = float((proc / "loadavg").read_text().split()[0])
     if load > count:
         note = "measured cells may stay inconclusive, and are left to a person then"
-        yield Finding("machine", f"it is busy (load {load:g})", State.NOTE, note)
+        yield Finding("machine", f"it is busy (load {load:g})", Health.NOTE, note)
     governors = {path.read_text().strip() for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")}
     if governors - {"performance"}:
         note = "times vary more: `cpupower frequency-set -g performance` while speed is measured"
-        yield Finding("machine", f"its speed is governed by {', '.join(sorted(governors))}", State.NOTE, note)
+        yield Finding(
+            "machine", f"its speed is governed by {', '.join(sorted(governors))}", Health.NOTE, note
+        )

@@ -8,11 +8,11 @@ from typing import NoReturn
 from examiner.model import Course
 
 # The versions are pinned, and a course works without a network.
-SETTINGS = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+LAB_OPTIONS = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
 
 
 def start(course: Course, options: Sequence[str] = ()) -> NoReturn:
     """Become JupyterLab, with options of its own; examiner ends here."""
     os.chdir(course.root)  # where nbgrader's extensions look for nbgrader_config.py
-    arguments = [sys.executable, "-m", "jupyterlab", *SETTINGS, *options]
+    arguments = [sys.executable, "-m", "jupyterlab", *LAB_OPTIONS, *options]
     os.execv(sys.executable, arguments)  # noqa: S606  (no shell is wanted)

@@ -21,7 +21,7 @@ class Step:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[Step], None]]:
+def step_worker() -> Iterator[Callable[[Step], None]]:
     """Give what does a step."""
     from examiner.nbgrader import convert  # noqa: PLC0415  (nbgrader costs seconds; only these processes need it)
 

@@ -1,16 +1,16 @@
 """What the doctor found: a table for people, the same as plain data for programs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from examiner.machine.doctor import Finding, State, exit_code
+from examiner.machine.doctor import Finding, Health, exit_code
+from examiner.plain import to_plain
 
-STYLES = {State.GOOD: "green", State.NOTE: "cyan", State.WEAK: "bold yellow", State.BAD: "bold red"}
+STYLES = {Health.GOOD: "green", Health.NOTE: "cyan", Health.WEAK: "bold yellow", Health.BAD: "bold red"}
 CONCLUSIONS = {
     0: "This machine grades this course behind all walls.",
     1: "This machine cannot grade this course as it is.",
@@ -38,7 +38,7 @@ def conclusion(findings: Sequence[Finding]) -> str:
 
 def data(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return everything as plain data."""
-    return {"exit_code": exit_code(findings), "findings": [asdict(finding) for finding in findings]}
+    return {"exit_code": exit_code(findings), "findings": [to_plain(finding) for finding in findings]}
 
 
 def _condensed(findings: Iterable[Finding]) -> list[Finding]:
@@ -46,7 +46,7 @@ def _condensed(findings: Iterable[Finding]) -> list[Finding]:
     kept: dict[str, list[Finding]] = {}
     condensed: list[Finding] = []
     for each in findings:
-        if not each.about.startswith(WALL) or each.state is not State.GOOD:
+        if not each.about.startswith(WALL) or each.state is not Health.GOOD:
             condensed.append(each)
             continue
         if each.about not in kept:
@@ -58,4 +58,4 @@ def _condensed(findings: Iterable[Finding]) -> list[Finding]:
 def _together(promises: Sequence[Finding]) -> Finding:
     ways = [each.what.partition(":")[0] for each in promises]
     counts = ", ".join(f"{ways.count(way)} {way}" for way in dict.fromkeys(ways))
-    return Finding(promises[0].about, counts, State.GOOD, promises[0].note if len(promises) == 1 else "")
+    return Finding(promises[0].about, counts, Health.GOOD, promises[0].note if len(promises) == 1 else "")

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from examiner.errors import PlatformFault
 from examiner.examine.executed import ENTRY, verdict_in
+from examiner.model import Mode
 from examiner.notebook import BEGIN_HIDDEN, hidden, hidden_regions, mark, visible
-from examiner.verdict import Mode, Outcome, Verdict
+from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 
 RAN_HERE: Final = "# (hidden tests ran here)"
 QUOTED: Final = "(This output is not shown: it repeats hidden tests.)"
-SELF_REPORTED: Final = (
+SELF_REPORTED_HINT: Final = (
     "This test ran inside your own code's process, so this result is your process's own report. "
     "It may be looked at again."
 )
@@ -134,7 +135,7 @@ def message(cell: Raw, verdict: Verdict) -> str:
     lines += [hint] if verdict.hint in hints(cell["source"]) else []
     lines += _awards(cell["source"], verdict)
     lines += [f"Measured: {each.sentence}" for each in verdict.measured]
-    lines += [SELF_REPORTED] if verdict.mode.is_self_reported else []
+    lines += [SELF_REPORTED_HINT] if verdict.mode.is_self_reported else []
     return "\n".join(lines)
 
 
@@ -165,7 +166,7 @@ def _what(source: str, verdict: Verdict) -> str:
             return f"{TOLD[Outcome.TIMEOUT]} after {verdict.seconds:.0f} s"
         case Outcome.FAILED if not (verdict.line or verdict.is_hidden or verdict.mode is Mode.KERNEL):
             return REACHED_THE_END
-        case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.message.startswith("AuthorError"):
+        case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.raised == AUTHOR_ERROR:
             return NOT_UNDERSTOOD
     return TOLD[verdict.outcome]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from examiner.gate.model import Report, Tried, shown
+from examiner.plain import to_plain
 
 TENTHS = 10
 
@@ -119,4 +119,4 @@ def voids(reports: Sequence[Report]) -> Iterator[str]:
 
 def data(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """Return everything as plain data."""
-    return [asdict(report) for report in reports]
+    return [to_plain(report) for report in reports]

@@ -23,7 +23,7 @@ from examiner.submission.repair import released
 NBGRADERS_COURSE: Final = "default_course"  # nbgrader's own steps name no other, and make it
 _DETAILS: Final = {GRADED: tables.grade_cell, ANSWERED: tables.solution_cell, TASK: tables.task_cell}
 
-Key = tuple[str, str, str]  # notebook, name and type of a cell
+CellKey = tuple[str, str, str]  # notebook, name and type of a cell
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _set_cells(connection: sa.Connection, assignment: str, folder: Path) -> None
     if not paths:  # nobody has written it yet, or the folder is lost: no reason to forget its grades
         return
     known = ledger.notebooks(connection, assignment)
-    wanted: dict[Key, _Marked] = {}
+    wanted: dict[CellKey, _Marked] = {}
     for path in paths:
         document = load(path, BadSource)
         id_ = known.get(path.stem) or tables.new_id(assignment, path.stem)
@@ -152,7 +152,7 @@ def _set_sources(connection: sa.Connection, notebook: str, marked: Sequence[_Mar
     ledger.save(connection, table, rows, ())
 
 
-def _remove(connection: sa.Connection, assignment: str, wanted: Mapping[Key, _Marked]) -> None:
+def _remove(connection: sa.Connection, assignment: str, wanted: Mapping[CellKey, _Marked]) -> None:
     """Remove the cells that are not wanted, with everything that stands at them."""
     cells = ledger.cells(connection, assignment)
     ids = [cell.id for cell in cells if (cell.notebook, cell.name, cell.type) not in wanted]
@@ -162,7 +162,7 @@ def _remove(connection: sa.Connection, assignment: str, wanted: Mapping[Key, _Ma
         connection.execute(table.delete().where(table.c.id.in_(ids)))
 
 
-def _add(connection: sa.Connection, assignment: str, wanted: Mapping[Key, _Marked]) -> None:
+def _add(connection: sa.Connection, assignment: str, wanted: Mapping[CellKey, _Marked]) -> None:
     """Add the cells that are missing, and let all have their points and kinds."""
     known = {(cell.notebook, cell.name, cell.type): cell.id for cell in ledger.cells(connection, assignment)}
     books = ledger.notebooks(connection, assignment)
@@ -192,5 +192,5 @@ def _fill(connection: sa.Connection, assignment: str) -> None:
     work = tables.submission
     ids = list(connection.scalars(sa.select(work.c.id).where(work.c.assignment_id == assignment)))
     books, cells = ledger.notebooks(connection, assignment), ledger.cells(connection, assignment)
-    for first in range(0, len(ids), ledger.BATCH):
-        ledger.fill(connection, ids[first : first + ledger.BATCH], books, cells)
+    for first in range(0, len(ids), ledger.SUBMISSIONS_PER_TRANSACTION):
+        ledger.fill(connection, ids[first : first + ledger.SUBMISSIONS_PER_TRANSACTION], books, cells)

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from examiner.errors import PlatformFault
 from examiner.store import tables
-from examiner.store.sheets import Filing, Part
+from examiner.store.sheets import FiledGrade, NotebookSheet
 
-BATCH: Final = 200  # submissions in a transaction
+SUBMISSIONS_PER_TRANSACTION: Final = 200  # submissions in a transaction
 UNANSWERED: Final = "No response."  # as nbgrader says it
 GRADED, ANSWERED, TASK = "GradeCell", "SolutionCell", "TaskCell"
 
@@ -31,7 +31,7 @@ class Ledger:
 
     engine: sa.Engine
 
-    def enter(self, filings: Iterable[Filing]) -> int:
+    def enter(self, filings: Iterable[FiledGrade]) -> int:
         """Enter gradings, the last of each submission's, and return how many were not entered yet.
 
         Raises
@@ -42,9 +42,9 @@ class Ledger:
         last = {(each.identity.assignment, each.identity.student): each for each in filings}
         ordered = [last[name] for name in sorted(last)]
         total = 0
-        for first in range(0, len(ordered), BATCH):
+        for first in range(0, len(ordered), SUBMISSIONS_PER_TRANSACTION):
             with self.engine.begin() as connection:
-                total += enter(connection, ordered[first : first + BATCH])
+                total += enter(connection, ordered[first : first + SUBMISSIONS_PER_TRANSACTION])
         return total
 
 
@@ -55,7 +55,7 @@ def opened(url: str) -> Iterator[Ledger]:
         yield Ledger(engine)
 
 
-def enter(connection: sa.Connection, filings: Iterable[Filing], *, again: bool = False) -> int:
+def enter(connection: sa.Connection, filings: Iterable[FiledGrade], *, again: bool = False) -> int:
     """Enter gradings of different submissions in the caller's transaction; `again` also those that are in."""
     ordered = sorted(filings, key=lambda each: (each.identity.assignment, each.identity.student))
     total = 0
@@ -66,7 +66,7 @@ def enter(connection: sa.Connection, filings: Iterable[Filing], *, again: bool =
 
 
 @dataclass(frozen=True)
-class Cell:
+class GradebookCell:
     """A cell of the gradebook, of one of nbgrader's three types."""
 
     id: str
@@ -88,7 +88,7 @@ class _Page:
     connection: sa.Connection
     id: str
     notebooks: Mapping[str, str]
-    cells: Sequence[Cell]
+    cells: Sequence[GradebookCell]
 
     @classmethod
     def of(cls, connection: sa.Connection, name: str) -> "_Page":
@@ -97,7 +97,7 @@ class _Page:
             raise PlatformFault(name, "the gradebook does not know this assignment", "make its release first")
         return cls(connection, found, notebooks(connection, found), cells(connection, found))
 
-    def enter(self, filings: Mapping[str, Filing], again: bool) -> int:
+    def enter(self, filings: Mapping[str, FiledGrade], again: bool) -> int:
         add_students(self.connection, filings)
         submissions = self._submissions(filings)
         query = sa.select(tables.entered).where(tables.entered.c.id.in_(submissions.values()))
@@ -125,7 +125,7 @@ class _Page:
         save(self.connection, table, rows, ())
         return known | new
 
-    def _write(self, filings: Mapping[str, Filing], same: Collection[str]) -> None:
+    def _write(self, filings: Mapping[str, FiledGrade], same: Collection[str]) -> None:
         places = fill(self.connection, list(filings), self.notebooks, self.cells)
         grades = _by_place(self.connection, tables.grade, places.values())
         comments = _by_place(self.connection, tables.comment, places.values())
@@ -147,7 +147,7 @@ class _Page:
         save(self.connection, tables.comment, remarks, {remark["id"] for remark in remarks})
 
 
-def _score(cell: Cell, part: Part | None, is_blank: bool) -> float | None:
+def _score(cell: GradebookCell, part: NotebookSheet | None, is_blank: bool) -> float | None:
     """Return the automatic score: None where a person has to give one, also where nobody has judged."""
     if cell.is_written:
         return 0.0 if is_blank else None
@@ -169,7 +169,7 @@ def notebooks(connection: sa.Connection, assignment_id: str) -> dict[str, str]:
     return {row.name: row.id for row in connection.execute(query)}
 
 
-def cells(connection: sa.Connection, assignment_id: str) -> list[Cell]:
+def cells(connection: sa.Connection, assignment_id: str) -> list[GradebookCell]:
     """Return the cells of an assignment."""
     base, book, graded = tables.base_cell, tables.notebook, tables.grade_cell
     query = (
@@ -181,7 +181,7 @@ def cells(connection: sa.Connection, assignment_id: str) -> list[Cell]:
     rows = connection.execute(query).all()
     answered = {(row.notebook, row.name) for row in rows if row.type == ANSWERED}
     return [
-        Cell(
+        GradebookCell(
             *row[:4],
             is_written=row.type == TASK
             or row.cell_type == "markdown"
@@ -202,7 +202,7 @@ def fill(
     connection: sa.Connection,
     submissions: Sequence[str],
     notebooks: Mapping[str, str],
-    cells: Sequence[Cell],
+    cells: Sequence[GradebookCell],
 ) -> dict[tuple[str, str], str]:
     """Make the rows that submissions lack, and return the id of each submitted notebook.
 

@@ -8,7 +8,7 @@ back when the cell is back.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -17,17 +17,18 @@ import sqlalchemy as sa
 
 from examiner.errors import PlatformFault
 from examiner.model import Course
+from examiner.plain import to_plain
 from examiner.store import ledger, sheets, tables
 from examiner.store.atomic import staging
 from examiner.store.course_rows import outline
-from examiner.store.sheets import Filing
+from examiner.store.sheets import FiledGrade
 
 _ENTRIES: Final = {tables.grade: ("manual_score", "extra_credit"), tables.comment: ("manual_comment",)}
 _ALL: Final = sa.true()
 
 
 @dataclass(frozen=True, order=True)
-class Spot:
+class StudentCell:
     """A cell of a student's work."""
 
     student: str
@@ -40,7 +41,7 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Edit:
+class ManualEntry:
     """What a person entered at a spot."""
 
     manual_score: float | None = None
@@ -48,10 +49,10 @@ class Edit:
     manual_comment: str | None = None
 
     def __bool__(self) -> bool:
-        return self != Edit()
+        return self != ManualEntry()
 
 
-Edits = Mapping[Spot, Edit]
+ManualEntries = Mapping[StudentCell, ManualEntry]
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,16 @@ class Rebuilt:
         How many were entered from their sheets.
     damaged : tuple of PlatformFault
         One for each file of the store that could not be used; what the gradebook had of that work stays.
-    waiting : tuple of Spot
+    waiting : tuple of StudentCell
         Where persons had entered something, and there is no such cell any more.
     """
 
     submissions: int
     damaged: tuple[PlatformFault, ...]
-    waiting: tuple[Spot, ...]
+    waiting: tuple[StudentCell, ...]
 
 
-def rebuild(course: Course, patience: float = tables.PATIENCE) -> Rebuilt:
+def rebuild(course: Course, patience: float = tables.LOCK_SECONDS) -> Rebuilt:
     """Make the gradebook anew; it takes the old one's place whole, or the old one stays.
 
     Whoever calls this holds the course (`records.alone`).
@@ -104,7 +105,7 @@ def keep_edits(course: Course) -> None:
 
 
 @contextmanager
-def _held(path: Path, patience: float = tables.PATIENCE) -> Iterator[sa.Connection | None]:
+def _held(path: Path, patience: float = tables.LOCK_SECONDS) -> Iterator[sa.Connection | None]:
     """Give the old gradebook, if there is one; nobody else writes into it meanwhile."""
     if not path.exists():
         yield None
@@ -118,9 +119,9 @@ def _held(path: Path, patience: float = tables.PATIENCE) -> Iterator[sa.Connecti
         held.rollback()
 
 
-def _keep_edits(course: Course, old: sa.Connection | None) -> tuple[Edits, list[PlatformFault]]:
+def _keep_edits(course: Course, old: sa.Connection | None) -> tuple[ManualEntries, list[PlatformFault]]:
     """Return what persons ever entered and nobody took back, after filing it."""
-    filed: dict[Spot, Edit] = {}
+    filed: dict[StudentCell, ManualEntry] = {}
     damaged = []
     place = sheets.root(course) / sheets.EDITS
     for path in sheets.files(place):
@@ -129,33 +130,35 @@ def _keep_edits(course: Course, old: sa.Connection | None) -> tuple[Edits, list[
         except (OSError, ValueError, KeyError, TypeError) as error:
             damaged.append(sheets.set_aside(path, error))
     now = _edits(old, entered_alone=not filed) if old is not None else {}
-    changed = {spot: edit for spot, edit in now.items() if edit != filed.get(spot, Edit())}
+    changed = {spot: edit for spot, edit in now.items() if edit != filed.get(spot, ManualEntry())}
     if changed:
-        data = [asdict(spot) | asdict(edit) for spot, edit in sorted(changed.items())]
+        data = [to_plain(spot) | to_plain(edit) for spot, edit in sorted(changed.items())]
         sheets.append(course, place, json.dumps(data, indent=1) + "\n")
     return {spot: edit for spot, edit in (filed | now).items() if edit}, damaged
 
 
-def _edits_from(data: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Spot, Edit]]:
+def _edits_from(data: Iterable[Mapping[str, Any]]) -> Iterator[tuple[StudentCell, ManualEntry]]:
     for entry in data:
-        spot, edit = ({each.name: entry[each.name] for each in fields(kind)} for kind in (Spot, Edit))
-        yield Spot(**spot), Edit(**edit)
+        spot, edit = (
+            {each.name: entry[each.name] for each in fields(kind)} for kind in (StudentCell, ManualEntry)
+        )
+        yield StudentCell(**spot), ManualEntry(**edit)
 
 
-def _edits(connection: sa.Connection, *, entered_alone: bool = False) -> dict[Spot, Edit]:
+def _edits(connection: sa.Connection, *, entered_alone: bool = False) -> dict[StudentCell, ManualEntry]:
     """Return what persons have entered at each cell, or only where it is something."""
-    found: dict[Spot, Edit] = {}
+    found: dict[StudentCell, ManualEntry] = {}
     for table, names in _ENTRIES.items():
         entered = sa.or_(*(table.c[name].is_not(None) for name in names)) if entered_alone else _ALL
         for spot, row in _rows(connection, table, entered):
             values = {name: getattr(row, name) for name in names}
-            found[spot] = replace(found.get(spot, Edit()), **values)
+            found[spot] = replace(found.get(spot, ManualEntry()), **values)
     return found
 
 
 def _rows(
     connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool] = _ALL
-) -> Iterator[tuple[Spot, sa.Row[Any]]]:
+) -> Iterator[tuple[StudentCell, sa.Row[Any]]]:
     """Yield rows of grades or comments with their spots."""
     book, work = tables.submitted_notebook, tables.submission
     query = (
@@ -174,24 +177,24 @@ def _rows(
         .where(which)
     )
     for row in connection.execute(query):
-        yield Spot(row.student, row.assignment, row.notebook, row.cell), row
+        yield StudentCell(row.student, row.assignment, row.notebook, row.cell), row
 
 
 def _fill(
-    course: Course, made: Path, old: sa.Connection | None, edits: Edits, damaged: list[PlatformFault]
+    course: Course, made: Path, old: sa.Connection | None, edits: ManualEntries, damaged: list[PlatformFault]
 ) -> Rebuilt:
     with tables.opened(tables.url_of(made)) as engine, engine.begin() as connection:
         if old is not None:
             _carry_over(old, connection)
         outline(connection, course)
         filings, total = _last_filings(course, damaged), 0
-        while batch := list(islice(filings, ledger.BATCH)):
+        while batch := list(islice(filings, ledger.SUBMISSIONS_PER_TRANSACTION)):
             total += ledger.enter(connection, batch, again=True)
         waiting = _put_back(connection, edits)
     return Rebuilt(total, tuple(damaged), waiting)
 
 
-def _last_filings(course: Course, damaged: list[PlatformFault]) -> Iterator[Filing]:
+def _last_filings(course: Course, damaged: list[PlatformFault]) -> Iterator[FiledGrade]:
     """Yield the gradings that count, and note what is damaged."""
     known = {assignment.name for assignment in course.assignments}
     for shelf in sheets.read_all(course):
@@ -210,7 +213,7 @@ def _carry_over(old: sa.Connection, new: sa.Connection) -> None:
                 new.execute(table.insert(), rows)
 
 
-def _put_back(connection: sa.Connection, edits: Edits) -> tuple[Spot, ...]:
+def _put_back(connection: sa.Connection, edits: ManualEntries) -> tuple[StudentCell, ...]:
     """Enter what persons had entered where it does not stand, and return the spots that are no more."""
     now = _edits(connection)
     lost = {spot: edit for spot, edit in edits.items() if spot in now and now[spot] != edit}

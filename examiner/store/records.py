@@ -8,11 +8,13 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from examiner.errors import PlatformFault
-from examiner.model import Course, Key, Submission
+from examiner.model import Course, GradeKey, Submission
+from examiner.plain import from_plain, to_plain
+from examiner.store.atomic import write_text
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Record:
         Digest of the grading for which nbgrader assigned a late penalty, or none; empty if it was not asked.
     feedback : str
         Digest of what its feedback was made from; empty if there is none.
-    refused : Key, optional
+    refused : GradeKey, optional
         What could not be graded,
     fault : tuple of str, optional
         and place, fact and next step of the student's fault that was the reason.
@@ -36,24 +38,21 @@ class Record:
     filing: str = ""
     penalized: str = ""
     feedback: str = ""
-    refused: Key | None = None
+    refused: GradeKey | None = None
     fault: tuple[str, str, str] | None = None
 
 
 def read(course: Course, submission: Submission) -> Record:
     """Return what is remembered of a submission."""
     try:
-        values = json.loads(_path(course, submission).read_text())
-        refused = values["refused"] and Key(**values["refused"])
-        fault = values["fault"] and tuple(values["fault"])
-        return Record(values["filing"], values["penalized"], values["feedback"], refused, fault)
-    except (OSError, ValueError, KeyError, TypeError):
+        return from_plain(json.loads(_path(course, submission).read_text()), Record)
+    except (OSError, ValueError):
         return Record()
 
 
 def write(course: Course, submission: Submission, record: Record) -> None:
     """Remember what was done about a submission."""
-    _write(_path(course, submission), json.dumps(asdict(record), indent=1))
+    write_text(_path(course, submission), json.dumps(to_plain(record), indent=1))
 
 
 def read_release(course: Course, assignment: str) -> str:
@@ -66,7 +65,7 @@ def read_release(course: Course, assignment: str) -> str:
 
 def write_release(course: Course, assignment: str, digest: str) -> None:
     """Remember what source and release were like when the release was made."""
-    _write(course.state / "releases" / assignment, digest)
+    write_text(course.state / "releases" / assignment, digest)
 
 
 @contextmanager
@@ -92,10 +91,3 @@ def alone(course: Course) -> Iterator[None]:
 
 def _path(course: Course, submission: Submission) -> Path:
     return course.state / "records" / submission.student / f"{submission.assignment}.json"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".new")
-    scratch.write_text(text)
-    scratch.replace(path)

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Final
 
 from examiner.errors import PlatformFault
-from examiner.model import Course
-from examiner.verdict import GradeSheet, Identity, Outcome
+from examiner.model import Course, Identity
+from examiner.plain import from_plain, to_plain
+from examiner.verdict import GradeSheet, Outcome
 
-FORMAT: Final = 1
+SHEET_FORMAT: Final = 1
 DAMAGED: Final = ".damaged"
 EDITS: Final = "edits"
 SECRET_BYTES: Final = 32
@@ -34,7 +35,7 @@ _NUMBERED: Final = re.compile(r"(\d{4,})-")
 
 
 @dataclass(frozen=True)
-class Part:
+class NotebookSheet:
     """One notebook of a submission: its sheet, and the solution cells that are still as released."""
 
     notebook: str
@@ -43,12 +44,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Filing:
+class FiledGrade:
     """What is filed of one grading of one attempt.
 
     Parameters
     ----------
-    parts : tuple of Part
+    parts : tuple of NotebookSheet
         At least one; all have the same identity.
     handed_in : datetime or None
         With its time zone.
@@ -59,7 +60,7 @@ class Filing:
         If the parts are not of one submission.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[NotebookSheet, ...]
     handed_in: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -90,15 +91,15 @@ class Filing:
     def text(self) -> str:
         """The filing as JSON text in ASCII, whatever a student's code has said."""
         parts = [
-            {"notebook": part.notebook, "unanswered": part.unanswered, "sheet": part.sheet.to_data()}
+            {"notebook": part.notebook, "unanswered": part.unanswered, "sheet": to_plain(part.sheet)}
             for part in self.parts
         ]
         handed_in = self.handed_in and self.handed_in.astimezone(UTC).isoformat()
-        data = {"format": FORMAT, "handed_in": handed_in, "parts": parts}
+        data = {"format": SHEET_FORMAT, "handed_in": handed_in, "parts": parts}
         return json.dumps(data, allow_nan=False) + "\n"  # with line breaks it would take ten times as long
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "Filing":
+    def from_json(cls, text: str | bytes) -> "FiledGrade":
         """Return the filing whose text this is.
 
         Raises
@@ -108,10 +109,10 @@ class Filing:
         """
         try:
             data = json.loads(text)
-            if data["format"] != FORMAT:
-                raise ValueError(f"it is of format {data['format']}, not {FORMAT}")
+            if data["format"] != SHEET_FORMAT:
+                raise ValueError(f"it is of format {data['format']}, not {SHEET_FORMAT}")
             parts = tuple(
-                Part(p["notebook"], GradeSheet.from_data(p["sheet"]), tuple(p["unanswered"]))
+                NotebookSheet(p["notebook"], from_plain(p["sheet"], GradeSheet), tuple(p["unanswered"]))
                 for p in data["parts"]
             )
             return cls(parts, data["handed_in"] and datetime.fromisoformat(data["handed_in"]))
@@ -128,19 +129,19 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Shelf:
+class GradeHistory:
     """What was found of one submission's gradings, in order, and an error for each file found damaged."""
 
-    filings: tuple[Filing, ...] = ()
+    filings: tuple[FiledGrade, ...] = ()
     damaged: tuple[PlatformFault, ...] = ()
     is_last_lost: bool = False
 
     @property
-    def last(self) -> Filing | None:
+    def last(self) -> FiledGrade | None:
         """The grading that counts; when that one is damaged, none does: not the one before it."""
         return self.filings[-1] if self.filings and not self.is_last_lost else None
 
-    def find(self, identity: Identity) -> tuple[Standing, Filing | None]:
+    def find(self, identity: Identity) -> tuple[Standing, FiledGrade | None]:
         """Return how a submission stands, and the grading to use for it unless another is asked for."""
         same = [filing for filing in self.filings if filing.identity == identity]
         settled = [filing for filing in same if filing.is_settled]
@@ -152,7 +153,7 @@ class Shelf:
         return Standing.NEW, same[-1] if same else None
 
 
-def accept(course: Course, filing: Filing) -> Filing:
+def accept(course: Course, filing: FiledGrade) -> FiledGrade:
     """File a grading, and return what counts from now on: of one identity, only the first that is settled.
 
     What was accepted before is filed again if something else counted meanwhile: a student may go back to an
@@ -167,7 +168,7 @@ def accept(course: Course, filing: Filing) -> Filing:
     return accepted
 
 
-def read(course: Course, student: str, assignment: str) -> Shelf:
+def read(course: Course, student: str, assignment: str) -> GradeHistory:
     """Return the gradings of one student's work on one assignment."""
     place = folder(course, student, assignment)
     last = max(_numbered(place), default=None)
@@ -178,17 +179,17 @@ def read(course: Course, student: str, assignment: str) -> Shelf:
             good = path
         except (OSError, ValueError) as error:
             damaged.append(set_aside(path, error))
-    return Shelf(tuple(filings), tuple(damaged), is_last_lost=last is not None and last[1] != good)
+    return GradeHistory(tuple(filings), tuple(damaged), is_last_lost=last is not None and last[1] != good)
 
 
-def _filing(path: Path, student: str, assignment: str) -> Filing:
-    filing = Filing.from_json(checked(path))
+def _filing(path: Path, student: str, assignment: str) -> FiledGrade:
+    filing = FiledGrade.from_json(checked(path))
     if (filing.identity.student, filing.identity.assignment) != (student, assignment):
         raise ValueError("it is somebody else's")
     return filing
 
 
-def read_all(course: Course) -> Iterator[Shelf]:
+def read_all(course: Course) -> Iterator[GradeHistory]:
     """Yield everything that is filed, a student's work on an assignment at a time."""
     for path in sorted(root(course).glob("*/*/")):
         if path.is_dir() and path.parent.name != EDITS:

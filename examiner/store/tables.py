@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from examiner.errors import ForeignGradebook, PlatformFault
 
 REVISION: Final = "e43177bfe90b"  # of the tables of nbgrader 0.9.6, as alembic counts them
-PATIENCE: Final = 60.0  # seconds
+LOCK_SECONDS: Final = 60.0  # seconds
 LOCAL_DISKS: Final = frozenset(
     {"apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
 )
@@ -161,7 +161,7 @@ def url_of(path: Path) -> str:
 
 
 @contextmanager
-def opened(url: str, *, alone: bool = False, patience: float = PATIENCE) -> Iterator[sa.Engine]:
+def opened(url: str, *, alone: bool = False, patience: float = LOCK_SECONDS) -> Iterator[sa.Engine]:
     """Give an engine whose transactions begin with the right to write; afterwards the file stands alone.
 
     A write-ahead log lets formgrader read meanwhile. It is used where SQLite confirms it and the disk is a
@@ -202,7 +202,7 @@ def opened(url: str, *, alone: bool = False, patience: float = PATIENCE) -> Iter
 
 
 @contextmanager
-def readable(url: str, patience: float = PATIENCE) -> Iterator[sa.Engine]:
+def readable(url: str, patience: float = LOCK_SECONDS) -> Iterator[sa.Engine]:
     """Give an engine for those who only read; errors are those of `opened`."""
     engine = sa.create_engine(url, connect_args={"timeout": patience})
     place = sa.make_url(url).database or url

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dateutil.parser import ParserError, parse
 
 from examiner.errors import ExaminerError, StudentFault
-from examiner.model import Assignment, Course, Submission
+from examiner.model import Assignment, Course, Files, Submission
 
 IGNORED: Final = {"__pycache__", ".ipynb_checkpoints"}
 TIMESTAMP: Final = "timestamp.txt"
@@ -20,8 +20,6 @@ EXCHANGE_FILES: Final = (TIMESTAMP, "submission_secret.txt")  # put there by the
 MOST_BYTES: Final = 64 << 20
 MOST_FILES: Final = 2000
 DEEPEST: Final = 20  # folders
-
-Files = Mapping[str, bytes]
 
 
 def submissions(course: Course) -> list[Submission]:

@@ -1,53 +1,22 @@
-"""The wire between examiner and candidate: a bounded codec for plain data, and the frames it travels in.
+"""A bounded codec for plain data.
 
 Both ends run this module, but the trusted end depends on its decoder alone: `decode` is total (any bytes
 give a value or `WireError`), bounded in time and memory, and builds nothing but plain data and handles. There
 is no pickle, no class lookup and no comparison of a value that came from the other side.
 
 An object that is not plain data stays where it lives and travels as a `Handle` (the candidate's) or a
-`Reverse` (the examiner's). Arrays of 16 kB and more travel through a block of shared memory that the examiner
-makes and seals to its size, so that no length a candidate claims or truncates can fault the reader.
-
-Frame: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers are little-endian.
+`Reverse` (the judge's). Arrays of 16 kB and more travel through a block of shared memory.
 """
 
-import fcntl
 import math
-import mmap
-import os
-import secrets
-import socket
 import struct
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "Channel",
-    "ChannelClosed",
-    "Frame",
-    "Handle",
-    "Kind",
-    "Limits",
-    "Reverse",
-    "SharedBlock",
-    "WireError",
-    "decode",
-    "encode",
-    "nonce",
-]
-
-
-class WireError(Exception):
-    """The other end broke a bound or the format; what it says from here on means nothing."""
-
-
-class ChannelClosed(WireError):  # noqa: N818 - says what happened
-    """The other end is gone: it hung up, or its process ended."""
+from examiner.wire.limits import MessageLimits, WireError
+from examiner.wire.shared_memory import SharedBlock
 
 
 class Handle(NamedTuple):
@@ -61,28 +30,6 @@ class Reverse(NamedTuple):
     """An object of the examiner, by number."""
 
     number: int
-
-
-class Kind(IntEnum):
-    """What a frame is about."""
-
-    REQUEST = 1  # the examiner asks the candidate
-    VALUE = 2  # the candidate's answer
-    RAISED = 3  # the candidate's answer: an exception
-    CALLBACK = 4  # the candidate asks, in the middle of a request
-    RESULT = 5  # the examiner's answer to a callback
-    FAILED = 6  # the examiner's answer to a callback: an exception
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What may be said; sizes in bytes. `total` is for one conversation, all else for one message."""
-
-    frame: int = 32 << 20
-    items: int = 200_000
-    depth: int = 32
-    shared: int = 64 << 20
-    total: int = 2 << 30
 
 
 DTYPES: Final = tuple(
@@ -117,61 +64,11 @@ _PLACE = struct.Struct("<Q")
 _KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 
 
-class SharedBlock:
-    """A sealed block of anonymous memory for the arrays of one direction; pages nobody wrote cost nothing."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        self.descriptor, self.size = descriptor, size
-        self._memory: mmap.mmap | None = None
-        self.used = self.taken = 0  # what the present message has put here; what all messages took from here
-
-    @classmethod
-    def create(cls, size: int = Limits.shared) -> "SharedBlock":
-        """Make a block that neither side can shrink or grow."""
-        descriptor = os.memfd_create("arrays", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(descriptor, size)
-        fcntl.fcntl(
-            descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-        )
-        return cls(descriptor, size)
-
-    @property
-    def memory(self) -> mmap.mmap:
-        """The memory itself, mapped when it is first asked for: most cells have small arrays only."""
-        if self._memory is None:
-            self._memory = mmap.mmap(self.descriptor, self.size)
-        return self._memory
-
-    def put(self, data: memoryview) -> int:
-        """Copy bytes behind what this frame has put so far; return the place."""
-        place, end = self.used, self.used + data.nbytes
-        if end > self.size:
-            raise WireError(f"arrays of more than {self.size} bytes in one message")
-        self.memory[place:end] = data
-        self.used = end
-        return place
-
-    def get(self, place: int, out: memoryview) -> None:
-        """Fill `out` with the bytes at a place, copied once: what the other side writes later is not seen."""
-        end = place + out.nbytes
-        if end > self.size:
-            raise WireError("an array points outside the shared block")
-        with memoryview(self.memory) as memory, memory[place:end] as piece:
-            out[:] = piece
-        self.taken += out.nbytes
-
-    def close(self) -> None:
-        """Give the memory back."""
-        if self._memory is not None:
-            self._memory.close()
-        os.close(self.descriptor)
-
-
 class _Writer:
     """Collects one value's bytes; an object that is not plain data is turned into a handle by its owner."""
 
     def __init__(
-        self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: Limits
+        self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: MessageLimits
     ) -> None:
         self.out = bytearray()
         self.to_handle, self.block, self.limits = to_handle, block, limits
@@ -325,7 +222,7 @@ class _Reader:
         self,
         data: bytes,
         block: SharedBlock | None,
-        limits: Limits,
+        limits: MessageLimits,
         from_handle: Callable[[Handle | Reverse], Any],
     ) -> None:
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
@@ -488,7 +385,7 @@ def encode(
     value: Any,
     to_handle: Callable[[Any], Handle | Reverse],
     block: SharedBlock | None = None,
-    limits: Limits | None = None,
+    limits: MessageLimits | None = None,
 ) -> bytes:
     """Return the bytes of a value.
 
@@ -509,7 +406,7 @@ def encode(
     """
     if block is not None:
         block.used = 0  # one message at a time: what the one before put there has been copied
-    writer = _Writer(to_handle, block, limits or Limits())
+    writer = _Writer(to_handle, block, limits or MessageLimits())
     writer.value(value)
     if len(writer.out) > writer.limits.frame:
         raise WireError(f"a message of {len(writer.out)} bytes")
@@ -520,7 +417,7 @@ def decode(
     data: bytes,
     from_handle: Callable[[Handle | Reverse], Any] = lambda handle: handle,
     block: SharedBlock | None = None,
-    limits: Limits | None = None,
+    limits: MessageLimits | None = None,
 ) -> Any:
     """Return the value in some bytes; whatever they are, it is plain data and handles, or `WireError`.
 
@@ -534,152 +431,8 @@ def decode(
         Where arrays of 16 kB and more were put.
 
     """
-    reader = _Reader(data, block, limits or Limits(), from_handle)
+    reader = _Reader(data, block, limits or MessageLimits(), from_handle)
     value = reader.value()
     if reader.place != len(data):
         raise WireError("bytes behind the value")
     return value
-
-
-class Frame(NamedTuple):
-    """One message: what it is about, the request it belongs to, and a value still in bytes."""
-
-    kind: int
-    nonce: int
-    payload: bytes
-
-
-_HEAD = struct.Struct("<IBQ")
-_CREDENTIALS = struct.Struct("3i")  # process, user, group
-_CHUNK: Final = 1 << 14
-_PATIENCE: Final = struct.pack("ll", 0, 50_000)  # a wait this long, then a look at the deadline
-_MOST: Final = 1 << 20  # bytes asked for at once, so that a claimed length alone allocates nothing
-
-
-class Channel:
-    """One end of a stream socket that carries frames."""
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        incoming: SharedBlock | None = None,
-        outgoing: SharedBlock | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        self.sock, self.limits = sock, limits or Limits()
-        self.incoming, self.outgoing = incoming, outgoing
-        self._rest = bytearray()
-        self._received = 0
-        sock.setblocking(True)
-        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # one system call a message, and no poll
-            sock.setsockopt(socket.SOL_SOCKET, direction, _PATIENCE)
-
-    @property
-    def volume(self) -> int:
-        """How many bytes the other end has had us take in, shared memory included."""
-        return self._received + (self.incoming.taken if self.incoming else 0)
-
-    def send(self, kind: int, nonce: int, payload: bytes, deadline: float) -> None:
-        """Send one frame whole.
-
-        Raises
-        ------
-        ChannelClosed
-            If the other end is gone.
-        TimeoutError
-            If it is not sent by `deadline`, in monotonic seconds.
-
-        """
-        data = memoryview(_HEAD.pack(len(payload), kind, nonce) + payload)
-        while data:
-            try:
-                data = data[self.sock.send(data) :]
-            except BlockingIOError:
-                _check(deadline)
-            except OSError as error:
-                raise ChannelClosed("the other end is gone") from error
-
-    def receive(self, deadline: float) -> Frame:
-        """Return the next frame.
-
-        Raises
-        ------
-        ChannelClosed
-            If the other end is gone.
-        WireError
-            If it says more than the limits allow.
-        TimeoutError
-            If it is not here by `deadline`, in monotonic seconds.
-
-        """
-        _check(deadline)  # also if frames keep coming, so that no wait would ever notice
-        self._fill(_HEAD.size, deadline)
-        size, kind, nonce = _HEAD.unpack_from(self._rest)
-        if size > self.limits.frame:
-            raise WireError(f"a message of {size} bytes")
-        end = _HEAD.size + size
-        self._fill(end, deadline)
-        payload = bytes(self._rest[_HEAD.size : end])
-        del self._rest[:end]
-        self._received += end
-        if self.volume > self.limits.total:
-            raise WireError(f"more than {self.limits.total} bytes in one conversation")
-        return Frame(kind, nonce, payload)
-
-    def _fill(self, size: int, deadline: float) -> None:
-        while len(self._rest) < size:
-            try:
-                piece = self.sock.recv(min(_MOST, max(_CHUNK, size - len(self._rest))))
-            except BlockingIOError:
-                _check(deadline)
-                continue
-            except OSError as error:
-                raise ChannelClosed("the other end is gone") from error
-            if not piece:
-                raise ChannelClosed("the other end is gone")
-            self._rest += piece
-            _check(deadline)  # also if it comes byte by byte
-
-    def name_senders(self, *, wanted: bool) -> None:
-        """Have the kernel note of what is said from now on which process says it, or no more."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, int(wanted))
-
-    def sender(self, deadline: float) -> int:
-        """Return the number of the process that says the next thing, which stays to be received.
-
-        Raises
-        ------
-        ChannelClosed
-            If the other end is gone, or the kernel did not note who it is.
-        TimeoutError
-            If nothing is said by `deadline`, in monotonic seconds.
-
-        """
-        while True:
-            try:
-                said, noted, _, _ = self.sock.recvmsg(
-                    1, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_PEEK
-                )
-            except BlockingIOError:
-                _check(deadline)
-                continue
-            except OSError as error:
-                raise ChannelClosed("the other end is gone") from error
-            for level, kind, data in noted:
-                if said and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-                    return int(_CREDENTIALS.unpack(data)[0])
-            raise ChannelClosed("the other end is gone")
-
-    def close(self) -> None:
-        """End the conversation."""
-        self.sock.close()
-
-
-def _check(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise TimeoutError("no answer in time")
-
-
-def nonce() -> int:
-    """Return a number that cannot be guessed, for one request and its answer."""
-    return secrets.randbits(64)

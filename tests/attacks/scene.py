@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final, Self
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.store.grades import read_grades
 
 from .suite import ASSIGNMENT, HERE, MARK, Submission, hand_in

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.gate.mutants import apply, read_mutant
 from examiner.gate.trials import MUTANTS, only_notebook
 from examiner.model import Assignment, Course

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from examiner.gate import evidence
-from examiner.pipeline import Wish, autograde
+from examiner.model import Mode
+from examiner.pipeline import GradeRequest, autograde
 from examiner.store.grades import read_grades
-from examiner.verdict import Mode, Outcome
+from examiner.verdict import Outcome
 
 pytestmark = pytest.mark.course
 
@@ -57,7 +58,7 @@ def test_equal_speeds_against_a_threshold_of_one_are_nobodys_zero(small):
     )
     small.hand_in("anna", code="def double(x):\n    return 2 * x\n")
     watch = Counting()
-    run = autograde(small.course, Wish(assignments=("01_double",), workers=2), watch)
+    run = autograde(small.course, GradeRequest(assignments=("01_double",), workers=2), watch)
     assert not run.faults
     assert watch.started.count("anna/01_double") == 2
     marks = {str(q): mark for q, mark in read_grades(small.course).of("anna", "01_double").marks.items()}

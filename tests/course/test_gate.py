@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.gate import evidence
-from examiner.verdict import Mode
+from examiner.model import Mode
 
 REPOSITORY = Path(__file__).parents[2]
 COURSE = load_course(REPOSITORY)

@@ -10,7 +10,7 @@ import pytest
 
 from examiner.errors import StudentFault
 from examiner.notebook import mark
-from examiner.pipeline import Wish, autograde
+from examiner.pipeline import GradeRequest, autograde
 from examiner.store.grades import read_grades
 from examiner.submission.intake import digest
 
@@ -295,7 +295,7 @@ def test_work_that_changes_during_a_run_stops_nobody_else(small, meddle):
     """It has no grade under the digest of what it was, and is graded in the next run."""
     small.hand_in("ben")
     path = small.hand_in("anna")
-    run = autograde(small.course, Wish(workers=2), Meddler(lambda: meddle(path)))
+    run = autograde(small.course, GradeRequest(workers=2), Meddler(lambda: meddle(path)))
     [(submission, fault)] = run.faults.items()
     assert (str(submission), type(fault)) == ("anna/01_double", StudentFault)
     assert scores(small) == {("ben", "01_double"): 7}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.submission.intake import digest
 
 pytestmark = pytest.mark.course

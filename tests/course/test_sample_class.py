@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.store.grades import read_grades
 
 from .sample_class import HERE, make_class

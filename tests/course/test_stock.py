@@ -10,14 +10,13 @@ from pathlib import Path
 import nbgrader
 import pytest
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.examine.engine import Engine, Job
-from examiner.examine.server import Surroundings
+from examiner.examine.server import SandboxSettings
 from examiner.kernel.engine import KernelEngine
 from examiner.kernel.provisioner import ENTRY_POINT
-from examiner.model import Key
+from examiner.model import GradeKey, Identity, Mode
 from examiner.store.grades import read_grades
-from examiner.verdict import Identity, Mode
 
 pytestmark = pytest.mark.course
 
@@ -71,7 +70,7 @@ def points(root, engine, modes=None):
         files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".ipynb"}
         for name in NOTEBOOKS:
             submitted = (folder / f"{name}.ipynb").read_bytes()
-            key = Key(hashlib.sha256(submitted).hexdigest(), "", "")
+            key = GradeKey(hashlib.sha256(submitted).hexdigest(), "", "")
             identity = Identity("example", student, "ps1", "1", key)
             instructor = (root / "source" / "ps1" / f"{name}.ipynb").read_bytes()
             graded = engine.run(Job(identity, instructor, submitted, files, modes=modes or {}))
@@ -96,7 +95,7 @@ def test_boxed_kernels_give_the_points_that_nbgrader_gives(stock):
     """To each student, for each cell."""
     root, stocks = stock
     course = load_course(root)
-    surroundings = Surroundings(course.student.python, hidden=course.hidden)
+    surroundings = SandboxSettings(course.student.python, hidden=course.hidden)
     assert sum(of_tests(stocks).values()) > 0
     with KernelEngine(course.student.kernel, surroundings, b"secret") as engine:
         assert points(root, engine) == of_tests(stocks)
@@ -106,7 +105,7 @@ def test_the_examiner_gives_the_points_that_nbgrader_gives(stock):
     """One cell takes a name away from the student's module, and is judged in the kernel."""
     root, stocks = stock
     course = load_course(root)
-    surroundings = Surroundings(course.student.python, hidden=course.hidden)
+    surroundings = SandboxSettings(course.student.python, hidden=course.hidden)
     with Engine(surroundings, b"secret") as engine:
         assert points(root, engine, {PATCHES: Mode.KERNEL}) == of_tests(stocks)
 

@@ -13,11 +13,12 @@ import pytest
 
 from examiner.box import usage
 from examiner.candidate.snapshot import Snapshot
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.judge.proxy import Remote
 from examiner.model import Assignment
 from examiner.notebook import read
-from examiner.wire.codec import Channel, SharedBlock
+from examiner.wire.channel import Channel
+from examiner.wire.shared_memory import SharedBlock
 
 FIXTURES = Path(__file__).parent / "fixtures"
 REPOSITORY = Path(__file__).parents[2]
@@ -122,8 +123,8 @@ class Forked:
         with self.snapshot() as channel:
             yield Remote(channel, time.monotonic() + seconds)
 
-    def fate(self, _grade_id):
-        """Nobody watches from outside."""
+    def check_server(self):
+        """There is no server that could end."""
 
     def _honestly(self, channel):
         namespace = {"__name__": "__main__"}

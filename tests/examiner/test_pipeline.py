@@ -5,29 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from examiner.batch.triage import Case
-from examiner.model import Key, Submission
+from examiner.batch.triage import PendingSubmission
+from examiner.model import GradeKey, Identity, Submission
 from examiner.store.records import Record
-from examiner.store.sheets import Filing, Part, Shelf
-from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
+from examiner.store.sheets import FiledGrade, GradeHistory, NotebookSheet
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
-IDENTITY = Identity("course", "anna", "01_double", "", Key("submission", "assignment", "environment"))
+IDENTITY = Identity("course", "anna", "01_double", "", GradeKey("submission", "assignment", "environment"))
 
 
 def filing(outcome=Outcome.PASSED):
     """Return a grading of one cell."""
     points = None if outcome.is_open else 1.0
-    return Filing((Part("double", GradeSheet(IDENTITY, (Verdict("f", outcome, points, 1.0),))),))
+    return FiledGrade((NotebookSheet("double", GradeSheet(IDENTITY, (Verdict("f", outcome, points, 1.0),))),))
 
 
-DONE, FAILED = Shelf((filing(),)), Shelf((filing(Outcome.INFRASTRUCTURE),))
+DONE, FAILED = GradeHistory((filing(),)), GradeHistory((filing(Outcome.INFRASTRUCTURE),))
 HERE, REFUSED = Record(filing().digest), Record("", "", "", IDENTITY.key, ("place", "fact", "fix"))
 
 
 @pytest.mark.parametrize(
     ("shelf", "record", "changed", "is_new", "is_stale"),
     [
-        (Shelf(), Record(), {}, True, False),
+        (GradeHistory(), Record(), {}, True, False),
         (DONE, HERE, {}, False, False),
         (DONE, Record(), {}, True, False),
         (DONE, Record("of another attempt"), {}, True, False),
@@ -36,8 +36,8 @@ HERE, REFUSED = Record(filing().digest), Record("", "", "", IDENTITY.key, ("plac
         (DONE, HERE, {"environment": "changed"}, False, True),
         (DONE, Record(), {"assignment": "changed"}, False, True),
         (FAILED, Record(), {}, True, False),
-        (Shelf(), REFUSED, {}, False, False),
-        (Shelf(), REFUSED, {"environment": "changed"}, True, False),
+        (GradeHistory(), REFUSED, {}, False, False),
+        (GradeHistory(), REFUSED, {"environment": "changed"}, True, False),
         (DONE, REFUSED, {"submission": "changed"}, True, False),
     ],
     ids=[
@@ -59,11 +59,11 @@ def test_a_grade_changes_only_if_the_submission_does(shelf, record, changed, is_
     """A changed assignment or environment never replaces a grade by itself; a refusal is no grade."""
     identity = replace(IDENTITY, key=replace(IDENTITY.key, **changed))
     submission = Submission("anna", "01_double", Path())
-    case = Case(submission, identity, None, shelf, record, has_notebooks=True)
+    case = PendingSubmission(submission, identity, None, shelf, record, has_notebooks=True)
     assert (case.is_new, case.is_stale) == (is_new, is_stale)
 
 
 def test_lost_notebooks_are_made_again():
     """Somebody has emptied autograded/; the sheet is the same."""
     submission = Submission("anna", "01_double", Path())
-    assert Case(submission, IDENTITY, None, DONE, HERE, has_notebooks=False).is_new
+    assert PendingSubmission(submission, IDENTITY, None, DONE, HERE, has_notebooks=False).is_new

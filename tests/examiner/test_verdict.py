@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from examiner.model import Key
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.model import GradeKey, Identity, Mode
+from examiner.plain import from_plain, to_plain
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
-IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", Key("a", "b", "c"))
+IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", GradeKey("a", "b", "c"))
 SHEET = GradeSheet(
     IDENTITY,
     (
         Verdict("numeric_a", Outcome.PASSED, 4.0, 4.0, awards=((1.5, "half"), (2.5, "rest")), seed="5eed"),
         Verdict(
-            "numeric_b", Outcome.FAILED, 0.0, 3.0, Mode.PROBE, "told \udcff it", "hint", 3, is_hidden=True
+            "numeric_b", Outcome.FAILED, 0.0, 3.0, Mode.KERNEL, "told \udcff it", "hint", 3, is_hidden=True
         ),
         Verdict("speed_c", Outcome.INCONCLUSIVE, None, 2.0, Mode.KERNEL, output="…", seconds=1.5, calls=9),
     ),
@@ -27,9 +28,9 @@ SHEET = GradeSheet(
 
 def test_a_sheet_comes_back_from_json_as_it_was():
     """Lone surrogates of a student's text included: the file is ASCII."""
-    text = json.dumps(SHEET.to_data())
+    text = json.dumps(to_plain(SHEET))
     assert text.isascii()
-    assert GradeSheet.from_data(json.loads(text)) == SHEET
+    assert from_plain(json.loads(text), GradeSheet) == SHEET
 
 
 def test_a_sheet_sums_the_points_there_are():
@@ -41,15 +42,30 @@ def test_a_sheet_sums_the_points_there_are():
 
 def test_json_of_something_else_is_no_sheet():
     """A field more or less is another version's."""
-    more = json.loads(json.dumps(SHEET.to_data()))
+    more = json.loads(json.dumps(to_plain(SHEET)))
     more["verdicts"][0]["colour"] = "red"
-    less = json.loads(json.dumps(SHEET.to_data()))
+    less = json.loads(json.dumps(to_plain(SHEET)))
     del less["identity"]["key"]["assignment"]
-    full = json.loads(json.dumps(SHEET.to_data()))
+    full = json.loads(json.dumps(to_plain(SHEET)))
     full["verdicts"][1]["points"] = 3.0
     for data in ([], {}, 1, more, less, full):
         with pytest.raises(ValueError):  # noqa: PT011 - any: whoever reads a file says which
-            GradeSheet.from_data(data)
+            from_plain(data, GradeSheet)
+
+
+def test_a_sheet_of_before_is_written_as_it_was_read():
+    """Its digest is the name of a file and a note in the gradebook, so no entry may come, go or change."""
+    text = json.dumps(to_plain(SHEET))
+    assert '"raised"' not in text
+    whole = text.replace('"points": 0.0', '"points": 0')
+    assert whole != text
+    assert json.dumps(to_plain(from_plain(json.loads(whole), GradeSheet))) == whole
+
+
+def test_the_class_of_an_exception_is_filed_with_the_verdict():
+    """Whoever decides by it need not read messages."""
+    verdict = Verdict("numeric_a", Outcome.ERROR, 0.0, 4.0, message="ValueError: no", raised="ValueError")
+    assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.PASSED])
@@ -82,4 +98,4 @@ def test_a_cell_without_points_can_pass_and_fail():
 
 def test_only_the_examiners_own_verdicts_are_not_self_reported():
     """The sheet labels the others."""
-    assert [mode.is_self_reported for mode in (Mode.EXAMINED, Mode.PROBE, Mode.KERNEL)] == [False, True, True]
+    assert [mode.is_self_reported for mode in (Mode.EXAMINED, Mode.KERNEL)] == [False, True]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.wire.codec import WireError
+from examiner.wire.limits import WireError
 
 
 @pytest.fixture

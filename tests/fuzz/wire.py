@@ -17,9 +17,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from examiner.wire import codec
-from examiner.wire.codec import DTYPES, Handle, Limits, Reverse, SharedBlock, WireError, decode, encode
+from examiner.wire.codec import DTYPES, Handle, Reverse, decode, encode
+from examiner.wire.limits import MessageLimits, WireError
+from examiner.wire.shared_memory import SharedBlock
 
-LIMITS = Limits(frame=1 << 16, items=2000, depth=12, shared=1 << 18)
+LIMITS = MessageLimits(frame=1 << 16, items=2000, depth=12, shared=1 << 18)
 BLOCK = 1 << 18
 MEMORY = 256 << 20
 SLOW = 1.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from examiner.batch.pool import Job, run
+from examiner.batch.pool import Task, run
 from examiner.errors import BadSource, PlatformFault
 
 
@@ -60,7 +60,7 @@ def jobs(tmp_path):
     """Return a function that makes jobs, each with a log of its own."""
 
     def make(*items, seconds=60):
-        return [Job(item, tmp_path / f"{n}.log", seconds) for n, item in enumerate(items)]
+        return [Task(item, tmp_path / f"{n}.log", seconds) for n, item in enumerate(items)]
 
     return make
 
@@ -127,8 +127,8 @@ def test_a_job_that_must_be_alone_is(tmp_path):
     for number in range(6):
         pipe = tmp_path / f"pipe{number}"
         os.mkfifo(pipe)
-        todo += [Job(["meet", folder, pipe, mode], tmp_path / "log", 60) for mode in ("rb", "wb")]
-        todo.append(Job(["alone", folder], tmp_path / "log", 60, alone=True))
+        todo += [Task(["meet", folder, pipe, mode], tmp_path / "log", 60) for mode in ("rb", "wb")]
+        todo.append(Task(["alone", folder], tmp_path / "log", 60, alone=True))
     found = [(job.alone, result) for job, result in run(opened, todo, 3)]
     assert [result for is_alone, result in found if is_alone] == [0] * 6
     assert not [result for _, result in found if isinstance(result, PlatformFault)]

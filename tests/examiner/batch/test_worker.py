@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from examiner.batch import worker
-from examiner.batch.worker import Desk, Handed, Paper
+from examiner.batch.worker import AssignmentVersion, GradingContext, SubmittedWork
 from examiner.errors import UnreadableNotebook
-from examiner.examine.server import BrokenServer, Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.examine.server import BrokenServer, SandboxSettings
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
+from examiner.verdict import Outcome
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
-IDENTITY = Identity("course", "anna", "ps1", "", Key("work", "assignment", "environment"))
+IDENTITY = Identity("course", "anna", "ps1", "", GradeKey("work", "assignment", "environment"))
 
 
 def notebook(solution, test):
@@ -34,14 +34,16 @@ ONE = notebook("### BEGIN SOLUTION\ndef f(): return 1\n### END SOLUTION", "asser
 DATA = notebook(
     "### BEGIN SOLUTION\ndef f(): return 2\n### END SOLUTION", "import helper\nassert helper.f() == 2"
 )
-PAPER = Paper({"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL})
-DESK = Desk(Surroundings(PYTHON), b"secret", Limits(2, 30), {"ps1": PAPER})
+PAPER = AssignmentVersion(
+    {"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL}
+)
+DESK = GradingContext(SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": PAPER})
 
 
 @pytest.fixture(scope="module")
 def work():
     """What grades a submission."""
-    with worker.at(DESK) as work:
+    with worker.grading_worker(DESK) as work:
         yield work
 
 
@@ -52,14 +54,16 @@ def outcomes(done):
 
 def test_every_notebook_is_graded_beside_the_instructors_files(work):
     """A student's file of the same name does not take the place of the instructor's."""
-    done = work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA, "helper.py": b"def f(): return 3"}))
+    done = work(
+        SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA, "helper.py": b"def f(): return 3"})
+    )
     assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
     assert done.notebooks.keys() == {"one.ipynb", "two.ipynb"}
 
 
 def test_a_notebook_that_was_not_handed_in_gets_nothing(work):
     """And the other one what it earned."""
-    done = work(Handed(IDENTITY, {"one.ipynb": ONE}))
+    done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE}))
     assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.FAILED}
     assert [part.sheet.points for part in done.filing.parts] == [2, 0]
 
@@ -67,22 +71,22 @@ def test_a_notebook_that_was_not_handed_in_gets_nothing(work):
 def test_an_answer_that_is_still_as_released_is_named(work):
     """nbgrader writes 'No response.' beside it."""
     blank = notebook("# YOUR CODE HERE\nraise NotImplementedError()", "assert f() == 1")
-    done = work(Handed(IDENTITY, {"one.ipynb": blank, "two.ipynb": DATA}))
+    done = work(SubmittedWork(IDENTITY, {"one.ipynb": blank, "two.ipynb": DATA}))
     assert [part.unanswered for part in done.filing.parts] == [("f",), ()]
 
 
 def test_an_unreadable_notebook_is_named(work):
     """A submission may have several."""
     with pytest.raises(UnreadableNotebook, match=r"anna/ps1/two\.ipynb: this is no readable notebook"):
-        work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
+        work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
 
 
 def test_a_server_that_died_costs_nobody_a_point(started):
     """The next try has a server of its own."""
-    with worker.at(DESK) as work:
+    with worker.grading_worker(DESK) as work:
         keeper, *_ = started()
         os.kill(keeper, signal.SIGKILL)
-        done = work(Handed(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
+        done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
     assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
 
 

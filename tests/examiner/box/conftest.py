@@ -11,7 +11,7 @@ import pytest
 
 from examiner.box import reaper, syscalls
 from examiner.box.box import enter_outer
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.box.privileges import NOBODY
 from examiner.box.view import View
 from examiner.box.walls import Walls, available
@@ -74,7 +74,7 @@ def in_child():
     return fork
 
 
-def ask(box, question, bounds=Limits(), keep=(), environment=None):  # noqa: B008 - it is frozen
+def ask(box, question, bounds=ResourceLimits(), keep=(), environment=None):  # noqa: B008 - it is frozen
     """Return what a function returns in a candidate, which is ended, and how it ended."""
     reader, writer = os.pipe()
 

@@ -18,7 +18,7 @@ import pytest
 from examiner.box import limits, reaper, seccomp, usage
 from examiner.box.attempts import stay_alive
 from examiner.box.box import WallsFailed, enter_outer
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.box.privileges import NOBODY
 from examiner.box.view import of_this_python
 from examiner.box.walls import available
@@ -167,10 +167,10 @@ def test_how_a_candidate_ended_is_told(in_box):
         bodies = [lambda: None, lambda: os._exit(7), lambda: 1 / 0, lambda: ctypes.string_at(0)]
         ended = []
         for body in bodies:
-            boxed = box.start(body, Limits())
+            boxed = box.start(body, ResourceLimits())
             reaper.is_over(boxed.pidfd, PATIENCE)
             ended.append(box.end(boxed))
-        return [*ended, box.end(box.start(pause, Limits()))]
+        return [*ended, box.end(box.start(pause, ResourceLimits()))]
 
     assert in_box(scenario) == [0, 7, 1, -signal.SIGSEGV, -signal.SIGKILL]
 
@@ -182,7 +182,7 @@ def test_a_candidate_whose_walls_fail_runs_nothing(in_box, monkeypatch):
     def scenario(box):
         reader, writer = os.pipe()
         try:
-            box.start(lambda: os.write(writer, b"ran"), Limits(), {writer})
+            box.start(lambda: os.write(writer, b"ran"), ResourceLimits(), {writer})
         except WallsFailed as error:
             os.close(writer)
             return [os.read(reader, 9).decode(), "prctl" in str(error)]
@@ -197,7 +197,7 @@ def test_a_candidate_that_cannot_be_forked_leaves_nothing_behind(in_box, ask):
         before = open_descriptors()
         resource.setrlimit(resource.RLIMIT_NPROC, (0, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
         try:
-            box.start(pause, Limits())
+            box.start(pause, ResourceLimits())
         except WallsFailed as error:
             said = str(error)
         resource.setrlimit(resource.RLIMIT_NPROC, (resource.getrlimit(resource.RLIMIT_NPROC)[1],) * 2)
@@ -215,7 +215,7 @@ def test_daemons_of_a_candidate_end_with_it_and_those_of_others_do_not(in_box):
             ours, theirs = socket.socketpair()
             number = theirs.fileno()
             candidates.append(
-                box.start(lambda number=number: (stay_alive(number), pause()), Limits(), {number})
+                box.start(lambda number=number: (stay_alive(number), pause()), ResourceLimits(), {number})
             )
             theirs.close()
             ends.append(ours)
@@ -251,7 +251,7 @@ def test_whoever_holds_the_pidfd_ends_a_candidate_from_outside(kind, user, in_ch
 
     def serve(link):
         box = enter_outer(view, kind)
-        boxed = box.start(pause, Limits())
+        boxed = box.start(pause, ResourceLimits())
         socket.send_fds(link, [b"1"], [boxed.pidfd])
         link.recv(1)
         box.end(boxed)
@@ -268,7 +268,7 @@ def outlives(walls, view, choose, by):
     if keeper == 0:
         lifeline.close()
         box = enter_outer(view, walls)
-        box.start(lambda: (stay_alive(number), os.write(number, b"1"), pause()), Limits(), {number})
+        box.start(lambda: (stay_alive(number), os.write(number, b"1"), pause()), ResourceLimits(), {number})
         theirs.close()
         pause()
     theirs.close()
@@ -299,7 +299,7 @@ def test_the_keeper_ends_with_the_servers_exit_code_and_leaves_no_folder(kind, u
         keeper = os.fork()
         if keeper == 0:
             box = enter_outer(view, kind)
-            box.start(lambda: Path("left").write_text("left"), Limits())
+            box.start(lambda: Path("left").write_text("left"), ResourceLimits())
             os._exit(9)
         _, status = os.waitpid(keeper, 0)
         Path(tempfile.tempdir).rmdir()  # it must be empty
@@ -335,7 +335,7 @@ def test_memory_of_all_its_processes_is_read_from_outside(kind, user, in_child, 
 
     def serve(link):
         box = enter_outer(view, kind)
-        boxed = box.start(lambda: use(link), Limits(), {link.fileno()})
+        boxed = box.start(lambda: use(link), ResourceLimits(), {link.fileno()})
         socket.send_fds(link, [b"1"], [boxed.pidfd])
         pause()
 
@@ -355,8 +355,8 @@ def test_limits_are_lowered_from_outside(in_box):
 
     def scenario(box):
         ours, theirs = socket.socketpair()
-        boxed = box.start(lambda: open_more(theirs), Limits(), {theirs.fileno()})
-        limits.apply(Limits(open_files=5), 1 << 40, process=boxed.number)
+        boxed = box.start(lambda: open_more(theirs), ResourceLimits(), {theirs.fileno()})
+        limits.apply(ResourceLimits(open_files=5), 1 << 40, process=boxed.number)
         ours.send(b"1")
         said = ours.recv(100).decode()
         box.end(boxed)
@@ -378,7 +378,9 @@ def test_the_largest_of_too_many_is_killed_after_it_was_told(in_box):
 
     def scenario(box):
         ours, theirs = socket.socketpair()
-        boxed = box.start(lambda: start_a_large_one(theirs), Limits(together_mb=150), {theirs.fileno()})
+        boxed = box.start(
+            lambda: start_a_large_one(theirs), ResourceLimits(together_mb=150), {theirs.fileno()}
+        )
         told = []
         first = box.look_after(boxed, lambda: told.append(1))
         ours.send(b"1")

@@ -1,7 +1,7 @@
 """The table of walls that `examiner doctor` shows."""
 
 from examiner.box import landlock
-from examiner.box.selftest import State, WallReport, selftest, table
+from examiner.box.selftest import WallReport, WallState, selftest, table
 from examiner.box.walls import Walls, available
 
 
@@ -9,15 +9,17 @@ def test_every_promise_is_proved_behind_this_machines_walls(in_child, view):
     """No promise is missing; where the machine itself keeps one, nothing can be shown."""
     reports = in_child(lambda: [[each.promise, each.state, each.note] for each in selftest(view=view)])
     if available().namespaces:
-        assert not [each for each in reports if each[1] == State.MISSING and each[0] != "Landlock."]
-    assert sum(state == State.PROVED for _, state, _ in reports) > len(reports) / 2
+        assert not [each for each in reports if each[1] == WallState.MISSING and each[0] != "Landlock."]
+    assert sum(state == WallState.PROVED for _, state, _ in reports) > len(reports) / 2
 
 
 def test_a_missing_wall_is_shown_with_what_it_would_have_kept_and_how_to_get_it(in_child, view):
     """Somebody has to decide whether to grade without it."""
     walls = Walls(namespaces=False, landlock=landlock.version(), seccomp=True, denial="denied by somebody")
     reports = in_child(
-        lambda: [[each.promise, each.note] for each in selftest(walls, view) if each.state is State.MISSING]
+        lambda: [
+            [each.promise, each.note] for each in selftest(walls, view) if each.state is WallState.MISSING
+        ]
     )
     missing = dict(reports)
     assert "What the private folders hold is bounded." in missing
@@ -27,7 +29,7 @@ def test_a_missing_wall_is_shown_with_what_it_would_have_kept_and_how_to_get_it(
 
 def test_the_table_names_each_kind_once():
     """It is read by people."""
-    reports = [WallReport("files", f"Promise {n}.", State.PROVED, "stopped") for n in range(2)]
+    reports = [WallReport("files", f"Promise {n}.", WallState.PROVED, "stopped") for n in range(2)]
     first, second = table(reports).splitlines()
     assert first.startswith("files ")
     assert second.startswith(" ")

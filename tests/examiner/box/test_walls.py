@@ -7,7 +7,7 @@ import pytest
 from examiner.box import seccomp, syscalls
 from examiner.box.box import enter_outer
 from examiner.box.policy import Policy
-from examiner.box.walls import TooFewWalls, Walls, available
+from examiner.box.walls import MissingWalls, Walls, available
 
 # What a container denies that has no user namespaces.
 CONTAINER = Policy(dict.fromkeys(("unshare", "setns", "mount", "pivot_root", "umount2"), EPERM))
@@ -57,7 +57,7 @@ def test_where_there_are_too_few_walls_nothing_starts_and_the_next_step_is_told(
     def scenario():
         try:
             enter_outer(view)
-        except TooFewWalls as error:
+        except MissingWalls as error:
             return str(error)
 
     said = in_child(inside(OLD_CONTAINER, scenario))

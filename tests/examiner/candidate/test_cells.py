@@ -10,9 +10,8 @@ from nbgrader.utils import determine_grade
 
 from examiner.examine.engine import Engine, Job
 from examiner.examine.pricing import points_of
-from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode
+from examiner.examine.server import SandboxSettings
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -21,7 +20,7 @@ MAX_POINTS = 4.0
 
 @pytest.fixture(scope="module")
 def engine():
-    with Engine(Surroundings(PYTHON), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         yield engine
 
 
@@ -37,9 +36,9 @@ def graded(engine, sources, marks, modes=(), seconds=10, files=None):  # noqa: P
     cells = [cell(number, source, marks) for number, source in enumerate(sources)]
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     notebook = json.dumps(document).encode()
-    identity = Identity("course", "student", "assignment", "", Key("digest", "", ""))
+    identity = Identity("course", "student", "assignment", "", GradeKey("digest", "", ""))
     return engine.run(
-        Job(identity, notebook, notebook, files or {}, Limits(seconds), dict.fromkeys(modes, Mode.KERNEL))
+        Job(identity, notebook, notebook, files or {}, TimeLimits(seconds), dict.fromkeys(modes, Mode.KERNEL))
     )
 
 
@@ -125,7 +124,7 @@ def test_a_figure_that_nobody_expected_is_the_same():
     drawn, secret = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", '"matpl" "otlib"'
     unexpected = f'plt = __import__({secret} ".pyp" "lot", fromlist=[""])\ngetattr(plt, "pl" "ot")([1, 2]);'
     is_there = f"import sys\n{secret} in sys.modules"
-    with Engine(Surroundings(PYTHON), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         checks = {"examiner_checks/performance.py": b"def speed():\n    pass\n"}
         [[before], [*_, figure]] = outputs(engine, is_there, unexpected, files=checks)
         [[after], [expected]] = outputs(engine, is_there, drawn)

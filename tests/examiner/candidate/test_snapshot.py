@@ -81,14 +81,6 @@ def test_generators_are_taken_one_at_a_time(remote):
         next(numbers)
 
 
-def test_a_probe_runs_beside_the_students_names_and_leaves_none(remote):
-    """Its last expression is what it says."""
-    source = "class Mine(Own):\n    pass\nlen(Mine([1, 2])) + small"
-    assert remote.ask("probe", source) == 9
-    assert remote.ask("probe", "new = 1") is None
-    assert remote.ask("resolve", "Mine", "new") == {}
-
-
 def test_large_arrays_and_small_ones_go_both_ways(remote):
     """Through shared memory and inline, many times over: each message starts the block anew."""
     for size in (1, 100, 3000, 200_000):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from examiner.course.beside import allowed_files, checks_files, generate, write
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.errors import BadCourse
 from examiner.model import Assignment
 

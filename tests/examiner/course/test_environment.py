@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examiner.course.environment import STAMP, fingerprint, kernel_spec, require, setup
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
 from examiner.model import StudentEnvironment
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.errors import BadCourse, NoCourse
-from examiner.verdict import Mode
+from examiner.model import Mode
 
 SETTINGS = 'c = get_config()\nc.CourseDirectory.course_id = "music"\n'
 
@@ -91,7 +91,7 @@ def test_students_and_due_dates_are_those_of_the_gradebook(course, tmp_path):
         ("c.Examiner.mod = 'kernel'", "c.Examiner.mod is unknown"),
         ("raise OSError('no')", "it cannot be run"),
         (
-            "import pathlib, examiner.course.toml as c\nc.load_course(pathlib.Path(__file__).parent)",
+            "import pathlib, examiner.course.load as c\nc.load_course(pathlib.Path(__file__).parent)",
             "it asks for the settings of course.toml, which is not there",
         ),
     ],

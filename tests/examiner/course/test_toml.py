@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course.toml import choose, load_course
+from examiner.course.load import load_course
+from examiner.course.names import choose
 from examiner.errors import BadCourse, NoCourse, UnknownName
-from examiner.verdict import Mode
+from examiner.model import Mode
 
 ROOT = Path(__file__).parents[3]
 

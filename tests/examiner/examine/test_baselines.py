@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import tinytorch
-from examiner.box.limits import Limits
+from examiner.box.limits import ResourceLimits
 from examiner.examine import baselines
 from examiner.examine.baselines import Baselines
-from examiner.examine.server import Surroundings
+from examiner.examine.server import SandboxSettings
 from examiner.judge.lent import AuthorError
-from examiner.judge.proxy import CandidateLost
+from examiner.judge.lost import CandidateLost
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 TEXT = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
@@ -19,7 +19,7 @@ TEXT = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
 
 @pytest.fixture
 def boxes():
-    with Baselines(Surroundings(PYTHON), tinytorch, Limits()) as boxes:
+    with Baselines(SandboxSettings(PYTHON), tinytorch, ResourceLimits()) as boxes:
         yield boxes
 
 

@@ -12,11 +12,12 @@ import pytest
 
 from examiner.box import usage
 from examiner.box.walls import Walls
-from examiner.examine.bench import SECONDS
 from examiner.examine.engine import Engine, Job
-from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Outcome, Verdict
+from examiner.examine.server import SandboxSettings
+from examiner.judge.cell import MEASURING_SECONDS
+from examiner.model import GradeKey, Identity, TimeLimits
+from examiner.plain import from_plain, to_plain
+from examiner.verdict import Outcome, Verdict
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 POINTS = 2
@@ -64,10 +65,12 @@ def notebook(solution, tests, after="", before=""):
 def run(engine, solution, *tests, after="", before=""):
     """Return what the engine makes of a student's solution, tried by some grade cells."""
     submitted = notebook(solution, tests, after, before)
-    identity = Identity("course", "ada", "ps1", "1", Key(hashlib.sha256(submitted).hexdigest(), "a", "e"))
+    identity = Identity(
+        "course", "ada", "ps1", "1", GradeKey(hashlib.sha256(submitted).hexdigest(), "a", "e")
+    )
     instructor = notebook("def f(x):\n    pass", tests, before=before)
     return engine.run(
-        Job(identity, instructor, submitted, limits=Limits(cell_seconds=4, notebook_seconds=60))
+        Job(identity, instructor, submitted, limits=TimeLimits(cell_seconds=4, notebook_seconds=60))
     )
 
 
@@ -100,7 +103,7 @@ def reference(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(reference):
-    with Engine(Surroundings(PYTHON), b"secret", reference) as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret", reference) as engine:
         yield engine
 
 
@@ -122,7 +125,7 @@ def test_both_sides_are_forks_of_processes_that_have_imported_what_draws():
     test = f"{BEFORE}{DRAWS.format(name='base')}{DRAWN}seen = []\n"
     test += "speed(f, base, drawn, at_most=100, check=lambda *both: seen.append(both))\n"
     test += "assert set(seen) == {(1.0, 1.0)}, seen"
-    with Engine(Surroundings(PYTHON), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         [verdict] = verdicts(engine, DRAWS.format(name="f"), test)
     assert verdict.outcome is Outcome.PASSED, verdict.message
 
@@ -174,7 +177,7 @@ def test_all_samples_are_on_the_verdict_and_stay_there(engine):
     assert measured.low <= measured.middle <= measured.high
     assert "your f" in measured.sentence
     assert measured.sentence in verdict.output
-    assert Verdict.from_data(json.loads(json.dumps(verdict.to_data()))) == verdict
+    assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict
 
 
 def test_a_function_of_the_reference_is_a_baseline(engine):
@@ -442,7 +445,7 @@ def test_what_a_student_does_while_measured_costs_that_cell_alone(engine, does, 
     solution = f"{ON_THE_THIRD_CALL.format(does)}\ng = lambda x: float(28 * x.sum())"
     first, second = verdicts(engine, solution, SPEED, SPEED.replace("speed(f,", "speed(g,"))
     assert (first.outcome, first.points) == (outcome, 0)
-    assert first.seconds < SECONDS, "no answer is waited for as long as all of them may take"
+    assert first.seconds < MEASURING_SECONDS, "no answer is waited for as long as all of them may take"
     assert second.outcome is Outcome.PASSED
     assert "T" not in states(usage.processes(os.getpid())).values()
     [another] = verdicts(engine, f"{EQUAL}# {does}", SPEED)
@@ -473,7 +476,7 @@ def test_a_cell_that_measures_may_check_other_things_as_well(engine):
 def test_it_is_the_same_behind_other_walls(walls, started):
     """Inside most containers there are no namespaces; nothing is left of it, and nothing stands still."""
     students = [KEEPS.format("'uint8'") + "\n" + VECTOR, KEEPS.format("float") + "\n" + WASTEFUL]
-    with Engine(Surroundings(PYTHON, walls), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON, walls), b"secret") as engine:
         got = [verdicts(engine, each, SPEED, MEMORY, HELD) for each in students]
         seen = states(started())
     assert [[str(each.outcome) for each in student] for student in got] == [
@@ -514,6 +517,6 @@ def f(x):
 def test_what_a_child_computes_is_not_for_nothing(walls):
     """It ends before anybody looks, and nobody waits for it; root is kept by no limit from starting it."""
     test = SPEED.replace("size=1000", "size=10_000").replace("at_most=1.25", "at_most=0.4")
-    with Engine(Surroundings(PYTHON, walls), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON, walls), b"secret") as engine:
         [verdict] = verdicts(engine, CHILD, test)
     assert verdict.outcome is Outcome.FAILED

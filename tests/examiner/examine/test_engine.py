@@ -9,13 +9,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from examiner.box.limits import Limits as Bounds
+from examiner.box.limits import TimeLimits as Bounds
 from examiner.box.walls import Walls
 from examiner.errors import UnreadableNotebook
 from examiner.examine.engine import Engine, Job
-from examiner.examine.server import BrokenServer, Surroundings
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.examine.server import BrokenServer, SandboxSettings
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
+from examiner.verdict import Outcome
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 CANARY = "canary-engine"
@@ -45,16 +45,16 @@ def notebook(**changed):
 
 @pytest.fixture(scope="module")
 def engine():
-    with Engine(Surroundings(PYTHON), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         yield engine
 
 
 def job(instructor=None, modes=None, files=None, **changed):
     """Return the job of a student who has handed in a notebook with these changes."""
     submitted = notebook(**changed)
-    key = Key(hashlib.sha256(submitted).hexdigest(), "assignment", "environment")
+    key = GradeKey(hashlib.sha256(submitted).hexdigest(), "assignment", "environment")
     identity = Identity("course", "student", "ps1", "1", key)
-    limits = Limits(cell_seconds=2, notebook_seconds=60)
+    limits = TimeLimits(cell_seconds=2, notebook_seconds=60)
     return Job(identity, instructor or notebook(), submitted, files or {}, limits, modes or {})
 
 
@@ -207,7 +207,7 @@ print({{text for text in readable if text and 'ModuleNotFoundError' not in text}
 def test_what_is_hidden_can_be_neither_imported_nor_read(walls):
     """A stock course's student environment is the instructor's: nbgrader and the reference are in it."""
     cells = {"own": FIND_HIDDEN, "again": "import tornado\nprint(tornado.__name__)"}
-    with Engine(Surroundings(PYTHON, walls, hidden=HIDDEN), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON, walls, hidden=HIDDEN), b"secret") as engine:
         graded = engine.run(job(**cells))
         beside = engine.run(job(files={"pip/__init__.py": b"mine = 1"}, own="import pip\nprint(pip.mine)"))
     refused = [f"No module named {name!r}" for name in HIDDEN]
@@ -231,7 +231,7 @@ def test_nothing_stays_for_the_next_candidate(engine):
 
 def test_a_dead_server_is_our_fault_and_the_next_job_gets_a_new_one(started):
     """A student must not lose a point by it, so there is no sheet at all."""
-    with Engine(Surroundings(PYTHON), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         engine.run(job())
         _keeper, server, *_ = started()
         os.kill(server, signal.SIGKILL)
@@ -243,7 +243,7 @@ def test_a_dead_server_is_our_fault_and_the_next_job_gets_a_new_one(started):
 @pytest.mark.parametrize("walls", [Walls(namespaces=False, landlock=6, seccomp=True), Walls(False, 0, False)])
 def test_it_grades_the_same_behind_other_walls(walls):
     """Inside most containers there are no namespaces; and who types that he wants none gets none."""
-    with Engine(Surroundings(PYTHON, walls), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON, walls), b"secret") as engine:
         assert outcomes(engine.run(job())) == PASSED
         assert outcomes(engine.run(job(g="import os\nos._exit(0)")))["test_f"] == Outcome.PASSED
         assert outcomes(engine.run(job(modes={"test_f": Mode.KERNEL}))) == PASSED
@@ -251,7 +251,7 @@ def test_it_grades_the_same_behind_other_walls(walls):
 
 def test_closing_the_engine_ends_the_server(started):
     """Nothing is left of it, whatever it was doing."""
-    with Engine(Surroundings(PYTHON), b"secret"):
+    with Engine(SandboxSettings(PYTHON), b"secret"):
         processes = started()
     assert processes
     assert not [each for each in processes if Path(f"/proc/{each}").exists()]
@@ -345,7 +345,7 @@ SMALL = Bounds(memory_mb=300, together_mb=400)
 @pytest.fixture(scope="module", params=[None, Walls(namespaces=False, landlock=6, seccomp=True)])
 def small_engine(request):
     """An engine whose candidates may use little memory."""
-    with Engine(Surroundings(PYTHON, request.param), b"secret", bounds=SMALL) as engine:
+    with Engine(SandboxSettings(PYTHON, request.param), b"secret", bounds=SMALL) as engine:
         yield engine
 
 

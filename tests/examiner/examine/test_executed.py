@@ -18,10 +18,10 @@ from examiner.examine.executed import (
     verdict_outputs,
 )
 from examiner.examine.pricing import points_of
-from examiner.model import Key
+from examiner.model import GradeKey, Identity, Mode
 from examiner.notebook import Cell
 from examiner.submission.repair import Piece
-from examiner.verdict import GradeSheet, Identity, Mode, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 STREAM = {"output_type": "stream", "name": "stdout", "text": "hi"}
 DISPLAY = {"output_type": "display_data", "data": {"text/plain": "x", "image/png": "aGk="}, "metadata": {}}
@@ -131,7 +131,7 @@ DOCUMENT = {
 def executed_with(verdicts=(), pieces=(), outputs=(), repairs=()):
     """Return the JSON of an executed notebook: one cell that tests, then these."""
     sheet = GradeSheet(
-        Identity("c", "s", "a", "1", Key("", "", "")),
+        Identity("c", "s", "a", "1", GradeKey("", "", "")),
         tuple(verdicts),
         repairs=tuple(repairs),
         versions={"numpy": "2.4"},

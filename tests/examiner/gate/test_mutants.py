@@ -48,7 +48,7 @@ def test_source_replaces_the_whole_cell(tiny):
     [
         ("mistake =", "mistake", "is not TOML"),
         ("mistake =", "mistakes =", "'mistake' is missing"),
-        ('"three times as large"', "3", "'mistake' is missing or is not a str"),
+        ('"three times as large"', "3", "'mistake' is 3"),
         ("loses =", "costs = 1\nloses =", "'costs' is unknown"),
         ('"numeric_double", ', '"double", ', "'loses' names double, which is no grade cell"),
         ("count:20", "count:many", "'many' in 'loses' is no number"),

@@ -58,7 +58,7 @@ def test_a_watched_cell_does_what_it_did_and_notes_what_is_called(monkeypatch):
 
             return decorate
 
-    monkeypatch.setitem(__import__("sys").modules, reach.RUNTIME, Runtime)
+    monkeypatch.setitem(__import__("sys").modules, reach.RUNTIME_MODULE, Runtime)
     names = {}
     exec(reach.watched("cell", CELL), names)
     assert (names["TABLE"]["sub"](3, 1), names["one"](1), names["Two"]().half) == (2, 6, 0.5)

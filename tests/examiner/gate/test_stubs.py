@@ -55,7 +55,7 @@ MUTANTS = {mutant.name: mutant for mutant in stubs.mutants("cell", CELL)}
 @pytest.fixture(autouse=True)
 def beside(monkeypatch):
     """The module that a mutated notebook finds beside it, as in a fresh process."""
-    monkeypatch.setitem(sys.modules, stubs.RUNTIME, importlib.reload(runtime))
+    monkeypatch.setitem(sys.modules, stubs.RUNTIME_MODULE, importlib.reload(runtime))
 
 
 def run(source):

@@ -8,7 +8,7 @@ import pytest
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
 from examiner.errors import BadSource
-from examiner.gate.model import Kind
+from examiner.gate.model import TrialKind
 from examiner.gate.trials import Known, beside, first_trials, further_trials, make_plan, only_notebook
 from examiner.model import Assignment
 
@@ -31,7 +31,7 @@ def test_the_release_that_is_tried_is_the_one_that_nbgrader_makes(tiny, plan):
     released = nbformat.read(tiny.path, 4)
     for preprocessor in (ClearSolutions(), ClearHiddenTests()):
         released, _ = preprocessor.preprocess(released, {})
-    [trial] = of_kind(plan, Kind.RELEASE)
+    [trial] = of_kind(plan, TrialKind.RELEASE)
     solution_cells = [cell for cell in released.cells if cell.id in trial.sources]
     assert [cell.id for cell in solution_cells] == ["double", "counter_class"]
     assert {cell.id: cell.source for cell in solution_cells} == dict(trial.sources)
@@ -40,10 +40,10 @@ def test_the_release_that_is_tried_is_the_one_that_nbgrader_makes(tiny, plan):
 
 def test_every_run_of_the_solution_has_its_own_seed_and_changes_nothing(plan):
     """The same ones tomorrow, so that a failure can be repeated."""
-    runs = of_kind(plan, Kind.INSTRUCTOR, repeat=10)
+    runs = of_kind(plan, TrialKind.INSTRUCTOR, repeat=10)
     assert len({trial.seed for trial in runs}) == 10
     assert [trial.seed for trial in runs] == [
-        trial.seed for trial in of_kind(plan, Kind.INSTRUCTOR, repeat=10)
+        trial.seed for trial in of_kind(plan, TrialKind.INSTRUCTOR, repeat=10)
     ]
     assert not any(trial.sources for trial in runs)
 
@@ -52,7 +52,7 @@ def test_every_function_of_a_solution_gets_its_mutants(plan):
     """And one run watches what they return."""
     functions = {mutant.function.name for mutant in plan.automatic}
     assert functions == {"double", "Counter.count", "Counter.total", "Counter.total.setter"}
-    [watched] = of_kind(plan, Kind.OBSERVED)
+    [watched] = of_kind(plan, TrialKind.OBSERVED)
     assert set(watched.sources) == {"double", "counter_class"}
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from examiner.judge.lent import AuthorError, CandidateError
-from examiner.judge.proxy import ArrayHandle, CandidateLost, Proxy, by_ref, read
+from examiner.judge.lost import CandidateLost
+from examiner.judge.proxy import ArrayHandle, Proxy, by_ref, read
 from examiner.verdict import Outcome
-from examiner.wire.codec import Handle, Kind, decode, encode, nonce
+from examiner.wire.channel import FrameKind, nonce
+from examiner.wire.codec import Handle, decode, encode
 from examiner_checks import CheckFailed, NumpyOnly, Spy
 
 STUDENT = """
@@ -155,7 +157,7 @@ def subclass(x):
         (lambda x: {x}, "lists"),
         (lambda x: 1 in x, "compare values"),
         (lambda x: x in [1, 2], "check_array"),
-        (subclass, "probe"),
+        (subclass, "call what the class itself has"),
         (copy.copy, "make a new one"),
         (lambda x: x + {1}, "pass arrays"),
         (lambda x: x + type("Own", (), {})(), "lent_attributes"),
@@ -340,15 +342,15 @@ def answer(channel, kind, number, value):
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (lambda c, _: answer(c, Kind.VALUE, nonce(), 1), Outcome.TAMPERED),
-        (lambda c, _: answer(c, Kind.CALLBACK, nonce(), (0, "call", (), {})), Outcome.TAMPERED),
-        (lambda c, f: answer(c, Kind.CALLBACK, f.nonce, (0, "call", (), {})), Outcome.TAMPERED),
-        (lambda c, f: answer(c, Kind.CALLBACK, f.nonce, np.zeros(4)), Outcome.TAMPERED),
-        (lambda c, f: answer(c, Kind.RAISED, f.nonce, ("ValueError", 1)), Outcome.TAMPERED),
-        (lambda c, f: answer(c, Kind.RAISED, f.nonce, ([], "")), Outcome.TAMPERED),
+        (lambda c, _: answer(c, FrameKind.VALUE, nonce(), 1), Outcome.TAMPERED),
+        (lambda c, _: answer(c, FrameKind.CALLBACK, nonce(), (0, "call", (), {})), Outcome.TAMPERED),
+        (lambda c, f: answer(c, FrameKind.CALLBACK, f.nonce, (0, "call", (), {})), Outcome.TAMPERED),
+        (lambda c, f: answer(c, FrameKind.CALLBACK, f.nonce, np.zeros(4)), Outcome.TAMPERED),
+        (lambda c, f: answer(c, FrameKind.RAISED, f.nonce, ("ValueError", 1)), Outcome.TAMPERED),
+        (lambda c, f: answer(c, FrameKind.RAISED, f.nonce, ([], "")), Outcome.TAMPERED),
         (lambda c, f: answer(c, 77, f.nonce, 1), Outcome.TAMPERED),
-        (lambda c, f: answer(c, Kind.REQUEST, f.nonce, 1), Outcome.TAMPERED),
-        (lambda c, f: c.send(Kind.VALUE, f.nonce, b"?", time.monotonic() + 20), Outcome.TAMPERED),
+        (lambda c, f: answer(c, FrameKind.REQUEST, f.nonce, 1), Outcome.TAMPERED),
+        (lambda c, f: c.send(FrameKind.VALUE, f.nonce, b"?", time.monotonic() + 20), Outcome.TAMPERED),
         (lambda c, _: c.sock.send(b"\xff" * 13), Outcome.TAMPERED),
         (lambda c, _: c.close(), Outcome.CRASHED),
         (lambda _c, _f: None, Outcome.TIMEOUT),
@@ -369,7 +371,7 @@ def test_an_answer_sent_ahead_is_an_answer_to_nothing(forked):
 
     def twice(channel, frame):
         for _ in range(2):
-            answer(channel, Kind.VALUE, frame.nonce, 1)
+            answer(channel, FrameKind.VALUE, frame.nonce, 1)
 
     with forked(serve=lies(twice)).remote() as remote:
         assert remote.ask("value", 1) == 1
@@ -383,7 +385,7 @@ def test_callbacks_without_end_run_into_the_deadline(forked):
     def serve(channel):
         frame = channel.receive(time.monotonic() + 20)
         while True:
-            answer(channel, Kind.CALLBACK, frame.nonce, (0, "getattr", ("numpy",), {}))
+            answer(channel, FrameKind.CALLBACK, frame.nonce, (0, "getattr", ("numpy",), {}))
             decode(channel.receive(time.monotonic() + 20).payload)
 
     with forked(serve=serve).remote(seconds=0.3) as remote, pytest.raises(CandidateLost) as caught:
@@ -396,12 +398,12 @@ def test_a_claimed_length_is_bounded(forked, length):
     """`[0] * len(x)` is a cell's memory, not the student's."""
 
     def serve(channel):
-        answer(channel, Kind.VALUE, channel.receive(time.monotonic() + 20).nonce, length)
+        answer(channel, FrameKind.VALUE, channel.receive(time.monotonic() + 20).nonce, length)
         channel.receive(time.monotonic() + 20)
 
     def introduce(channel):
         frame = channel.receive(time.monotonic() + 20)
-        answer(channel, Kind.VALUE, frame.nonce, Handle(1, "Tensor"))
+        answer(channel, FrameKind.VALUE, frame.nonce, Handle(1, "Tensor"))
         serve(channel)
 
     with forked(serve=introduce).remote() as remote:

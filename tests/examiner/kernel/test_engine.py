@@ -11,15 +11,15 @@ from nbgrader.utils import determine_grade
 
 from examiner.errors import MissingEnvironment
 from examiner.examine.engine import Job
-from examiner.examine.server import Surroundings
+from examiner.examine.server import SandboxSettings
 from examiner.kernel.engine import KernelEngine
-from examiner.kernel.provisioner import LIMITS, NoKernel
-from examiner.model import Key, Limits
-from examiner.verdict import Identity, Mode, Outcome
+from examiner.kernel.provisioner import KERNEL_LIMITS, NoKernel
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
+from examiner.verdict import Outcome
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 ECHO = Path(__file__).parents[1] / "fixtures" / "echo_kernel.py"
-BOUNDS = replace(LIMITS, together_mb=1000)
+BOUNDS = replace(KERNEL_LIMITS, together_mb=1000)
 CANARY = "canary-kernel"
 SOURCES = {
     "f": "def f(x):\n    return x + 1",
@@ -70,10 +70,10 @@ def kernels(tmp_path_factory):
 def run(instructor=None, kernel="students", files=None, limit=60, **changed):
     """Grade a student who has handed in a notebook with these changes."""
     submitted = notebook(**changed)
-    key = Key(hashlib.sha256(submitted).hexdigest(), "assignment", "environment")
+    key = GradeKey(hashlib.sha256(submitted).hexdigest(), "assignment", "environment")
     identity = Identity("course", "student", "ps1", "1", key)
-    limits = Limits(cell_seconds=3, notebook_seconds=limit)
-    with KernelEngine(kernel, Surroundings(PYTHON), b"secret", BOUNDS) as engine:
+    limits = TimeLimits(cell_seconds=3, notebook_seconds=limit)
+    with KernelEngine(kernel, SandboxSettings(PYTHON), b"secret", BOUNDS) as engine:
         return engine.run(Job(identity, instructor or notebook(), submitted, files or {}, limits))
 
 

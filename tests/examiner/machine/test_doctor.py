@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 
 from examiner.box.walls import Walls, available
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.machine import doctor
-from examiner.machine.doctor import DEGRADED, Finding, State, diagnose, exit_code
+from examiner.machine.doctor import DEGRADED, Finding, Health, diagnose, exit_code
+from examiner.model import Mode
 from examiner.report.doctor import conclusion, data, table
 from examiner.store import sheets, tables
-from examiner.verdict import Mode
 
 HAS_ALL = available().advice == ""
 
@@ -42,7 +42,7 @@ def about_walls(course, walls=None):
 
 def worst(findings):
     """Return the states of findings, but for good ones and notes."""
-    return {finding.state for finding in findings} - {State.GOOD, State.NOTE}
+    return {finding.state for finding in findings} - {Health.GOOD, Health.NOTE}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def healthy(course):
 def test_a_machine_with_all_walls_is_healthy(healthy):
     """Every promise is proved here and now, and a right and a wrong answer were told apart."""
     assert exit_code(healthy) == (0 if HAS_ALL else DEGRADED)
-    assert State.BAD not in worst(healthy)
+    assert Health.BAD not in worst(healthy)
     assert {each.about for each in healthy if each.what.startswith("proved: ")} >= {
         "wall: files",
         "wall: network",
@@ -82,8 +82,8 @@ def test_fewer_walls_are_weak_and_say_what_to_do(course):
     findings = list(diagnose(course, Walls(namespaces=False, landlock=available().landlock, seccomp=True)))
     assert exit_code(findings) == DEGRADED
     [kind] = [each for each in found(findings, "wall: kinds") if "Namespaces" in each.what]
-    assert (kind.state, "max_user_namespaces" in kind.note) == (State.WEAK, True)
-    assert any("private folders" in each.what and each.state is State.WEAK for each in findings)
+    assert (kind.state, "max_user_namespaces" in kind.note) == (Health.WEAK, True)
+    assert any("private folders" in each.what and each.state is Health.WEAK for each in findings)
     assert "with less than what could be" in conclusion(findings)
 
 
@@ -103,7 +103,7 @@ def test_a_hole_in_a_wall_that_is_there_is_bad(tiny):
     python.write_text(f"#!/bin/sh\necho '{json.dumps({'walls': asdict(walls), 'reports': [report]})}'\n")
     python.chmod(0o755)
     course = replace(tiny.course, student=replace(tiny.course.student, program=python))
-    assert [each.state for each in about_walls(course)] == [State.BAD]
+    assert [each.state for each in about_walls(course)] == [Health.BAD]
 
 
 def test_a_missing_environment_is_bad(small):
@@ -111,7 +111,7 @@ def test_a_missing_environment_is_bad(small):
     settings = small.root / "course.toml"
     settings.write_text(settings.read_text().replace(".venv-student", ".venv-nowhere"))
     [missing] = told(small.course, "environment")
-    assert (missing.state, "examiner setup" in missing.note) == (State.BAD, True)
+    assert (missing.state, "examiner setup" in missing.note) == (Health.BAD, True)
 
 
 def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
@@ -119,17 +119,17 @@ def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
     kernel = replace(course.student, program=Path("/bin/false"))
     walls = about_walls(replace(course, student=kernel, mode=Mode.KERNEL))
     assert found(walls, "wall: files")
-    assert State.BAD not in worst(walls)
+    assert Health.BAD not in worst(walls)
 
 
 def test_a_gradebook_is_read_and_not_touched(tiny):
     """Formgrader or a run may have it open."""
     [none] = told(tiny.course, "gradebook")
-    assert none.state is State.NOTE
+    assert none.state is Health.NOTE
     tables.create(tables.url_of(tiny.course.gradebook))
     before = tiny.course.gradebook.stat().st_mtime_ns
     [good] = told(tiny.course, "gradebook")
-    assert (good.state, "by delete" in good.what) == (State.GOOD, True)
+    assert (good.state, "by delete" in good.what) == (Health.GOOD, True)
     assert tiny.course.gradebook.stat().st_mtime_ns == before
     assert sorted(path.name for path in tiny.root.iterdir()) == ["course.toml", "gradebook.db", "source"]
 
@@ -141,14 +141,14 @@ def test_a_gradebook_of_another_version_is_bad(tiny):
         connection.execute("UPDATE alembic_version SET version_num = 'older'")
     connection.close()
     [bad] = told(tiny.course, "gradebook")
-    assert (bad.state, "nbgrader db upgrade" in bad.note) == (State.BAD, True)
+    assert (bad.state, "nbgrader db upgrade" in bad.note) == (Health.BAD, True)
 
 
 def test_a_file_that_is_no_gradebook_is_bad(tiny):
     """It is not replaced without being asked: somebody's grades may have been in it."""
     tiny.course.gradebook.write_bytes(b"no database at all" * 100)
     [bad] = told(tiny.course, "gradebook")
-    assert (bad.state, "put back a copy" in bad.note) == (State.BAD, True)
+    assert (bad.state, "put back a copy" in bad.note) == (Health.BAD, True)
 
 
 def test_a_log_that_a_killed_run_left_is_told(tiny):
@@ -158,7 +158,7 @@ def test_a_log_that_a_killed_run_left_is_told(tiny):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("INSERT INTO student (id) VALUES ('ada')")
         connection.commit()
-        notes = [each for each in told(tiny.course, "gradebook") if each.state is State.NOTE]
+        notes = [each for each in told(tiny.course, "gradebook") if each.state is Health.NOTE]
     connection.close()
     assert ["-wal" in each.note for each in notes] == [True]
 
@@ -166,14 +166,14 @@ def test_a_log_that_a_killed_run_left_is_told(tiny):
 def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
     """Setting them aside is for the run that uses them."""
     [none] = told(tiny.course, "sheets")
-    assert none.state is State.NOTE
+    assert none.state is Health.NOTE
     place = sheets.folder(tiny.course, "ada", "01_tiny")
     whole, spoilt = (sheets.append(tiny.course, place, text) for text in ("one", "two"))
     spoilt.write_text("three")
     (place / ("0003-" + "0" * 64 + ".json.damaged")).write_text("")
     count, *damaged = told(tiny.course, "sheets")
-    assert (count.state, count.what) == (State.GOOD, "1 files are what was written")
-    assert [each.state for each in damaged] == [State.WEAK] * 2
+    assert (count.state, count.what) == (Health.GOOD, "1 files are what was written")
+    assert [each.state for each in damaged] == [Health.WEAK] * 2
     assert spoilt.name in damaged[0].what
     assert whole.exists()
     assert spoilt.exists()
@@ -184,7 +184,7 @@ def test_sheets_that_others_can_read_are_weak(tiny):
     sheets.secret(tiny.course)
     assert not worst(told(tiny.course, "sheets"))
     sheets.root(tiny.course).chmod(0o755)
-    assert worst(told(tiny.course, "sheets")) == {State.WEAK}
+    assert worst(told(tiny.course, "sheets")) == {Health.WEAK}
 
 
 def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
@@ -197,18 +197,18 @@ def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
     governor.write_text("powersave\n")
     found = doctor._processors(tmp_path, tmp_path)  # noqa: SLF001 - no command asks about another machine
     states = [each.state for each in found]
-    assert states == [State.GOOD, State.WEAK, State.NOTE, State.NOTE]
+    assert states == [Health.GOOD, Health.WEAK, Health.NOTE, Health.NOTE]
 
 
 def test_nbgrader_is_the_one_that_was_pinned(tiny):
     """Another version may have other tables and another seam."""
     [version] = told(tiny.course, "nbgrader")
-    assert (version.state, "0.9.6" in version.what) == (State.GOOD, True)
+    assert (version.state, "0.9.6" in version.what) == (Health.GOOD, True)
 
 
 def test_the_worst_finding_decides_about_the_exit_code():
     """Notes are no reason to wake anybody."""
-    good, note, weak, bad = (Finding("a", "b", state) for state in State)
+    good, note, weak, bad = (Finding("a", "b", state) for state in Health)
     assert exit_code([good, note]) == 0
     assert exit_code([good, note, weak]) == DEGRADED
     assert exit_code([bad, weak, good]) == 1
@@ -217,9 +217,9 @@ def test_the_worst_finding_decides_about_the_exit_code():
 
 def test_the_table_counts_what_is_kept_and_lists_what_is_not():
     """Forty promises that are kept say less than the one that is not."""
-    kept = [Finding("wall: files", f"proved: {n}.", State.GOOD, "why") for n in range(3)]
-    kept += [Finding("wall: files", "idle: 4.", State.GOOD, "why")]
-    broken = Finding("wall: files", "missing: what [link] it was", State.WEAK, "do this")
+    kept = [Finding("wall: files", f"proved: {n}.", Health.GOOD, "why") for n in range(3)]
+    kept += [Finding("wall: files", "idle: 4.", Health.GOOD, "why")]
+    broken = Finding("wall: files", "missing: what [link] it was", Health.WEAK, "do this")
     console = Console(width=120, record=True)
     console.print(table([*kept, broken, Finding("machine", "fine")], verbose=False))
     text = console.export_text()

@@ -10,10 +10,11 @@ import pytest
 
 from examiner.errors import PlatformFault
 from examiner.examine.engine import Engine, Job
-from examiner.examine.server import Surroundings
-from examiner.model import Key, Limits
+from examiner.examine.server import SandboxSettings
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
+from examiner.plain import to_plain
 from examiner.report.feedback import explain, hints, message, reasons, secrets
-from examiner.verdict import Identity, Mode, Outcome, Verdict
+from examiner.verdict import Outcome, Verdict
 from examiner_checks.decision import Ladder, estimate
 from examiner_checks.measured import Raw, Subject
 
@@ -69,15 +70,15 @@ def notebook(answer=RIGHT, own=(), without=(), first=""):
 
 @pytest.fixture(scope="module")
 def engine():
-    with Engine(Surroundings(PYTHON), b"secret") as engine:
+    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         yield engine
 
 
 def graded(engine, scores=(), **handed_in):
     """Return the executed notebook of a submission, with the points that nbgrader would put there."""
-    identity = Identity("course", "student", "ps1", "1", Key(repr(handed_in), "", ""))
+    identity = Identity("course", "student", "ps1", "1", GradeKey(repr(handed_in), "", ""))
     modes = {"test_kernel": Mode.KERNEL}
-    job = Job(identity, notebook(), notebook(**handed_in), {}, Limits(cell_seconds=1), modes)
+    job = Job(identity, notebook(), notebook(**handed_in), {}, TimeLimits(cell_seconds=1), modes)
     document = json.loads(engine.run(job).notebook)
     for cell in document["cells"]:
         if "examiner" in cell["metadata"]:
@@ -427,7 +428,7 @@ def slow_cell(*found):
     """Return an executed notebook whose one grade cell has measured this."""
     verdict = Verdict("speed_f", Outcome.PARTIAL, 2.0, 6.0, measured=found)
     marks = {"grade_id": "speed_f", "grade": True, "solution": False, "locked": True, "points": 6, "score": 2}
-    metadata = {"nbgrader": marks, "examiner": verdict.to_data()}
+    metadata = {"nbgrader": marks, "examiner": to_plain(verdict)}
     return {
         "metadata": {},
         "cells": [{"cell_type": "code", "source": "1", "outputs": [], "metadata": metadata}],

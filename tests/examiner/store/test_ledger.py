@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from nbgrader.api import Base, Gradebook
 
 from examiner.errors import ForeignGradebook, PlatformFault
-from examiner.model import Key
+from examiner.model import GradeKey, Identity
 from examiner.store import ledger, records, sheets, tables
 from examiner.store.grades import read_grades
 from examiner.store.rebuild import keep_edits, rebuild
-from examiner.store.sheets import Filing, Part
-from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
+from examiner.store.sheets import FiledGrade, NotebookSheet
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
 WHEN = datetime(2026, 9, 22, 22, tzinfo=UTC)  # a day late
 POINTS = {"interface_double": 4.0, "numeric_double": 3.0}
@@ -38,10 +38,10 @@ def verdict(cell, points, max_points):
 
 def filing(student="anna", attempt="1", blank=False, **points):
     """Return a filing of 01_double with these points, full marks for cells that are not named."""
-    key = Key(f"{student} {attempt}", "tests", "place")
+    key = GradeKey(f"{student} {attempt}", "tests", "place")
     verdicts = tuple(verdict(cell, points.get(cell, most), most) for cell, most in POINTS.items())
     sheet = GradeSheet(Identity("small", student, "01_double", attempt, key), verdicts)
-    return Filing((Part("double", sheet, ("written_why",) if blank else ()),), WHEN)
+    return FiledGrade((NotebookSheet("double", sheet, ("written_why",) if blank else ()),), WHEN)
 
 
 def url(course):
@@ -177,7 +177,7 @@ def test_an_assignment_that_was_not_released_is_said(course):
     """Nobody guesses at its cells."""
     [part] = filing().parts
     identity = replace(filing().identity, assignment="03_new")
-    unknown = Filing((replace(part, sheet=replace(part.sheet, identity=identity)),))
+    unknown = FiledGrade((replace(part, sheet=replace(part.sheet, identity=identity)),))
     with pytest.raises(PlatformFault, match="03_new: the gradebook does not know this assignment"):
         enter(course, unknown)
 
@@ -252,12 +252,12 @@ def test_a_log_is_for_local_disks(tmp_path, kind, is_local):
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.store import ledger, sheets, tables
 from examiner.store.rebuild import rebuild
 
 course = load_course(Path(sys.argv[1]))
-ledger.BATCH = 3
+ledger.SUBMISSIONS_PER_TRANSACTION = 3
 if sys.argv[2] == "rebuild":
     while True:
         print("begin", flush=True)
@@ -270,7 +270,7 @@ with ledger.opened(tables.url_of(course.gradebook)) as book:
         connection.driver_connection.set_progress_handler(die, int(sys.argv[3]))
         connection.close()
     for line in sys.stdin:
-        filing = sheets.accept(course, sheets.Filing.from_json(line))
+        filing = sheets.accept(course, sheets.FiledGrade.from_json(line))
         book.enter(shelf.last for shelf in sheets.read_all(course))
         print(filing.identity.student, flush=True)
 """
@@ -459,10 +459,10 @@ def copied(graded, tmp_path, make_bare_course):
                 for q, mark in grade.marks.items()
                 if not str(q).startswith("written")
             )
-            key = Key("work", "tests", "place")
+            key = GradeKey("work", "tests", "place")
             sheet = GradeSheet(Identity("small", student, assignment, "1", key), verdicts)
             blank = tuple(str(q) for q, m in grade.marks.items() if "written" in str(q) and m.score == 0)
-            filings.append(Filing((Part(notebook, sheet, blank),), grade.timestamp))
+            filings.append(FiledGrade((NotebookSheet(notebook, sheet, blank),), grade.timestamp))
     with ledger.opened(url(other)) as book:
         assert book.enter(filings) == len(filings)
     return graded.course, other, {(f.identity.student, f.identity.assignment) for f in filings}

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from examiner.errors import PlatformFault
-from examiner.model import Key, Submission
+from examiner.model import GradeKey, Submission
 from examiner.store import records
 from examiner.store.records import Record, alone
 
@@ -16,7 +16,7 @@ def submission(small):
     return Submission("anna", "01_double", small.root / "submitted" / "anna" / "01_double")
 
 
-@pytest.mark.parametrize("refusal", [(None, None), (Key("a", "b", "c"), ("place", "fact", "fix"))])
+@pytest.mark.parametrize("refusal", [(None, None), (GradeKey("a", "b", "c"), ("place", "fact", "fix"))])
 def test_a_record_comes_back_as_it_was_written(small, submission, refusal):
     """A fault keeps its three parts, so that it is told again in the same words."""
     record = Record("filing", "penalized", "feedback", *refusal)
@@ -46,7 +46,7 @@ def test_nothing_is_remembered_at_first(small, submission):
 
 def test_a_course_is_graded_by_one_run_at_a_time(small):
     """Two would grade everything twice, and write over each other."""
-    code = "from examiner.course.toml import load_course, Path; from examiner.store.records import alone\n"
+    code = "from examiner.course.load import load_course, Path; from examiner.store.records import alone\n"
     code += f"with alone(load_course(Path({str(small.root)!r}))): print(flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE

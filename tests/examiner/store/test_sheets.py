@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 import pytest
 
 from examiner.errors import PlatformFault
-from examiner.model import Key
+from examiner.model import GradeKey, Identity
 from examiner.store import sheets
-from examiner.store.sheets import Filing, Part, Standing
-from examiner.verdict import GradeSheet, Identity, Outcome, Verdict
+from examiner.store.sheets import FiledGrade, NotebookSheet, Standing
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
-IDENTITY = Identity("small", "anna", "01_double", "1", Key("work", "tests", "place"))
+IDENTITY = Identity("small", "anna", "01_double", "1", GradeKey("work", "tests", "place"))
 WHEN = datetime(2026, 9, 1, 12, tzinfo=UTC)
 
 
@@ -26,7 +26,7 @@ def filing(points=4.0, **changes):
     outcome = Outcome.PASSED if points == 4 else Outcome.INFRASTRUCTURE if points is None else Outcome.PARTIAL
     verdict = Verdict("interface_double", outcome, points, 4.0, message="said \udcff")
     sheet = GradeSheet(replace(IDENTITY, **changes), (verdict,))
-    return Filing((Part("double", sheet, ("written_why",)),), WHEN)
+    return FiledGrade((NotebookSheet("double", sheet, ("written_why",)),), WHEN)
 
 
 def read(course):
@@ -73,7 +73,7 @@ def test_a_changed_assignment_or_environment_makes_a_grade_stale(small, part):
     assert read(small.course).find(changed) == (Standing.SETTLED, again)
 
 
-@pytest.mark.parametrize("change", [{"attempt": "2"}, {"key": Key("other work", "tests", "place")}])
+@pytest.mark.parametrize("change", [{"attempt": "2"}, {"key": GradeKey("other work", "tests", "place")}])
 def test_other_work_is_new(small, change):
     """Whatever was graded before says nothing about it."""
     sheets.accept(small.course, filing())
@@ -123,10 +123,10 @@ def test_a_filing_of_another_version_is_refused():
     """Guessing at what it means would be guessing at grades."""
     data = json.loads(filing().text) | {"format": 2}
     with pytest.raises(ValueError, match="format 2, not 1"):
-        Filing.from_json(json.dumps(data))
+        FiledGrade.from_json(json.dumps(data))
     for text in ("[]", "{}", "1", '{"format": 1, "handed_in": null, "parts": []}'):
         with pytest.raises(ValueError):  # noqa: PT011 - any: whoever reads a file says which
-            Filing.from_json(text)
+            FiledGrade.from_json(text)
 
 
 def test_parts_are_of_one_submission():
@@ -135,7 +135,7 @@ def test_parts_are_of_one_submission():
     [other] = filing(attempt="2").parts
     for parts in ((part, part), (part, replace(other, notebook="b"))):
         with pytest.raises(ValueError, match=r"the sheets are not of one|two sheets are of one"):
-            Filing(parts)
+            FiledGrade(parts)
 
 
 def test_the_secret_is_made_once_and_is_nobodys_business(small):
@@ -179,15 +179,15 @@ WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from examiner.course.toml import load_course
+from examiner.course.load import load_course
 from examiner.store import sheets
-from examiner.store.sheets import Filing
+from examiner.store.sheets import FiledGrade
 
-course, filing = load_course(Path(sys.argv[1])), Filing.from_json(sys.stdin.read())
+course, filing = load_course(Path(sys.argv[1])), FiledGrade.from_json(sys.stdin.read())
 [part] = filing.parts
 for attempt in range(int(sys.argv[2])):
     sheet = replace(part.sheet, identity=replace(filing.identity, attempt=str(attempt)))
-    sheets.accept(course, Filing((replace(part, sheet=sheet),), filing.handed_in))
+    sheets.accept(course, FiledGrade((replace(part, sheet=sheet),), filing.handed_in))
     print(attempt, flush=True)
 """
 

@@ -14,23 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from examiner.wire.codec import (
-    DTYPES,
-    INLINE,
-    Channel,
-    ChannelClosed,
-    Handle,
-    Kind,
-    Limits,
-    Reverse,
-    SharedBlock,
-    WireError,
-    decode,
-    encode,
-    nonce,
-)
+from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
+from examiner.wire.codec import DTYPES, INLINE, Handle, Reverse, decode, encode
+from examiner.wire.limits import MessageLimits, WireError
+from examiner.wire.shared_memory import SharedBlock
 
-SMALL = Limits(frame=1 << 16, items=1000, depth=8, shared=1 << 20)
+SMALL = MessageLimits(frame=1 << 16, items=1000, depth=8, shared=1 << 20)
 
 keys = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=5) | st.binary(max_size=5)
@@ -247,11 +236,13 @@ def test_frames_carry_kind_nonce_and_payload(pair):
     """Also when they come in pieces."""
     here, there = pair
     payload = os.urandom(3_000_000)
-    sender = threading.Thread(target=here.send, args=(Kind.VALUE, 2**64 - 1, payload, time.monotonic() + 20))
+    sender = threading.Thread(
+        target=here.send, args=(FrameKind.VALUE, 2**64 - 1, payload, time.monotonic() + 20)
+    )
     sender.start()
     frame = there.receive(time.monotonic() + 20)
     sender.join()
-    assert frame == (Kind.VALUE, 2**64 - 1, payload)
+    assert frame == (FrameKind.VALUE, 2**64 - 1, payload)
     assert there.volume == len(payload) + 13
 
 
@@ -284,7 +275,7 @@ def test_a_frame_that_never_ends_times_out(pair):
 def test_frames_that_keep_coming_do_not_outrun_the_deadline(pair):
     """No wait would ever notice, as there is always something to read."""
     here, there = pair
-    here.send(Kind.CALLBACK, 1, b"N", math.inf)
+    here.send(FrameKind.CALLBACK, 1, b"N", math.inf)
     with pytest.raises(TimeoutError):
         there.receive(time.monotonic() - 1)
 
@@ -292,9 +283,9 @@ def test_frames_that_keep_coming_do_not_outrun_the_deadline(pair):
 def test_a_conversation_is_bounded_as_a_whole(pair):
     """Many messages within the limit would still fill the examiner's memory."""
     here, there = pair
-    there.limits = Limits(total=1000)
+    there.limits = MessageLimits(total=1000)
     for _ in range(3):
-        here.send(Kind.VALUE, 1, bytes(400), time.monotonic() + 20)
+        here.send(FrameKind.VALUE, 1, bytes(400), time.monotonic() + 20)
     there.receive(time.monotonic() + 20)
     there.receive(time.monotonic() + 20)
     with pytest.raises(WireError, match="conversation"):
@@ -310,12 +301,12 @@ def test_the_kernel_says_which_process_talks_and_nothing_is_lost_by_asking(pair)
     """Whatever the other end claims: it is this process, and then a child of it."""
     ours, theirs = pair
     ours.name_senders(wanted=True)
-    theirs.send(Kind.VALUE, 7, b"said", time.monotonic() + 5)
+    theirs.send(FrameKind.VALUE, 7, b"said", time.monotonic() + 5)
     assert ours.sender(time.monotonic() + 5) == os.getpid()
     assert ours.receive(time.monotonic() + 5).payload == b"said"
     child = os.fork()
     if child == 0:
-        theirs.send(Kind.VALUE, 8, b"too", time.monotonic() + 5)
+        theirs.send(FrameKind.VALUE, 8, b"too", time.monotonic() + 5)
         os._exit(0)
     assert ours.sender(time.monotonic() + 5) == child
     assert ours.receive(time.monotonic() + 5).nonce == 8

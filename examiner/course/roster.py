@@ -1,0 +1,39 @@
+"""Reads roster.csv: who takes the course."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from examiner.course.names import safe_name
+from examiner.errors import BadCourse
+from examiner.model import Student
+
+ROSTER_FILE = "roster.csv"
+ROSTER_COLUMNS = ("id", "first_name", "last_name", "email", "lms_id")
+
+
+def read_roster(path: Path) -> tuple[Student, ...]:
+    """Read the roster; a course without one gets to know its students when they submit."""
+    if not path.exists():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        if "id" not in columns or not set(columns) <= set(ROSTER_COLUMNS):
+            fix = f"use {', '.join(ROSTER_COLUMNS)}, of which only id is needed"
+            raise BadCourse(path, f"its columns are {', '.join(columns) or 'missing'}", fix)
+        students = [_student(f"{path}, line {reader.line_num}", row) for row in reader]
+    ids = [student.id for student in students]
+    for index, student_id in enumerate(ids):
+        if student_id in ids[:index]:
+            raise BadCourse(path, f"'{student_id}' stands in it twice", "remove one of the lines")
+    return tuple(students)
+
+
+def _student(place: str, row: Mapping[Any, Any]) -> Student:
+    if None in row or None in row.values():
+        raise BadCourse(place, "it has more or fewer fields than the header", "quote what holds a comma")
+    fields = {key: value.strip() for key, value in row.items()}
+    safe_name(place, fields["id"])
+    return Student(**fields)

@@ -1,0 +1,72 @@
+"""The grade cells of one job: for each a seed, a snapshot and a verdict."""
+
+import hmac
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from examiner.errors import PlatformFault
+from examiner.judge.cell import Conditions, judge_cell, lost_verdict
+from examiner.judge.compile import GradeCell
+from examiner.judge.lost import CandidateLost
+from examiner.model import Identity, Mode
+from examiner.verdict import GradeSheet, Outcome, Verdict
+from examiner.wire.channel import Channel
+
+
+class SnapshotSource(Protocol):
+    """What runs a student's notebook and leaves a snapshot of itself at each grade cell."""
+
+    def snapshot(self, grade_id: str) -> AbstractContextManager[Channel]:
+        """Return the line to the snapshot at a grade cell; leaving it ends that snapshot.
+
+        Raises
+        ------
+        CandidateLost
+            On entering, if the candidate did not get that far.
+        PlatformFault
+            On entering, if that is our fault.
+        """
+
+    def check_server(self) -> None:
+        """Raise BrokenServer if the server is no more: what is missing then is not the student's fault."""
+
+
+def examine(
+    cells: Sequence[GradeCell],
+    candidate: SnapshotSource,
+    identity: Identity,
+    secret: bytes,
+    conditions: Conditions,
+) -> GradeSheet:
+    """Return the grade sheet of one job: a verdict for every cell that is not run in a kernel.
+
+    Parameters
+    ----------
+    secret : bytes
+        The course's, from which seeds are made; it is not in its repository.
+    """
+    verdicts = []
+    for cell in cells:
+        if cell.mode is Mode.KERNEL:
+            continue
+        seed = cell_seed(secret, identity, cell.grade_id)
+        try:
+            with candidate.snapshot(cell.grade_id) as channel:
+                verdict = judge_cell(cell, channel, seed, conditions)
+        except CandidateLost as lost:
+            verdict = lost_verdict(cell, seed, lost)
+        except (PlatformFault, OSError) as fault:
+            unjudged = Outcome.INFRASTRUCTURE
+            verdict = Verdict(cell.grade_id, unjudged, None, cell.points, cell.mode, str(fault), seed=seed)
+        if verdict.outcome is Outcome.CRASHED:
+            candidate.check_server()
+        verdicts.append(verdict)
+    return GradeSheet(identity, tuple(verdicts))
+
+
+def cell_seed(secret: bytes, identity: Identity, grade_id: str) -> str:
+    """Return what a cell's inputs are drawn from: nobody without the secret can know it, and it repeats."""
+    parts = (identity.course, identity.assignment, identity.student, identity.key.submission, grade_id)
+    message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    return hmac.digest(secret, message, "sha256").hex()

@@ -1,0 +1,143 @@
+"""The names that a grade cell sees.
+
+Some builtins and statements mean something else where values are copies from another process, and the checks
+are bound to the snapshot that they ask.
+"""
+
+import builtins
+from functools import partial
+from types import ModuleType, SimpleNamespace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import examiner_checks
+from examiner.judge.compile import BY_REF, ID, IS, MEASURING_CHECKS, METHOD, OURS, TYPE
+from examiner.judge.proxy import ArrayHandle, Proxy, Remote, by_ref, read
+from examiner.notebook import CHECKS, REFERENCE
+from examiner.verdict import Outcome
+from examiner_checks.bench import Bench
+
+COPIED: Final = frozenset(
+    {Proxy, ArrayHandle, np.ndarray, bytes, complex, dict, float, int, list, range, slice, str, tuple}
+)
+
+
+class Namespace:
+    """The names that a grade cell sees: its own, the judge's, and for all others the candidate's."""
+
+    def __init__(self, remote: Remote, reference: ModuleType | None, bench: Bench) -> None:
+        self.remote = remote
+        self.checks = SimpleNamespace(
+            **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
+        )
+        self.checks.array, self.checks.ref, self.checks.value = self.array, self.ref, self.value
+        for name in (*MEASURING_CHECKS, "quality"):
+            setattr(self.checks, name, partial(getattr(examiner_checks, name), bench=bench))
+        own = {"__import__": self.import_, "isinstance": self.isinstance_, "issubclass": self.issubclass_}
+        self.names: dict[str, Any] = {
+            "__builtins__": {**vars(builtins), **own, "callable": self.callable_},
+            "__name__": "__grade_cell__",
+            BY_REF: self.by_ref,
+            METHOD: self.method,
+            IS: self.is_,
+            TYPE: self.type_,
+            ID: self.id_,
+            **({} if reference is None else {REFERENCE: reference}),
+        }
+
+    def candidates(self, wanted: tuple[str, ...]) -> dict[str, Any]:
+        """Return those of the names that the student's notebook has defined."""
+        if not wanted:
+            return {}
+        found = self.remote.ask("resolve", *wanted)
+        if type(found) is not dict or not found.keys() <= set(wanted):
+            self.remote.lose(Outcome.TAMPERED, "names that nobody asked for")
+        return found
+
+    def import_(
+        self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
+    ) -> Any:
+        """Import a module of ours here, and ask the candidate for every other."""
+        if name == CHECKS:
+            return self.checks
+        root = name.partition(".")[0]
+        if root == CHECKS:
+            self.remote.refuse(f"import from {CHECKS} itself, not from {name}")
+        if root in OURS:
+            return builtins.__import__(name, globals_, locals_, fromlist, level)
+        module = self.remote.ask("import", name)
+        return module if fromlist else self.remote.ask("import", root)
+
+    def isinstance_(self, x: Any, cls: Any) -> bool:
+        """Tell instances of a student's class by the candidate's word, all others by our own."""
+        if type(cls) is tuple:
+            return any(self.isinstance_(x, each) for each in cls)
+        if type(cls) is Proxy:
+            return type(x) is Proxy and self.remote.ask("isinstance", x, cls) is True
+        return type(x) is not Proxy and isinstance(x, cls)
+
+    def issubclass_(self, sub: Any, cls: Any) -> bool:
+        """Tell subclasses of a student's class by the candidate's word, all others by our own."""
+        if type(cls) is tuple:
+            return any(self.issubclass_(sub, each) for each in cls)
+        if type(sub) is Proxy or type(cls) is Proxy:
+            return self.remote.ask("issubclass", sub, cls) is True
+        return issubclass(sub, cls)
+
+    def callable_(self, x: Any) -> bool:
+        """Tell whether a student's object can be called by the candidate's word."""
+        return self.remote.ask("callable", x) is True if type(x) is Proxy else callable(x)
+
+    def array(self, v: ArrayLike) -> ArrayHandle:
+        """Return a handle to a new array on the student's side."""
+        return by_ref(self.remote, "value", np.array(v))
+
+    def ref(self, x: Any) -> ArrayHandle:
+        """Return a handle as it is; `ref(EXPRESSION)` is rewritten and never comes here."""
+        if type(x) is not ArrayHandle:
+            self.remote.refuse(
+                "write ref(…) around the attribute, item or call itself, and import it by its name"
+            )
+        return x
+
+    def value(self, handle: Any) -> Any:
+        """Return a copy of what the handle holds now."""
+        if type(handle) is not ArrayHandle:
+            self.remote.refuse("value() takes what ref(…) or array(…) gave")
+        return read(handle)
+
+    def by_ref(self, operation: str, owner: Any, *args: Any) -> ArrayHandle:
+        """Do the last step of `ref(EXPRESSION)` so that its result stays with the candidate."""
+        if operation == "value":
+            return self.ref(owner)
+        if type(owner) not in {Proxy, ArrayHandle}:
+            self.remote.refuse(
+                "ref(…) is about a student's object: write the student's attribute, item or call in it"
+            )
+        return by_ref(self.remote, operation, owner, *args)
+
+    def method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, of a student's object in one request."""
+        if type(owner) is Proxy:
+            return self.remote.ask("method", owner, name, args, kwargs)
+        return getattr(owner, name)(*args, **kwargs)
+
+    def is_(self, a: Any, b: Any) -> bool:
+        """Compare identities, unless both sides are copies, whose identity says nothing."""
+        if {type(a), type(b)} <= COPIED:
+            self.remote.refuse(
+                "`is` between copies means nothing: write through one ref(…), read through the other"
+            )
+        return a is b
+
+    def type_(self, x: Any) -> type:
+        """Return the exact type of plain data, which travels only in exact types."""
+        if type(x) in {Proxy, ArrayHandle}:
+            self.remote.refuse("type(x) of a student's object: write isinstance(x, Class)")
+        return type(x)
+
+    def id_(self, _x: Any) -> int:
+        """Refuse: an id is an address in one process."""
+        self.remote.refuse("id(x) of a copy means nothing: write through one ref(…), read through the other")
