@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from examiner.box.limits import TimeLimits as Bounds
+from examiner.box.limits import ResourceLimits as Bounds
 from examiner.box.walls import Walls
 from examiner.errors import UnreadableNotebook
 from examiner.examine.engine import Engine, Job
