@@ -136,9 +136,9 @@ def make_small_course(once):
 
 
 @pytest.fixture(scope="session")
-def small_course_at():
-    """The class of courses, for fixtures that fill a folder themselves."""
-    return SmallCourse
+def make_bare_course():
+    """The function that makes copies of which nothing was tried, for what grades nobody."""
+    return bare_course
 
 
 @pytest.fixture
@@ -174,3 +174,25 @@ def graded(graded_once, tmp_path):
     """A copy of that course, which a test may spoil."""
     shutil.copytree(graded_once[0].root, tmp_path / "course")
     return SmallCourse(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def released(once):
+    """A copy of the course of this repository, released anew; it belongs to all tests."""
+    return once("released", released_course)
+
+
+def released_course(folder):
+    """Copy the course without its releases, and make them by the command line."""
+    copy = SmallCourse(folder)
+    for name in ("source", "tinytorch", "evidence", "tests/mutants"):  # evidence is about the mutants, too
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("roster.csv", "nbgrader_config.py"):
+        shutil.copy(REPOSITORY / name, folder)
+    settings = (REPOSITORY / "course.toml").read_text()
+    for path in (".venv-student", "requirements/student.txt"):
+        settings = settings.replace(f'"{path}"', f'"{REPOSITORY / path}"')
+    (folder / "course.toml").write_text(settings)
+    run = copy.examiner("release")
+    assert run.returncode == 0, run.stderr
+    return copy
