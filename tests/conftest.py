@@ -84,14 +84,14 @@ class SmallCourse:
 
 
 def small_course(evidence, root):
-    """Make a fresh copy of the fixture, in which it is known where each grade cell is judged."""
+    """Make a copy of the fixture, with the evidence that decides where each grade cell is judged."""
     small = bare_course(root)
     shutil.copytree(evidence, root / FOLDER, dirs_exist_ok=True)
     return small
 
 
 def bare_course(root):
-    """Make a copy of the fixture as it is."""
+    """Make a copy of the fixture, without evidence."""
     shutil.copytree(FIXTURE, root)
     config = root / "course.toml"
     config.write_text(config.read_text().replace("REPOSITORY", str(REPOSITORY)))
@@ -100,28 +100,28 @@ def bare_course(root):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
-    """A function that has something made once for all processes of a test run.
+    """A function that calls `make` once for all processes of a test run.
 
-    Returns what `make` returned of a folder, in which it leaves what it makes.
+    `make` gets a folder to write into, and every process gets what it returned.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     def made(name, make):
-        folder, told = shared / name, shared / f"{name}.pickle"
+        folder, result = shared / name, shared / f"{name}.pickle"
         with (shared / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the first makes it, and the others wait
-            if not told.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # what one left who failed
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the first process makes it, the others wait
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # an attempt that failed may have left it
                 folder.mkdir()
-                told.write_bytes(pickle.dumps(make(folder)))
-        return pickle.loads(told.read_bytes())
+                result.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(result.read_bytes())
 
     return made
 
 
 def gathered(folder):
-    """Gather the evidence about the fixture, and return where it is."""
+    """Gather the evidence about the fixture, and return the folder that holds it."""
     course = bare_course(folder / "course").course
     for assignment in course.assignments:
         generate(course, assignment)
@@ -137,7 +137,7 @@ def make_small_course(once):
 
 @pytest.fixture(scope="session")
 def make_bare_course():
-    """The function that makes copies of which nothing was tried, for what grades nobody."""
+    """The function that makes copies of the fixture without evidence, for tests that grade nobody."""
     return bare_course
 
 
@@ -149,7 +149,7 @@ def small(tmp_path, make_small_course):
 
 @pytest.fixture(scope="session")
 def graded_once(once, make_small_course):
-    """A small course of students of all kinds, graded by the command line, and what that said."""
+    """A small course of students of all kinds, graded by the command line, and the ended process."""
     return once("graded", lambda folder: graded_course(make_small_course(folder / "course")))
 
 
@@ -161,8 +161,8 @@ def graded_course(small):
     small.hand_in(
         "ben", "02_triple", code="import sys\ndef triple(x):\n    print('!', file=sys.stderr); return 42"
     )
-    tell = "def double(x):\n    print('sa' + 'w', x)\n    raise ValueError('sa' + f'w {x!r}')"
-    small.hand_in("carl", code=tell, extra=["print(In)"])
+    quoting = "def double(x):\n    print('sa' + 'w', x)\n    raise ValueError('sa' + f'w {x!r}')"
+    small.hand_in("carl", code=quoting, extra=["print(In)"])
     small.hand_in("emil").write_text("{")
     small.hand_in("fred", code="def double(x):\n    while True: pass")
     small.hand_in("gina", code="import os\ndef double(x):\n    os._exit(1)")
@@ -171,14 +171,14 @@ def graded_course(small):
 
 @pytest.fixture
 def graded(graded_once, tmp_path):
-    """A copy of that course, which a test may spoil."""
+    """A copy of the course of `graded_once`, which a test may spoil."""
     shutil.copytree(graded_once[0].root, tmp_path / "course")
     return SmallCourse(tmp_path / "course")
 
 
 @pytest.fixture(scope="session")
 def released(once):
-    """A copy of the course of this repository, released anew; it belongs to all tests."""
+    """A copy of the course of this repository with fresh releases; all tests share it."""
     return once("released", released_course)
 
 

@@ -1,4 +1,4 @@
-"""`examiner export`: what the gradebook says, in a file."""
+"""`examiner export`: writes the grades into a file."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from examiner.store.grades import read_grades
 
 
 def export(root: Path, to: Path | None, form: str, *, questions: bool) -> int:
-    """Write a file."""
+    """Write the grades into a file, and print its path."""
     choose("format", form, ["csv"])
     course = load_course(root)
     if not course.gradebook.exists():

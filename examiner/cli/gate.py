@@ -1,4 +1,4 @@
-"""`examiner check`: the gate, and its findings."""
+"""`examiner check`: runs the gate, and prints its findings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,18 +8,18 @@ from examiner.course import environment
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, AuthorFault
 from examiner.gate.check import CheckRequest
-from examiner.gate.check import check as hold_against_gate
+from examiner.gate.check import check as run_check
 from examiner.gate.model import Report
 from examiner.report import gate
 
 
 def check(root: Path, request: CheckRequest, json_file: Path | None, *, verbose: bool) -> int:
-    """Hold assignments against their gate, and print the findings."""
+    """Check assignments, print the findings, and return the exit code."""
     course = load_course(root)
     environment.require(course)
     try:
         with gate.progress(err) as progress:
-            reports = hold_against_gate(course, request, progress)
+            reports = run_check(course, request, progress)
     except KeyboardInterrupt:
         return INTERRUPTED
     if json_file is not None:

@@ -1,4 +1,4 @@
-"""`examiner grade`, `release` and `rebuild`: a run, and what is to be said about it."""
+"""`examiner grade`, `release` and `rebuild`: each starts a run, and prints what came of it."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ from examiner.cli.console import complain, err, out, write_json
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, PlatformFault, StudentFault
 from examiner.model import Student
-from examiner.report.progress import progress
+from examiner.report.progress import progress as progress_on
 from examiner.report.table import class_table, legend, question_key, question_table
 from examiner.store import records
-from examiner.store.rebuild import rebuild as make_anew
+from examiner.store.rebuild import rebuild as rebuild_gradebook
 
 
-def grade(root: Path, wish: pipeline.GradeRequest, json_file: Path | None, *, points: bool) -> int:
-    """Grade, and show the class."""
+def grade(root: Path, request: pipeline.GradeRequest, json_file: Path | None, *, points: bool) -> int:
+    """Grade what is new, show the class, and return the exit code."""
     try:
-        with progress(out) as watch:
-            run = pipeline.grade(load_course(root), wish, watch)
+        with progress_on(out) as progress:
+            run = pipeline.grade(load_course(root), request, progress)
     except KeyboardInterrupt:
-        err.print("Interrupted. What is graded is kept; the same command goes on from there.")
+        err.print("Interrupted. All finished grades are kept; run the same command again to go on.")
         return INTERRUPTED
     if json_file is not None:
         write_json(json_file, run_json.data(run))
@@ -28,47 +28,46 @@ def grade(root: Path, wish: pipeline.GradeRequest, json_file: Path | None, *, po
     return _exit_code(run)
 
 
-def release(root: Path, wish: pipeline.GradeRequest) -> int:
-    """Make the releases."""
-    with progress(out) as watch:
-        pipeline.release(load_course(root), wish, watch)
-    out.print("the releases are what the sources make")
+def release(root: Path, request: pipeline.GradeRequest) -> int:
+    """Make the releases that are not up to date."""
+    with progress_on(out) as progress:
+        pipeline.release(load_course(root), request, progress)
+    out.print("the releases are up to date")
     return DONE
 
 
 def rebuild(root: Path) -> int:
-    """Make the gradebook anew, and say what could not be used."""
+    """Rebuild the gradebook, and print which sheets and manual grades could not be entered."""
     course = load_course(root)
     with records.alone(course):
-        rebuilt = make_anew(course)
+        rebuilt = rebuild_gradebook(course)
     for damage in rebuilt.damaged:
         complain(str(damage))
-    for spot in rebuilt.waiting:
-        out.print(f"{spot}: there is no such cell any more; what was entered there is kept", markup=False)
-    out.print(f"{course.gradebook.name} is made anew from the sheets of {rebuilt.submissions} submissions")
+    for cell in rebuilt.waiting:
+        out.print(f"{cell}: there is no such cell any more; what was entered there is kept", markup=False)
+    out.print(f"{course.gradebook.name} is rebuilt from the sheets of {rebuilt.submissions} submissions")
     return PlatformFault.exit_code if rebuilt.damaged else DONE
 
 
 def _show(run: pipeline.Run, *, points: bool) -> None:
-    """Print the class, then everything that needs a word, then where to look next."""
-    signs = {(each.student, each.assignment): "~" for each in run.stale}
-    signs |= {(each.student, each.assignment): "!" for each in run.faults}
+    """Print the class, then faults, self-reported cells and repairs, then where to look next."""
+    signs = {(submission.student, submission.assignment): "~" for submission in run.stale}
+    signs |= {(submission.student, submission.assignment): "!" for submission in run.faults}
     students = _students(run)
     table = class_table(run.course, run.grades, students, signs)
     out.print(table)
     out.print(legend(table), style="dim")
     if points:
-        for assignment in run.wish.assignments or [each.name for each in run.course.assignments]:
-            out.print(question_table(run.grades, assignment, students))
-            out.print(question_key(run.grades, assignment), style="dim")
+        for name in run.wish.assignments or [assignment.name for assignment in run.course.assignments]:
+            out.print(question_table(run.grades, name, students))
+            out.print(question_key(run.grades, name), style="dim")
     for fault in run.faults.values():
         complain(str(fault))
     for found in run.gathered:
         for cell, reason in found.reasons.items():
-            said = (
-                f"{found.assignment}, cell {cell}: judged in the student's process, self-reported: {reason}"
-            )
-            out.print(said, style="yellow", markup=False)
+            place = f"{found.assignment}, cell {cell}"
+            warning = f"{place}: it is judged in the student's process, self-reported, since {reason}"
+            out.print(warning, style="yellow", markup=False)
     for submission, repairs in run_json.repairs(run).items():
         out.print(f"{submission} was mended: {'; '.join(repairs)}", style="dim", markup=False)
     count = len(run.graded)
@@ -77,9 +76,9 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
 
 
 def _students(run: pipeline.Run) -> list[Student]:
-    """Return everybody who is in the roster, in the gradebook or handed in, or only those asked for."""
-    known = {each.id: each for each in (*run.course.roster, *run.grades.students)}
-    everybody = known.keys() | {each.student for each in run.submissions}
+    """Return all students of the roster, the gradebook and the submissions, or only those asked for."""
+    known = {student.id: student for student in (*run.course.roster, *run.grades.students)}
+    everybody = known.keys() | {submission.student for submission in run.submissions}
     return [known.get(name, Student(name)) for name in run.wish.students or sorted(everybody)]
 
 

@@ -1,4 +1,4 @@
-"""`examiner doctor`: what a machine lacks to grade a course."""
+"""`examiner doctor`: finds what a machine lacks to grade a course."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from examiner.report.doctor import conclusion, data, table
 
 
 def doctor(root: Path, json_file: Path | None, *, verbose: bool) -> int:
-    """Look at the machine and the course, and show what was found."""
+    """Diagnose the machine and the course, print the findings, and return the exit code."""
     findings = list(diagnose(load_course(root)))
     if json_file is not None:
         write_json(json_file, data(findings))

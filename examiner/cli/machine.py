@@ -1,4 +1,4 @@
-"""`examiner setup` and `lab`: what a course needs of a machine."""
+"""`examiner setup` and `lab`: make the student environment, and open the course."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from examiner.machine import lab as jupyterlab
 
 
 def setup(root: Path) -> int:
-    """Make the environment that submissions run in."""
+    """Make the student environment and its kernel, unless they are up to date."""
     course = load_course(root)
     if not environment.setup(course, out.print):
         out.print(f"{course.student.folder.name} and the kernel {course.student.kernel} are up to date")
@@ -18,5 +18,5 @@ def setup(root: Path) -> int:
 
 
 def lab(root: Path, options: list[str]) -> None:
-    """Become JupyterLab."""
+    """Replace this process by JupyterLab."""
     jupyterlab.start(load_course(root), options)

@@ -1,4 +1,4 @@
-"""What came of a run, for people who read on and for programs."""
+"""The result of a run as plain data for programs, and its repairs."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ RUN_FORMAT = 1
 
 
 def repairs(run: Run) -> dict[Submission, tuple[str, ...]]:
-    """Return what was mended in the submissions that were graded now, where something was."""
+    """Return the repairs of each submission that was graded in this run and needed some."""
     found = {
-        submission: tuple(each for part in filing.parts for each in part.sheet.repairs)
-        for submission, filing in run.graded.items()
+        submission: tuple(repair for part in grade.parts for repair in part.sheet.repairs)
+        for submission, grade in run.graded.items()
     }
-    return {submission: each for submission, each in sorted(found.items()) if each}
+    return {submission: made for submission, made in sorted(found.items()) if made}
 
 
 def data(run: Run) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def data(run: Run) -> dict[str, Any]:
         "format": RUN_FORMAT,
         "course": run.course.id,
         "graded": len(run.graded),
-        "submissions": [_submission(run, each) for each in run.submissions],
+        "submissions": [_submission(run, submission) for submission in run.submissions],
     }
 
 
@@ -58,11 +58,11 @@ def _fault(fault: ExaminerError | None) -> dict[str, str] | None:
     return {"kind": type(fault).__name__, "place": fault.place, "fact": fault.fact, "fix": fault.fix}
 
 
-def _cells(filing: FiledGrade | None) -> list[dict[str, Any]]:
-    """Return the verdicts of a submission that was graded now."""
+def _cells(grade: FiledGrade | None) -> list[dict[str, Any]]:
+    """Return the verdicts on a submission, or none if it was not graded in this run."""
     names = ("grade_id", "outcome", "points", "max_points", "mode", "message")
     return [
         {"notebook": part.notebook} | {name: getattr(verdict, name) for name in names}
-        for part in (filing.parts if filing else ())
+        for part in (grade.parts if grade else ())
         for verdict in part.sheet.verdicts
     ]

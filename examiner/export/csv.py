@@ -1,4 +1,4 @@
-"""Grades as CSV, quoted as every reader of CSV expects: a name may hold a comma, a quote or a line's end."""
+"""Writes grades as CSV; a name with a comma, a quote or a line break is quoted, as readers of CSV expect."""
 
 import csv
 import io
@@ -17,27 +17,27 @@ COLUMNS = (
 
 
 def write_csv(path: Path, course: Course, grades: Grades, *, questions: bool = False) -> None:
-    """Write a line for each student and assignment, unless the file holds just that already."""
+    """Write the grades into a CSV file, unless it has exactly this text already."""
     text = to_csv(course, grades, questions=questions)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
 
 def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:
-    """Return a line for each student and assignment, with sums by category.
+    """Return a CSV row for each student and assignment, with the sums of each category of questions.
 
     Parameters
     ----------
     course : Course
-        Which assignments there are, and in which order.
+        The course; its assignments come in the order of course.toml.
     grades : Grades
-        What the gradebook says.
+        The grades in the gradebook.
     questions : bool
         Add a column for every question.
     """
-    asked = [str(q) for each in course.assignments for q in grades.questions.get(each.name, ())]
-    extra = list(dict.fromkeys(asked)) if questions else []
-    kinds = [kind for kind in (*CATEGORIES, "other") if any(category(name) == kind for name in asked)]
+    names = [str(q) for entry in course.assignments for q in grades.questions.get(entry.name, ())]
+    extra = list(dict.fromkeys(names)) if questions else []
+    kinds = [kind for kind in (*CATEGORIES, "other") if any(category(name) == kind for name in names)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*COLUMNS, *(f"{kind}_score" for kind in kinds), *extra])
@@ -65,7 +65,7 @@ def _rows(
 
 
 def status(grade: Grade | None) -> str:
-    """Say in words what there is: an empty score must not be taken for a zero."""
+    """Return in words whether there is a grade, so that an empty score is not taken for a zero."""
     if grade is None:
         return "not submitted"
     if not grade.is_graded:
@@ -74,11 +74,12 @@ def status(grade: Grade | None) -> str:
 
 
 def _sums(grade: Grade) -> tuple[float, ...]:
+    """Return the columns from raw_score to score."""
     return grade.raw_score, grade.late_seconds, grade.penalty, grade.score
 
 
 def _sum(scores: Mapping[str, float | None], kind: str) -> float | str:
-    """Return the sum of a category, or nothing where no score is known."""
+    """Return the sum of a category's scores, or an empty text if there are none."""
     known = [score for name, score in scores.items() if score is not None and category(name) == kind]
     return sum(known) if known else ""
 

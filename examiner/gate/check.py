@@ -1,8 +1,8 @@
-"""The gate: right solutions get everything, wrong ones lose what they should, and nothing is given away.
+"""The gate: the solution gets all points, each mutant loses what it should, and the release gets nothing.
 
-Every version of a notebook (the instructor's, the release, each mutant) is a trial, judged examined and in
-the kernel. What both say decides where each grade cell is judged; then the results are held against each
-plan.
+Every version of a notebook (the instructor's, the release, each mutant) is run as a trial, in which each
+grade cell is judged in both modes: examined, and in the kernel. Comparing the two decides in which mode the
+cell will be judged. The results in that mode must then meet the demands of the gate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,26 +18,26 @@ from examiner.gate.run import Results, TrialProgress, TrialRunner
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
 
-MOST_SELF_REPORTED = 0.1  # of an assignment's points
+MOST_SELF_REPORTED = 0.1  # the largest share of an assignment's points
 
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """What is to be held against the gate, and how.
+    """Which assignments are checked, and how.
 
     Parameters
     ----------
     assignments : tuple of str
-        Their names; no names mean all of the course.
+        Their names; an empty tuple means all of the course.
     repeat : int
-        How many runs of the instructor's solution, each with a seed of its own.
+        How often the instructor's solution is run, each time with another seed.
     workers : int
-        How many trials run side by side.
+        How many trials run in parallel.
     only_solution : bool
-        Whether nothing but the solution is tried, as students are graded.
+        Whether only the instructor's solution is run, each cell in the mode in which students are graded.
     known : bool
-        Whether each cell is judged where its evidence says, instead of both ways. An assignment without
-        evidence is judged both ways all the same.
+        Whether each cell is judged only in the mode that its evidence names, instead of in both. An
+        assignment without evidence is judged in both modes anyway.
     """
 
     assignments: tuple[str, ...] = ()
@@ -48,12 +48,14 @@ class CheckRequest:
 
 
 def check(course: Course, request: CheckRequest, progress: TrialProgress) -> list[Report]:
-    """Hold assignments against the gate, keep the evidence, and return a report on each, in order.
+    """Check assignments and return a report on each, in order; their evidence is stored.
+
+    Where only the solution is run, there is no new evidence, and nothing is stored.
 
     Raises
     ------
     UnknownName
-        If the course has no assignment of a name.
+        If the course has no assignment of that name.
     """
     known = {assignment.name: assignment for assignment in course.assignments}
     assignments = [known[choose("assignment", name, known)] for name in request.assignments or known]
@@ -74,8 +76,8 @@ def _try_everything(
         except ExaminerError as error:
             breach = Breach(error.place, error.fact, error.fix)
             reports[assignment.name] = Report(assignment.name, breaches=(breach,))
-    read = {name: evidence.read(course, plan.assignment) for name, plan in plans.items() if request.known}
-    known = {name: found for name, found in read.items() if found}
+    stored = {name: evidence.read(course, plan.assignment) for name, plan in plans.items() if request.known}
+    known = {name: found for name, found in stored.items() if found}
     modes = {plans[name].name: found.modes for name, found in known.items()}
     results = runner.run_all(list(plans.values()), request.repeat, modes)
     for name, plan in plans.items():
@@ -86,9 +88,9 @@ def _try_everything(
 
 
 def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repeat: int) -> list[Report]:
-    """Try the instructor's solutions alone, in the mode that each cell gets."""
+    """Run only the instructor's solutions, each cell in the mode in which students are graded."""
     plans = [make_plan(runner.course, assignment) for assignment in assignments]
-    known = {plan.name: _known(plan) for plan in plans}
+    known = {plan.name: _stored_evidence(plan) for plan in plans}
     trials = (
         solution_trial(plan, number, is_bare=True, modes=known[plan.name].modes)
         for plan in plans
@@ -110,14 +112,14 @@ def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repea
     ]
 
 
-def _known(plan: Plan) -> Evidence:
-    """Return the evidence about an assignment, or that nothing speaks against examining it."""
+def _stored_evidence(plan: Plan) -> Evidence:
+    """Return the stored evidence about an assignment; where there is none, all its cells are examined."""
     found = evidence.read(plan.course, plan.assignment)
     return found or Evidence(plan.assignment.name, "", dict.fromkeys(plan.points, Mode.EXAMINED))
 
 
 def judge(plan: Plan, found: Evidence, results: Results) -> Report:
-    """Hold the results of an assignment's trials against its plan, in the mode that each cell gets."""
+    """Return the report on an assignment: what its trials gave, in the mode that the evidence names."""
     instructor = [result for (kind, _), result in results.items() if kind is TrialKind.INSTRUCTOR]
     lost = {key: result.lost(plan.points, found.modes) for key, result in results.items()}
     release = lost[TrialKind.RELEASE, TrialKind.RELEASE]
@@ -151,17 +153,17 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
 
 
 def _instructor(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:
-    """Yield one breach for every cell in which the instructor's solution is not perfect."""
-    failures = [dict(_failures(plan, found, result)) for result in results]
-    for cell in dict.fromkeys(cell for failed in failures for cell in failed):
-        bad = [failed[cell] for failed in failures if cell in failed]
-        message, seed = bad[0]
-        fact = f"the instructor's solution fails it in {len(bad)} of {len(results)} runs ({message})"
+    """Yield one breach for every cell that fails in a run of the instructor's solution."""
+    runs = [dict(_failures(plan, found, result)) for result in results]
+    for cell in dict.fromkeys(cell for failures in runs for cell in failures):
+        failed = [failures[cell] for failures in runs if cell in failures]
+        message, seed = failed[0]
+        fact = f"the instructor's solution fails it in {len(failed)} of {len(results)} runs ({message})"
         yield Breach(plan.place(cell), fact, f"run it with EXAMINER_SEED={seed} and mend it")
 
 
 def _flaky(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:
-    """Yield a breach for every check whose best threshold is too close to what the solution reaches."""
+    """Yield a breach for every check whose best threshold is too close to the solution's own figure."""
     for cell in plan.points:
         accounts = [result.account(cell, found.modes[cell]) for result in results]
         for runs in zip(*(account.measured for account in accounts if account), strict=False):
@@ -169,29 +171,31 @@ def _flaky(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[B
                 continue
             rate = flake_rate.flake_rate(runs)
             if rate > flake_rate.TOLERATED:
-                shown = ", ".join(f"{run.middle:.3g}" for run in runs)
+                figures = ", ".join(f"{run.middle:.3g}" for run in runs)
                 fact = (
-                    f"{runs[0].what} reaches {shown} {runs[0].unit}: too close to the threshold of "
+                    f"{runs[0].what} reaches {figures} {runs[0].unit}: too close to the threshold of "
                     f"{runs[0].rungs[0][0]:g}, which one run in {1 / rate:.0f} would miss"
                 )
-                yield Breach(plan.place(cell), fact, f"move it to {flake_rate.safe_threshold(runs):.3g}")
+                fix = f"move the threshold to {flake_rate.safe_threshold(runs):.3g}"
+                yield Breach(plan.place(cell), fact, fix)
 
 
 def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield each cell that fails in a run of the solution, with what it said and its seed.
+    """Yield each cell that fails in a run of the solution, with its message and its seed.
 
-    Students see a grade cell in a kernel, so it has to be right there, too, but for `reference`.
+    Students run the grade cells that they see in a Jupyter kernel, so a cell has to pass there, too, unless
+    it fails for a reason that no kernel can avoid.
     """
     yield from ((cell, (trouble, "practice")) for cell, trouble in result.troubles.items())
     for cell, points in plan.points.items():
         for mode in dict.fromkeys((found.modes[cell], Mode.KERNEL)):
             account = result.account(cell, mode)
-            is_own = (
+            is_unavoidable = (
                 mode is Mode.KERNEL
                 and account
                 and cannot_pass_in_kernel(plan, cell, result.examined.get(cell), account)
             )
-            if account and points - account.points > TOLERANCE and not is_own:
+            if account and points - account.points > TOLERANCE and not is_unavoidable:
                 message = account.message or f"loses {points - account.points:g} points"
                 yield cell, (message, account.seed)
                 break
@@ -211,18 +215,18 @@ def _self_reported(plan: Plan, points: float) -> Iterator[Breach]:
         fact = (
             f"{points:g} of its {total:g} points are self-reported, at most {MOST_SELF_REPORTED:.0%} may be"
         )
-        yield Breach(plan.place(), fact, "rewrite the cells that run in the kernel, as the warnings say")
+        yield Breach(plan.place(), fact, "rewrite the cells that the warnings name, so they can be examined")
 
 
 def _mutant(plan: Plan, mutant: Mutant, lost: Mapping[str, float]) -> Tried:
-    """Return what a mutant lost, which must be exactly what it names."""
+    """Return what a mutant lost, with a breach unless that is exactly what its file names."""
     points, breach = plan.points, None
-    named = {cell: points[cell] if each is None else each for cell, each in mutant.loses.items()}
+    named = {cell: points[cell] if loss is None else loss for cell, loss in mutant.loses.items()}
     if not same(lost, named):
         fact = f"it loses {shown(lost)} instead of {shown(named)}"
         fix = "sharpen or narrow the grade cells, or correct 'loses'"
         if mutant.equivalent:
-            fix = "it is not equivalent: name what it loses instead of proving it"
+            fix = "it is not equivalent: replace 'equivalent' and 'proof' by what it loses"
         breach = Breach(_path(plan, mutant), fact, fix)
     return Tried(mutant.name, mutant.mistake, lost, breach, mutant.equivalent)
 
@@ -232,6 +236,7 @@ def _path(plan: Plan, mutant: Mutant) -> str:
 
 
 def _equivalents(plan: Plan, results: Results) -> Iterator[Breach]:
+    """Yield a breach for each equivalent mutant whose proof fails, and for each one after the first."""
     equivalent = [mutant for mutant in plan.mutants if mutant.equivalent]
     for mutant in equivalent:
         where = _path(plan, mutant)
@@ -248,11 +253,11 @@ def _equivalents(plan: Plan, results: Results) -> Iterator[Breach]:
 def _automatic(
     plan: Plan, results: Results, losses: Mapping[tuple[TrialKind, str], Mapping[str, float]]
 ) -> Iterator[Tried]:
-    """Yield every automatic mutant, with what it lost or why it could not lose anything."""
+    """Yield the result of every automatic mutant; one that lost nothing has an excuse or a breach."""
     differed: dict[str, frozenset[str]] = {}
     for _, seen in results[TrialKind.OBSERVED, TrialKind.OBSERVED].seen:
-        for name, values in (seen.differed if seen else {}).items():
-            differed[name] = differed.get(name, frozenset()) | values
+        for function, values in (seen.differed if seen else {}).items():
+            differed[function] = differed.get(function, frozenset()) | values
     for mutant in plan.automatic:
         lost = losses[TrialKind.AUTOMATIC, mutant.key]
         excuse = "" if lost else stubs.excuse(mutant, differed) or ""
@@ -264,21 +269,21 @@ def _automatic(
 
 
 def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:
-    """Yield a breach if the run that watches what functions return could not tell it."""
+    """Yield a breach if the run that records what functions return ended before it printed its record."""
     observed = results[TrialKind.OBSERVED, TrialKind.OBSERVED]
-    told = {cell for cell, seen in observed.seen if seen}
-    for cell in dict.fromkeys(cell for cell, _ in observed.seen if cell not in told):
+    recorded = {cell for cell, seen in observed.seen if seen}
+    for cell in dict.fromkeys(cell for cell, _ in observed.seen if cell not in recorded):
         account = observed.account(cell, Mode.KERNEL)
         message = account.message if account else observed.troubles.get(LAST, "")
-        fact = f"the solution does not run with its functions watched ({message})"
-        yield Breach(plan.place(cell), fact, "look for what depends on the functions' own objects")
+        fact = f"the solution fails once its functions are decorated to record what they return ({message})"
+        yield Breach(plan.place(cell), fact, "look for code that needs its functions undecorated")
         return
 
 
 def _vacuous(plan: Plan, tried: Sequence[Tried]) -> Iterator[Breach]:
-    """Yield the grade cells that no automatic mutant fails."""
-    failed = {cell for each in tried for cell in each.lost}
+    """Yield a breach for every grade cell in which no automatic mutant lost points."""
+    failed = {cell for mutant in tried for cell in mutant.lost}
     for cell in plan.points:
         if cell not in failed:
-            fact = "no function of a solution matters to it: it passes whatever they return"
-            yield Breach(plan.place(cell), fact, "let it call what students write, and check the answer")
+            fact = "it passes whatever the functions of a solution return"
+            yield Breach(plan.place(cell), fact, "call a function that students write, and check its answer")

@@ -1,9 +1,9 @@
-"""Where each grade cell is judged, by what was tried: examined if that gives the same as the kernel does.
+"""Decides in which mode each grade cell is judged: examined, unless a trial shows a reason against it.
 
-A cell is examined where the instructor's solution gets all points that way and no other version gets more
-than in the kernel; a version that gets fewer has fooled the kernel. Every other cell runs in the kernel,
-boxed, and the author is told why. What was found is kept in `evidence/`, in git, and is good for one version
-of an assignment.
+A cell is examined if the instructor's solution gets all points that way and no other version gets more than
+in the kernel; a version that gets fewer than in the kernel has fooled the kernel. Every other cell runs in
+the sandboxed kernel, and the author is told why. The evidence is stored in `evidence/`, in git, and is valid
+for one version of an assignment.
 """
 
 import hashlib
@@ -23,23 +23,23 @@ from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 FOLDER: Final = "evidence"
-UNMEASURED: Final = frozenset({"Inconclusive", "CellTimeout"})
+UNMEASURED: Final = frozenset({"Inconclusive", "CellTimeout"})  # raised where a measurement has no result
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found out about one version of an assignment.
+    """In which mode each grade cell of one version of an assignment is judged, and why.
 
     Parameters
     ----------
     version : str
-        A digest of all that decides about it.
+        A digest of the files that the trials depend on.
     modes : mapping from str to Mode
-        By grade_id, for every grade cell.
+        The mode of every grade cell, by grade_id.
     reasons : mapping from str to str
         Why a cell is not examined, by grade_id.
     tried : mapping from str to int
-        How many versions of the notebook, by kind.
+        How many versions of the notebook were run, by the kind of trial.
     """
 
     assignment: str
@@ -50,7 +50,7 @@ class Evidence:
 
 
 def version(course: Course, assignment: Assignment) -> str:
-    """Return a digest of an assignment: its notebooks, what lies beside them, the checks, its mutants."""
+    """Return a digest of an assignment: its notebooks, the files beside them, the checks and its mutants."""
     files = {path.name: path.read_bytes() for path in course.source(assignment).glob("*.ipynb")}
     files |= beside(course, assignment)
     files |= {f"checks/{name}": content for name, content in checks_files().items()}
@@ -63,12 +63,12 @@ def version(course: Course, assignment: Assignment) -> str:
 
 
 def path_of(course: Course, assignment: str) -> Path:
-    """Return where the evidence about an assignment is kept."""
+    """Return the path of the file with the evidence about an assignment."""
     return course.root / FOLDER / f"{assignment}.json"
 
 
 def read(course: Course, assignment: Assignment) -> Evidence | None:
-    """Return what was found out about an assignment as it is now, or None."""
+    """Return the stored evidence about an assignment as it is now, or None if there is none."""
     try:
         data = json.loads(path_of(course, assignment.name).read_bytes())
         found = from_plain({"assignment": assignment.name, **data}, Evidence)
@@ -78,17 +78,17 @@ def read(course: Course, assignment: Assignment) -> Evidence | None:
 
 
 def write(course: Course, evidence: Evidence) -> None:
-    """Keep evidence; a file that says as much already stays as it is."""
+    """Store evidence; a file that holds the same text already is not written again."""
     path = path_of(course, evidence.assignment)
     data = to_plain(evidence)
-    del data["assignment"]  # which is the name of the file
+    del data["assignment"]  # the file's name says it
     text = json.dumps(data, indent=1) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
 
 def gather(runner: TrialRunner, assignments: Sequence[Assignment]) -> list[Evidence]:
-    """Try the assignments as they are, and keep what that tells: the gate without its demands.
+    """Run the trials of assignments, and store and return the evidence, without the demands of the gate.
 
     Raises
     ------
@@ -113,9 +113,9 @@ def gather(runner: TrialRunner, assignments: Sequence[Assignment]) -> list[Evide
 def weigh(
     course: Course, assignment: Assignment, plans: Sequence[Plan], results: Mapping[str, Results]
 ) -> Evidence:
-    """Return what the trials of an assignment's notebooks say about its grade cells.
+    """Return the evidence that follows from the trials of an assignment's notebooks.
 
-    A name that two notebooks have stands for two cells, which are judged in one way.
+    Cells of the same name in two notebooks are judged in the same mode.
     """
     cells: list[str] = []
     reasons: dict[str, str] = {}
@@ -134,12 +134,12 @@ def weigh(
     return Evidence(assignment.name, version(course, assignment), modes, reasons, counts)
 
 
-REPEAT: Final = 3  # runs of the solution where there is no gate to ask for more
+REPEAT: Final = 3  # runs of the solution; `examiner check` has more
 COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 
 
 def _differences(plan: Plan, cell: str, points: float, results: Sequence[Result]) -> Iterator[str]:
-    """Yield why a cell cannot be examined, in words."""
+    """Yield the reasons why a cell cannot be examined, as clauses for the author."""
     for result in results:
         examined, kernel = result.examined.get(cell), result.kernel.get(cell)
         if examined is None or kernel is None:
@@ -150,7 +150,7 @@ def _differences(plan: Plan, cell: str, points: float, results: Sequence[Result]
                     f"examined, the instructor's solution loses {points - examined.points:g} points "
                     f"({examined.message or examined.outcome})"
                 )
-        elif examined.points > kernel.points + TOLERANCE and not _is_kernels_own(
+        elif examined.points > kernel.points + TOLERANCE and not _is_due_to_kernel(
             plan, cell, examined, kernel
         ):
             yield (
@@ -159,8 +159,8 @@ def _differences(plan: Plan, cell: str, points: float, results: Sequence[Result]
             )
 
 
-def _is_kernels_own(plan: Plan, cell: str, examined: Account, kernel: Account) -> bool:
-    """Whether what cost points in the kernel says nothing about a cell: it takes warnings for failures."""
+def _is_due_to_kernel(plan: Plan, cell: str, examined: Account, kernel: Account) -> bool:
+    """Whether points were lost only because of how a kernel is graded: a warning on stderr is a failure."""
     is_warning = kernel.wrote_stderr and not kernel.raised
     return is_warning or cannot_pass_in_kernel(plan, cell, examined, kernel)
 
@@ -168,8 +168,8 @@ def _is_kernels_own(plan: Plan, cell: str, examined: Account, kernel: Account) -
 def cannot_pass_in_kernel(plan: Plan, cell: str, examined: Account | None, kernel: Account) -> bool:
     """Whether a cell failed in the kernel for a reason that no kernel can avoid.
 
-    A kernel has no reference. And other processes run beside it, so that a measurement which is clear in a
-    box may stay inconclusive there, or take too long.
+    A kernel has no `reference`. Also, other processes run at the same time, so a measurement that is clear
+    where cells are examined may be inconclusive in a kernel, or take too long.
     """
     is_measured = examined is not None and bool(examined.measured)
     lacks_reference = cell in plan.using_reference and kernel.raised == NameError.__name__

@@ -1,8 +1,9 @@
-"""How often a measured grade cell would cost its author points, by the spread that its own samples show.
+"""Estimates how often the instructor's own solution would miss a threshold, by resampling its samples.
 
-The rule is applied anew to thousands of series drawn from the samples that runs of the solution have left.
-What those do not show is how a machine differs from the next, or from itself next week: so each series is
-moved as a whole, by what the runs differed among themselves, and by a tenth at least.
+The rule that decides when to stop measuring is applied to thousands of series, which are drawn from the
+samples of a few runs of the solution. Those samples do not show how one machine differs from the next, or
+from itself next week. So each series is shifted as a whole, by a random amount: its standard deviation is
+that between the runs, and at least 0.1.
 """
 
 import math
@@ -17,25 +18,25 @@ from examiner_checks.sampling import MOST_SAMPLES
 
 SERIES: Final = 2000
 TOLERATED: Final = 1 / 1000
-MACHINES: Final = 0.1  # by which the figures of two machines differ, in logarithms or exponents
-SIGMAS: Final = 4.0  # that a threshold is to be moved away
+MACHINES: Final = 0.1  # assumed standard deviation between machines, of the log ratio or of the exponent
+SIGMAS: Final = 4.0  # standard deviations between the solution's figure and a safe threshold
 MEASURED: Final = frozenset({"speed", "growth"})
-_FEW: Final = 60  # samples, after which there is a look at every sixtieth only
+_FEW: Final = 60  # up to so many samples a series is tested after each, from then on after every 60th
 
 
 def flake_rate(runs: Sequence[Measured]) -> float:
-    """Return the share of runs in which the best rung would be missed.
+    """Return the share of runs that would miss the best threshold.
 
     Parameters
     ----------
     runs : sequence of Measured
-        What one check has measured in several runs of the same solution.
+        What one check measured in several runs of the same solution.
     """
     subject = runs[0]
     ladder = Ladder(subject.rungs, subject.more_is_better)
     are_ratios = subject.kind == "speed"
-    figures = [each for run in runs for each in _scaled(run)]
-    shift, draw = _shift(runs), random.Random(len(figures))  # noqa: S311 - to repeat, not to be secret
+    figures = [figure for run in runs for figure in _scaled(run)]
+    shift, draw = _shift(runs), random.Random(len(figures))  # noqa: S311 - it must repeat, not be secret
     missed = sum(
         not _reaches_best(ladder, _series(figures, shift, draw, are_ratios=are_ratios), are_ratios=are_ratios)
         for _ in range(SERIES)
@@ -44,19 +45,19 @@ def flake_rate(runs: Sequence[Measured]) -> float:
 
 
 def safe_threshold(runs: Sequence[Measured]) -> float:
-    """Return where the best rung would have room enough."""
-    centre = median(each for run in runs for each in _scaled(run))
+    """Return a value for the best threshold that is far enough from the solution's own figure."""
+    centre = median(figure for run in runs for figure in _scaled(run))
     room = SIGMAS * _shift(runs) * (-1 if runs[0].more_is_better else 1)
     return math.exp(centre + room) if runs[0].kind == "speed" else centre + room
 
 
 def _scaled(run: Measured) -> Iterator[float]:
-    """Yield the samples where differences are what counts: ratios by their logarithms."""
+    """Yield the samples on a scale on which they can be shifted: ratios as their logarithms."""
     return map(math.log, run.figures) if run.kind == "speed" else iter(run.figures)
 
 
 def _shift(runs: Sequence[Measured]) -> float:
-    """Return the standard deviation by which whole runs differ."""
+    """Return the standard deviation between whole runs, that between machines included."""
     middles = [median(_scaled(run)) for run in runs]
     return math.hypot(MACHINES, stdev(middles) if len(middles) > 1 else 0.0)
 
@@ -64,21 +65,22 @@ def _shift(runs: Sequence[Measured]) -> float:
 def _series(
     figures: Sequence[float], shift: float, draw: random.Random, *, are_ratios: bool
 ) -> Iterator[float]:
-    moved = draw.gauss(0.0, shift)
+    """Yield samples without end: drawn with replacement, and all shifted by the same random amount."""
+    offset = draw.gauss(0.0, shift)
     while True:
-        figure = draw.choice(figures) + moved
+        figure = draw.choice(figures) + offset
         yield math.exp(figure) if are_ratios else figure
 
 
 def _reaches_best(ladder: Ladder, series: Iterator[float], *, are_ratios: bool) -> bool:
-    """Whether a series ends in the best rung; it is looked at after each sample, later now and then."""
-    seen: list[float] = []
+    """Whether a series has reached the best threshold when the rule stops the measurement."""
+    samples: list[float] = []
     for figure in series:
-        seen.append(figure)
-        if len(seen) > _FEW and len(seen) % _FEW:
+        samples.append(figure)
+        if len(samples) > _FEW and len(samples) % _FEW:
             continue
-        known = estimate(seen)
-        ratios = seen if are_ratios else ()
-        if ladder.is_settled(known, ratios) or len(seen) > MOST_SAMPLES:
+        known = estimate(samples)
+        ratios = samples if are_ratios else ()
+        if ladder.is_settled(known, ratios) or len(samples) > MOST_SAMPLES:
             return ladder.reached(known, ratios) == (0, True)
     return False

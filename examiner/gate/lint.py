@@ -1,4 +1,4 @@
-"""What can be seen wrong in an instructor's notebook without running it."""
+"""Finds what is wrong with an instructor's notebook without running it."""
 
 import ast
 import re
@@ -15,10 +15,10 @@ CODE_LINE = re.compile(r"\s*[^\s#]")
 
 USE_CHECKS = "compare with check_array or check_equal of examiner_checks"
 USE_HANDLES = "judge by behaviour, with array, ref and value of examiner_checks"
-USE_SPIES = "judge by behaviour, or use isinstance with the student's class"
-USE_PAIRS = "compare with a baseline, by speed of examiner_checks"
+USE_ISINSTANCE = "judge by behaviour, or use isinstance with the student's class"
+USE_SPEED = "compare with a baseline, by speed of examiner_checks"
 
-# Names that mean something else, or nothing, once a student's values are copies from another process.
+# A student's values reach a grade cell as copies from another process, where these names mean something else.
 FORBIDDEN = (
     dict.fromkeys(
         ("allclose", "isclose", "array_equal", "array_equiv", "assert_allclose", "assert_array_equal"),
@@ -32,21 +32,21 @@ FORBIDDEN = (
         ("shares_memory", "may_share_memory", "flags", "weakref", "tracemalloc"),
         ("says nothing about a value that was copied", USE_HANDLES),
     )
-    | dict.fromkeys(("perf_counter", "process_time", "monotonic"), ("is an absolute time", USE_PAIRS))
+    | dict.fromkeys(("perf_counter", "process_time", "monotonic"), ("is an absolute time", USE_SPEED))
 )
 
 
 def lint(notebook: Notebook, place: Callable[[str], str], taken: Mapping[str, str]) -> Iterator[Breach]:
-    """Yield what is wrong with the notebook by itself.
+    """Yield a breach for everything that is wrong with the notebook.
 
     Parameters
     ----------
     notebook : Notebook
-        One that can be released: `check_source` has nothing against it.
+        A notebook that `check_source` accepts.
     place : callable
-        Tells where a cell is, by its name.
+        Returns the place of a cell, given its name; of the notebook, given an empty one.
     taken : mapping from str to str
-        Canaries of other notebooks, and where they are.
+        The canaries of other notebooks, and the place of each.
     """
     yield from _format(notebook, place)
     total = sum(cell.points for cell in notebook.grade_cells)
@@ -63,15 +63,15 @@ def lint(notebook: Notebook, place: Callable[[str], str], taken: Mapping[str, st
 
 
 def canaries(notebook: Notebook) -> Iterator[tuple[str, str]]:
-    """Yield the canaries of a notebook's grade cells: one that leaks must say where it came from."""
+    """Yield the grade_id and the canary of each grade cell; one that leaks says where it came from."""
     for cell in notebook.cells:
         if cell.is_autograded:
             yield from ((cell.grade_id, canary) for canary in CANARY.findall(cell.source))
 
 
 def _format(notebook: Notebook, place: Callable[[str], str]) -> Iterator[Breach]:
-    """Yield what nbformat has against the file, and what a clean notebook does not carry."""
-    import nbformat  # noqa: PLC0415  (it costs most of a second, which other commands need not wait)
+    """Yield what makes the file invalid, and outputs and ids that a source notebook must not have."""
+    import nbformat  # noqa: PLC0415 - other commands need not wait most of a second for this import
 
     raw = load(notebook.path, BadSource)
     try:
@@ -131,13 +131,13 @@ def _grade_cell(cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 def _misuse(node: ast.AST) -> Iterator[tuple[int, str, str]]:
-    """Yield what an expression of a grade cell must not say about a student's values."""
+    """Yield the line, the fact and the next step if an expression tests nothing about a student's values."""
     match node:
         case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name) if name in FORBIDDEN:
             fact, fix = FORBIDDEN[name]
             yield node.lineno, f"`{name}` {fact}", fix
         case ast.Call(func=ast.Name(id="type" | "id" as name), args=[_]):
-            yield node.lineno, f"`{name}(…)` means nothing for a value that was copied", USE_SPIES
+            yield node.lineno, f"`{name}(…)` means nothing for a value that was copied", USE_ISINSTANCE
         case ast.Compare(ops=ops, comparators=comparators):
             for operator, right in zip(ops, comparators, strict=True):
                 is_singleton = isinstance(right, ast.Constant) and right.value in {None, True, False}

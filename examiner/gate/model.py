@@ -1,4 +1,4 @@
-"""What the gate tries on an assignment, and what came of it."""
+"""What the gate runs on an assignment and what came of it, as frozen data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,16 +10,20 @@ from examiner.verdict import Outcome
 from examiner_checks.measured import Measured
 
 TOLERANCE = 1e-9  # points
-LAST = "last"  # the cell that a trial adds
+LAST = "last"  # the id of the cell that a trial adds at the end
 
 
 class TrialKind(StrEnum):
-    """Why a version of the notebook is run."""
+    """Why a version of the notebook is run.
+
+    Two kinds run the solution with its functions decorated: `OBSERVED` records what they return, `REACH`,
+    without demonstrations, which of them each grade cell calls.
+    """
 
     INSTRUCTOR = "instructor"
     RELEASE = "release"
-    OBSERVED = "observed"  # the solution, with what its functions return watched
-    REACH = "reach"  # the same without demonstrations: what each grade cell calls
+    OBSERVED = "observed"
+    REACH = "reach"
     MUTANT = "mutant"
     PROOF = "proof"
     AUTOMATIC = "automatic"
@@ -27,7 +31,7 @@ class TrialKind(StrEnum):
 
 @dataclass(frozen=True)
 class Trial:
-    """One version of a notebook.
+    """One version of a notebook, and how it is run.
 
     Parameters
     ----------
@@ -36,18 +40,18 @@ class Trial:
     sources : mapping from str to str
         New sources of solution cells, by grade_id; the others stay as the instructor wrote them.
     last : str
-        A cell that runs after all others.
+        The source of a cell that runs after all others.
     cells : frozenset of str, optional
-        The only grade cells that are run.
+        The grade cells that are run, if not all of them.
     enough : frozenset of str
-        Those of them that are run first; if points are lost there, the others are not run at all. Where each
-        is judged in both ways, all are run.
+        Screening cells: they run first, and if one of them loses points, no other grade cell is run. They
+        have no effect where cells are judged in both modes.
     is_bare : bool
-        Whether cells that only show something are left out.
+        Whether demonstrations are left out: cells that only show something.
     seconds : int, optional
-        For each cell, instead of the course's.
+        The time limit of each cell, if it is not the course's.
     modes : mapping from str to Mode, optional
-        How each grade cell is judged, if not in both ways.
+        The mode in which each grade cell is judged; None judges all of them in both.
     """
 
     plan: str
@@ -68,20 +72,20 @@ class Trial:
 
 @dataclass(frozen=True)
 class Account:
-    """What one grade cell gave a trial in one mode.
+    """The result of one grade cell in a trial, in one mode.
 
     Parameters
     ----------
     raised : str
         The class of the exception that ended the cell, if one did.
     wrote_stderr : bool
-        Whether there is something on stderr, which nbgrader takes for a failure.
+        Whether the cell wrote to stderr, which nbgrader counts as a failure.
     message : str
         The first line of the error or of stderr, for people.
     seed : str
-        What `rng` drew from.
+        The seed of the cell's `rng`.
     measured : tuple of Measured
-        What its checks have measured.
+        What its checks measured.
     """
 
     points: float
@@ -95,14 +99,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was noted up to the end of a cell.
+    """What the decorated functions of a notebook had recorded when a cell ended.
 
     Parameters
     ----------
     called : frozenset of str
         The functions that were called, by the keys of `reach`.
     differed : mapping from str to frozenset of str
-        For each public function that was called, the worthless values that it once did not return.
+        For each public function that was called, the stubs from which one of its answers differed.
     """
 
     called: frozenset[str]
@@ -111,16 +115,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial came to.
+    """The result of a trial.
 
     Parameters
     ----------
     examined, kernel : mapping from str to Account
-        By grade cell, for those that were run.
+        The accounts of the grade cells that were run in each mode, by grade_id.
     troubles : mapping from str to str
         The first error or message on stderr of every other cell that had one, by the cell's id.
     seen : tuple of (str, Seen or None)
-        By cell, in both modes; None where a cell did not come to telling it.
+        The record that each cell printed in each mode, by the cell's id; None where it ended before that.
     """
 
     trial: Trial
@@ -130,16 +134,16 @@ class Result:
     seen: tuple[tuple[str, Seen | None], ...] = ()
 
     def account(self, cell: str, mode: Mode) -> Account | None:
-        """Return what a grade cell gave in a mode, or None if it was not run."""
+        """Return the account of a grade cell in a mode, or None if it was not run."""
         return (self.kernel if mode is Mode.KERNEL else self.examined).get(cell)
 
     def lost(self, points: Mapping[str, float], modes: Mapping[str, Mode]) -> dict[str, float]:
-        """Return the points lost, by grade cell, in the mode that each is judged in.
+        """Return the points lost, by grade cell, each in the mode in which it is judged.
 
-        A cell that was not run is one that the trial's change does not reach: it loses nothing.
+        A cell that was not run loses nothing: the change that the trial makes cannot reach it.
         """
         accounts = {cell: self.account(cell, modes.get(cell, Mode.EXAMINED)) for cell in points}
-        missing = {cell: points[cell] - each.points for cell, each in accounts.items() if each}
+        missing = {cell: points[cell] - account.points for cell, account in accounts.items() if account}
         return {cell: lost for cell, lost in missing.items() if lost > TOLERANCE}
 
 
@@ -157,7 +161,7 @@ class Breach:
 
 @dataclass(frozen=True)
 class Tried:
-    """One mutant: what it lost, and the breach that is, or why it could not lose anything."""
+    """The result of one mutant: the points it lost, and a breach, or an excuse why it cannot lose any."""
 
     name: str
     what: str
@@ -167,7 +171,7 @@ class Tried:
 
     @property
     def is_void(self) -> bool:
-        """Whether it turned out to be no mutant at all."""
+        """Whether it does not count as a mutant, since nothing that it does is wrong."""
         return bool(self.excuse) and not self.lost and self.breach is None
 
 
@@ -178,9 +182,9 @@ class Report:
     Parameters
     ----------
     self_reported : float
-        The points of grade cells that run in the kernel.
+        The points of the grade cells that run in the kernel.
     reasons : mapping from str to str
-        Why each of those is not examined, by place.
+        Why each of these cells is not examined, by its place.
     """
 
     assignment: str
@@ -197,13 +201,13 @@ class Report:
 
 
 def place(path: Path, root: Path, cell: str = "") -> str:
-    """Return a place that can be found: the file as seen from the course, and the cell."""
-    shown = str(path.relative_to(root) if path.is_relative_to(root) else path)
-    return f"{shown}, cell {cell}" if cell else shown
+    """Return the place of a cell for people: the path relative to the course, and the cell's name."""
+    file = str(path.relative_to(root) if path.is_relative_to(root) else path)
+    return f"{file}, cell {cell}" if cell else file
 
 
 def shown(lost: Mapping[str, float]) -> str:
-    """Return losses as text, with the points."""
+    """Return lost points as text."""
     return ", ".join(f"{cell} ({points:g})" for cell, points in lost.items()) or "nothing"
 
 

@@ -35,11 +35,13 @@ class Mutant:
     mistake : str
         What a student got wrong, in one line.
     loses : mapping from str to float or None
-        The grade cells that lose points, and how many; None is all of the cell's.
+        The grade cells that lose points, and how many; None means all of the cell's.
     edits : tuple of Edit
-        What makes the instructor's solution wrong.
+        The changes that make the instructor's solution wrong.
     equivalent : str
-        Why no test can notice it; such a mutant loses nothing, and `proof` runs after the notebook's cells.
+        Why no test can notice the mistake; such a mutant loses nothing.
+    proof : str
+        For an equivalent mutant, code that runs after the notebook's cells and must not fail.
     """
 
     path: Path
@@ -51,7 +53,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """The name of the mistake."""
+        """The name of the file without its ending."""
         return self.path.stem
 
 
@@ -73,11 +75,12 @@ def read_mutant(path: Path, notebook: Notebook) -> Mutant:
         proof=table.take("proof", str, ""),
     )
     table.refuse_the_rest()
-    _require_sense(mutant)
+    _check(mutant)
     return mutant
 
 
-def _require_sense(mutant: Mutant) -> None:
+def _check(mutant: Mutant) -> None:
+    """Refuse a mutant whose entries contradict each other."""
     if not mutant.edits:
         raise BadMutant(mutant.path, "it changes nothing", "add an [[edits]] table")
     if bool(mutant.equivalent) != bool(mutant.proof):
@@ -94,7 +97,7 @@ def _edit(table: Table) -> Edit:
     old, new = table.take("old", str, None), table.take("new", str, None)
     table.refuse_the_rest()
     if (whole is None) == (old is None) or (old is None) != (new is None):
-        fact = "it has neither old and new nor source, or both"
+        fact = "it needs either 'old' and 'new' or 'source'"
         raise BadMutant(f"{table.path}, edit of {cell}", fact, FIX_KEYS)
     return Edit(cell=cell, new=new if whole is None else whole, old=old)
 
@@ -135,7 +138,7 @@ def _replace_once(mutant: Mutant, source: str, edit: Edit) -> str:
     count = source.count(edit.old)
     if count != 1:
         first_line = edit.old.strip().partition("\n")[0]
-        fact = f"'{first_line}' stands {count} times in the cell, not once"
+        fact = f"'{first_line}' occurs {count} times in the cell, not once"
         raise BadMutant(
             f"{mutant.path}, edit of {edit.cell}", fact, "copy the text from the notebook's cell as it is now"
         )

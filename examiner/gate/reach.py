@@ -1,8 +1,8 @@
-"""Which grade cells a change of a solution cell can reach: those that call what was changed.
+"""Finds which grade cells a change of a solution cell can reach: those that call what was changed.
 
 Until the first call of a function whose body was changed, a process does exactly what it did before. So a
-mutant that changes bodies alone need not be tried on cells whose run never calls one of them: the
-instructor's solution has been watched in them, in both modes, with all that ran before.
+mutant that changes only bodies of functions need not be run on a grade cell that calls none of them, nor does
+anything before it. A run of the instructor's solution has recorded these calls, in both modes.
 """
 
 import ast
@@ -18,7 +18,7 @@ BODIES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def _bodies(tree: ast.AST) -> Iterator[Body]:
-    """Yield the outermost functions and lambdas, in order; what stands within them belongs to them."""
+    """Yield the outermost functions and lambdas, in order; those inside another one belong to it."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, BODIES):
             yield node
@@ -27,7 +27,7 @@ def _bodies(tree: ast.AST) -> Iterator[Body]:
 
 
 def changed(cell: str, old: str, new: str) -> frozenset[str] | None:
-    """Return the keys of the functions that differ, or None if more than bodies of functions does.
+    """Return the keys of the functions whose bodies differ, or None if anything else differs.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def changed(cell: str, old: str, new: str) -> frozenset[str] | None:
 
 
 def _emptied(tree: ast.Module) -> Iterator[str]:
-    """Yield the text of each body, and leave the tree without it."""
+    """Yield each body as text, and replace it in the tree by an empty one."""
     for node in list(_bodies(tree)):
         body = [node.body] if isinstance(node, ast.Lambda) else node.body
         yield "\n".join(map(ast.dump, body))
@@ -54,7 +54,7 @@ def _emptied(tree: ast.Module) -> Iterator[str]:
 
 
 def watched(cell: str, source: str) -> str:
-    """Return the cell with every function noting that it is called.
+    """Return the cell with every function decorated, so that it records its calls.
 
     Raises
     ------
@@ -63,27 +63,27 @@ def watched(cell: str, source: str) -> str:
     """
     tree = ast.parse(source)
     keys = {id(node): _key(cell, number) for number, node in enumerate(_bodies(tree))}
-    return f"import {RUNTIME_MODULE}\n{ast.unparse(_Watching(keys).visit(tree))}"
+    return f"import {RUNTIME_MODULE}\n{ast.unparse(_CallRecording(keys).visit(tree))}"
 
 
-class _Watching(ast.NodeTransformer):
-    """Puts the note next to each function, below all other decorators."""
+class _CallRecording(ast.NodeTransformer):
+    """Decorates each function to record its calls, below all its other decorators."""
 
     def __init__(self, keys: Mapping[int, str]) -> None:
         self.keys = keys
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.decorator_list.append(self._noting(node))
+        node.decorator_list.append(self._decorator(node))
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        node.decorator_list.append(self._noting(node))
+        node.decorator_list.append(self._decorator(node))
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return ast.Call(self._noting(node), [node], [])
+        return ast.Call(self._decorator(node), [node], [])
 
-    def _noting(self, node: Body) -> ast.expr:
+    def _decorator(self, node: Body) -> ast.expr:
         return ast.parse(f"{RUNTIME_MODULE}.calling({self.keys[id(node)]!r})", mode="eval").body
 
 
@@ -99,9 +99,9 @@ def reached(
     Parameters
     ----------
     solutions, sources : mapping from str to str
-        The instructor's solution cells and the new texts of some, by grade_id.
+        The sources of the instructor's solution cells, and the new sources of some, by grade_id.
     called : mapping from str to frozenset of str
-        For each grade cell, what had been called when it ended.
+        For each grade cell, the keys of the functions that had been called when it ended.
     """
     keys = set[str]()
     for cell, source in sources.items():
@@ -116,10 +116,11 @@ def reached(
 
 
 def demonstrations(cells: Sequence[Cell]) -> Iterator[int]:
-    """Yield the places of the cells that only show something: nothing that they bind is used by a later one.
+    """Yield the indices of demonstrations: cells that only show something, and bind no name that is needed.
 
-    They neither solve nor test, and change by attributes and items nothing but what they have made. What a
-    call in them changes inside cannot be seen from here: the solution is tried without them, too.
+    They are neither solution nor grade cells, and assign to attributes and items of no object but their own.
+    Whether a call in them has side effects cannot be seen here, so the gate also runs the solution without
+    them.
     """
     trees = []
     imported: set[str] = set()
@@ -133,14 +134,14 @@ def demonstrations(cells: Sequence[Cell]) -> Iterator[int]:
     used = set[str]()
     for cell, tree, binds in reversed(trees):
         is_plain = not (cell.is_solution or cell.is_grade)
-        if is_plain and not binds & used and not _changes_something(tree):
+        if is_plain and not binds & used and not _changes_others(tree):
             yield cell.index
         else:
             used |= free(tree)
 
 
 def _parsed(cell: Cell) -> ast.Module | None:
-    """Return a cell's code, in which a line of IPython's changes and uses nothing."""
+    """Return the syntax tree of a code cell without its magics, or None if there is none."""
     try:
         return ast.parse(without_magics(cell.source)) if cell.is_code else None
     except SyntaxError:
@@ -148,7 +149,7 @@ def _parsed(cell: Cell) -> ast.Module | None:
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the names that are bound by imports, and what each is then."""
+    """Yield the names that imports bind, each with a text that tells what it is bound to."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = getattr(node, "module", "")
@@ -158,14 +159,15 @@ def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _bound(tree: ast.AST) -> set[str]:
+    """Return the names that a cell binds: by assignment, definition or import."""
     stores = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     named = {n.name for n in ast.walk(tree) if isinstance(n, definitions)}
     return stores | named | {name for name, _ in _imports(tree)}
 
 
-def _changes_something(tree: ast.AST) -> bool:
-    """Whether it writes to an attribute or an item of what it has not made itself, or imports `*`."""
+def _changes_others(tree: ast.AST) -> bool:
+    """Whether a cell assigns to an attribute or an item of what it does not bind itself, or imports `*`."""
     own = _bound(tree) - {name for name, _ in _imports(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.alias) and node.name == "*":

@@ -1,7 +1,7 @@
-"""Tries versions of notebooks by the engine, side by side, and each both ways: examined, and in the kernel.
+"""Runs trials in parallel, with every grade cell judged in both modes: examined, and in the kernel.
 
-Each grade cell stands twice in the notebook that is run, and has its own snapshot of the same process each
-time, so that both verdicts are about the very same state.
+The notebook that is run contains each grade cell twice, once for each mode. Both get a snapshot of the same
+process, so both verdicts are about the same state.
 """
 
 import copy
@@ -26,7 +26,7 @@ from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
 from examiner.notebook import mark
 from examiner.verdict import Outcome, Verdict
 
-TWIN: Final = "~kernel"  # no name of nbgrader's holds such a sign
+TWIN: Final = "~kernel"  # ends the second cell's grade_id; nbgrader allows no `~` in one
 SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"
 WHO: Final = "examiner check"
 TRIAL_TRIES: Final = 2
@@ -40,14 +40,14 @@ Results = Mapping[tuple[TrialKind, str], Result]
 
 @dataclass(frozen=True)
 class TrialRunner:
-    """Runs trials in worker processes, side by side.
+    """Runs trials in parallel worker processes.
 
     Parameters
     ----------
     workers : int
-        How many run at a time.
+        How many trials run at a time.
     progress : callable
-        Is called with the number of trials that are done, and of all.
+        Called with the number of trials that are done, and the number of all.
     """
 
     course: Course
@@ -60,14 +60,14 @@ class TrialRunner:
         Raises
         ------
         ExaminerError
-            If a trial could not be judged, which is not the notebook's fault.
+            If a trial could not be run, through no fault of the notebook.
         """
         self.progress(0, total)
         course = self.course
         settings = SandboxSettings(course.student.python, None, environment.caches(course), course.hidden)
         context = TrialContext(settings, {plan.name: plan for plan in plans}, course.package)
         log = course.state / "logs" / "check.log"
-        tasks = (pool.Task(trial, log, _bound(course.limits)) for trial in trials)
+        tasks = (pool.Task(trial, log, _time_limit(course.limits)) for trial in trials)
         ended = pool.run(partial(trial_worker, context), tasks, self.workers, preload=(__name__,))
         for done, (_, result) in enumerate(ended, start=1):
             if isinstance(result, ExaminerError):
@@ -85,8 +85,8 @@ class TrialRunner:
         repeat : int
             How many runs of the instructor's solution.
         modes : mapping from str to mapping, optional
-            By the plan's name, where each of its cells is judged. Cells of the other plans are judged both
-            ways, and so are those of trials that watch what is called.
+            By the plan's name, the mode of each of its grade cells. The cells of all other plans are judged
+            in both modes, and so are those of the trials that record calls and answers.
         """
         results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
         total = sum(count(plan, repeat) for plan in plans)
@@ -97,12 +97,13 @@ class TrialRunner:
 
 
 def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
+    """Return the trial in the known modes of its plan, unless it records calls and answers."""
     is_known = trial.plan in modes and trial.kind not in {TrialKind.OBSERVED, TrialKind.REACH}
     return replace(trial, modes=modes[trial.plan]) if is_known else trial
 
 
 def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:
-    """Yield all trials, those first that tell what need not be run for others."""
+    """Yield all trials; first those that show what the others need not run."""
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
     yield from sorted(first, key=lambda trial: trial.kind is not TrialKind.REACH)
     for plan in plans:
@@ -110,6 +111,7 @@ def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) ->
 
 
 def _known(plan: Plan, results: Results) -> Known:
+    """Return what the trial of kind `REACH` has shown, if it has ended."""
     result = results.get((TrialKind.REACH, TrialKind.REACH))
     if result is None:
         return Known()
@@ -126,14 +128,14 @@ def _known(plan: Plan, results: Results) -> Known:
     )
 
 
-def _bound(limits: TimeLimits) -> float:
-    """Return the seconds after which a trial is not waited for any more, whatever its cells do."""
+def _time_limit(limits: TimeLimits) -> float:
+    """Return the seconds after which a trial is given up, whatever its cells do."""
     return 2.0 * limits.notebook_seconds + SLACK_SECONDS
 
 
 @dataclass(frozen=True)
 class TrialContext:
-    """What a worker needs to know before the first trial: the plans by name, and the reference."""
+    """What a worker process needs before its first trial: the plans, by name, and the reference package."""
 
     settings: SandboxSettings
     plans: Mapping[str, Plan]
@@ -142,14 +144,14 @@ class TrialContext:
 
 @contextmanager
 def trial_worker(context: TrialContext) -> Iterator[Callable[[Trial], Result]]:
-    """Yield a function that runs a trial; a worker process enters this once."""
+    """Yield the function that runs a trial; a worker process enters this context once."""
     reference = load_package(context.package) if context.package else None
     with Engine(context.settings, SECRET, reference) as engine:
         yield partial(_try, engine, context.plans)
 
 
 def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
-    """Run a trial, at first what is enough of it."""
+    """Run a trial; if its screening cells lose points, no other grade cell of it is run."""
     plan = plans[trial.plan]
     if trial.enough and trial.modes is not None:
         result = _run(engine, plan, replace(trial, cells=trial.enough))
@@ -159,29 +161,31 @@ def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
 
 
 def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
-    """Run a trial; what fails on our side is tried once more.
+    """Run a trial, and once more if the platform failed in it.
 
     Raises
     ------
     PlatformFault
-        If it fails again.
+        If the platform fails again.
     """
     job = _job(plan, trial)
     for _ in range(TRIAL_TRIES):
         graded = engine.run(job)
-        unjudged = [each for each in graded.sheet.verdicts if each.outcome is Outcome.INFRASTRUCTURE]
+        verdicts = graded.sheet.verdicts
+        unjudged = [verdict for verdict in verdicts if verdict.outcome is Outcome.INFRASTRUCTURE]
         if not unjudged:
             return _result(trial, graded)
     raise PlatformFault(str(trial), unjudged[0].message, "run the command again")
 
 
 def _job(plan: Plan, trial: Trial) -> Job:
-    instructor = _both_ways(plan, trial)
+    """Return the job that grades a trial as if a student had handed it in."""
+    instructor = _instructor_version(plan, trial)
     identity = Identity(plan.course.id, WHO, trial.plan, "", GradeKey(trial.seed, "", ""))
     names = map(_name, instructor["cells"])
     modes = dict.fromkeys((name for name in names if name.endswith(TWIN)), Mode.KERNEL)
     modes |= trial.modes or {}
-    submitted = json.dumps(_handed_in(instructor, trial)).encode()
+    submitted = json.dumps(_submitted_version(instructor, trial)).encode()
     limits = (
         plan.course.limits
         if trial.seconds is None
@@ -192,8 +196,8 @@ def _job(plan: Plan, trial: Trial) -> Job:
     )
 
 
-def _both_ways(plan: Plan, trial: Trial) -> Document:
-    """Return the instructor's notebook with what the trial runs of it, each grade cell twice."""
+def _instructor_version(plan: Plan, trial: Trial) -> Document:
+    """Return the instructor's notebook with the cells that the trial runs, grade cells once for each mode."""
     cells = []
     for raw, cell in zip(plan.document["cells"], plan.notebook.cells, strict=True):
         if not cell.is_code or (trial.is_bare and cell.index in plan.demonstrations):
@@ -201,26 +205,26 @@ def _both_ways(plan: Plan, trial: Trial) -> Document:
         if not cell.is_autograded:
             cells.append(raw)
         elif trial.cells is None or cell.grade_id in trial.cells:
-            one = (
+            grade_cell = (
                 raw | {"source": cell.source + TELL}
                 if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}
                 else raw
             )
-            cells.append(one)
+            cells.append(grade_cell)
             if trial.modes is None:
-                cells.append(_twin(one, cell.grade_id + TWIN))
+                cells.append(_twin(grade_cell, cell.grade_id + TWIN))
     return dict(plan.document) | {"cells": cells}
 
 
 def _twin(raw: Document, name: str) -> Document:
-    """Return the same cell under another name."""
+    """Return a copy of a grade cell under another name."""
     twin = copy.deepcopy(raw)
     twin["id"] = twin["metadata"]["nbgrader"]["grade_id"] = name
     return twin
 
 
-def _handed_in(instructor: Document, trial: Trial) -> Document:
-    """Return the same notebook with the trial's solutions in it, and its last cell."""
+def _submitted_version(instructor: Document, trial: Trial) -> Document:
+    """Return the notebook as if handed in, with the trial's solutions and its last cell."""
     cells = [
         cell | {"source": trial.sources[_name(cell)]} if _name(cell) in trial.sources else cell
         for cell in instructor["cells"]
@@ -235,7 +239,7 @@ def _name(raw: Mapping[str, Any]) -> str:
 
 
 def _result(trial: Trial, graded: GradedNotebook) -> Result:
-    """Reduce what was seen to points and the first trouble of each cell."""
+    """Return the account of each grade cell, and the first error of each other cell."""
     executed = json.loads(graded.notebook)["cells"]
     code = {_name(cell): cell["outputs"] for cell in executed if cell["cell_type"] == "code"}
     by_mode: dict[Mode, dict[str, Account]] = {Mode.EXAMINED: {}, Mode.KERNEL: {}}
@@ -245,11 +249,11 @@ def _result(trial: Trial, graded: GradedNotebook) -> Result:
         outputs = code.pop(verdict.grade_id)
         by_mode[verdict.mode][cell] = _account(verdict, outputs)
         if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}:
-            seen.append((cell, _told(_printed(outputs))))
+            seen.append((cell, _seen(_printed(outputs))))
     troubles = {name: trouble for name, outputs in code.items() if (trouble := _trouble(outputs))}
     printed = _printed(code.get(LAST, ()))
     if trial.kind is TrialKind.OBSERVED:
-        seen.append((LAST, _told(printed)))
+        seen.append((LAST, _seen(printed)))
     return Result(trial, by_mode[Mode.EXAMINED], by_mode[Mode.KERNEL], troubles, tuple(seen))
 
 
@@ -276,14 +280,14 @@ def _trouble(outputs: list[dict[str, Any]]) -> str:
 
 
 def _printed(outputs: list[dict[str, Any]]) -> str:
-    return "".join(each["text"] for each in outputs if each.get("name") == "stdout")
+    return "".join(output["text"] for output in outputs if output.get("name") == "stdout")
 
 
-def _told(printed: str) -> Seen | None:
-    """Return what the runtime told in a line of its own, or None if it did not come to that."""
-    line = next((each for each in reversed(printed.splitlines()) if each.startswith('{"called": ')), None)
-    if line is None:
+def _seen(printed: str) -> Seen | None:
+    """Return the last record of calls and answers that a cell printed, or None if it printed none."""
+    records = [line for line in printed.splitlines() if line.startswith('{"called": ')]
+    if not records:
         return None
-    told = json.loads(line)
-    differed = {name: frozenset(stubs) for name, stubs in told["differed"].items()}
-    return Seen(frozenset(told["called"]), differed)
+    record = json.loads(records[-1])
+    differed = {name: frozenset(stubs) for name, stubs in record["differed"].items()}
+    return Seen(frozenset(record["called"]), differed)

@@ -1,14 +1,15 @@
-"""Mutants that nobody has to think of: every public function returns something worthless instead.
+"""Automatic mutants: in each, one public function of a solution cell returns a worthless value, a stub.
 
 A grade cell that only defines its tests, loops over a list that may be empty, or compares arrays that
-broadcast passes some of them; a good one fails them all.
+broadcast gives points to some of them; a good grade cell gives points to none.
 """
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-# What a mutant returns, and the statement that does it. "zeros" has to call the function to know the shape.
+# The stubs, and the statement that returns each. "zeros" needs none: a decorator calls the function itself,
+# for the shape of its answer.
 STUBS = {
     "None": "return None",
     "[]": "return []",
@@ -23,14 +24,22 @@ ARITHMETIC = {
     for prefix in ("", "r", "i")
 } | {"__neg__", "__pos__", "__abs__", "__getitem__", "__array__", "__call__", "__len__"}
 
-RUNTIME_MODULE = "examiner_automatic"  # what `candidate/watching.py` is called beside a mutated notebook
-# The last line of a watched cell: it prints what has been watched.
+RUNTIME_MODULE = "examiner_automatic"  # the name of `candidate/watching.py` beside a mutated notebook
+# What a grade cell of a recording trial ends with: it prints the record as a line of JSON.
 TELL = f"\nimport {RUNTIME_MODULE}\nprint()\nprint({RUNTIME_MODULE}.seen())"
 
 
 @dataclass(frozen=True)
 class PublicFunction:
-    """A public function, method or property of a solution cell: `name` as in `Tensor.sum`."""
+    """A public function, method or property of a solution cell.
+
+    Parameters
+    ----------
+    name : str
+        The qualified name, such as `Tensor.sum`.
+    first : str or None
+        The expression for its first argument, without `cls`; None if it has no argument.
+    """
 
     cell: str
     name: str
@@ -39,13 +48,13 @@ class PublicFunction:
 
     @property
     def key(self) -> str:
-        """The function's name in the whole notebook, where two cells may define the same one."""
+        """A name that is unique in the notebook, where two cells may define the same function."""
         return f"{self.cell}:{self.name}"
 
 
 @dataclass(frozen=True)
 class AutomaticMutant:
-    """One function that returns one worthless thing, and the source of its cell then."""
+    """One function that returns one stub, and the source of its cell with that change."""
 
     function: PublicFunction
     returns: str
@@ -58,7 +67,7 @@ class AutomaticMutant:
 
     @property
     def key(self) -> str:
-        """The same, unique in the notebook."""
+        """As `name`, but unique in the notebook."""
         return f"{self.function.key} returns {self.returns}"
 
 
@@ -82,7 +91,7 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
 
 
 def observed(cell: str, source: str) -> str:
-    """Return the cell with every public function watched; the runtime's `seen()` tells what it returned."""
+    """Return the cell with every public function decorated to record what it returns."""
     tree = ast.parse(source)
     for name, node in _definitions(tree):
         _decorate(node, f"{RUNTIME_MODULE}.observed({_function(cell, name, node).key!r})")
@@ -90,12 +99,12 @@ def observed(cell: str, source: str) -> str:
 
 
 def returning_none(mutant: AutomaticMutant, source: str) -> str:
-    """Return the cell with the mutant's function doing nothing: the least that any of its mutants changes."""
+    """Return the cell with the mutant's function doing nothing, which changes the same body as the mutant."""
     return _mutated(source, mutant.function, "None")
 
 
 def excuse(mutant: AutomaticMutant, differed: Mapping[str, Collection[str]]) -> str | None:
-    """Return why a mutant that lost nothing is no mutant at all, or None if it should have lost points.
+    """Return why a mutant that lost nothing is not wrong, or None if it should have lost points.
 
     Parameters
     ----------
@@ -107,16 +116,14 @@ def excuse(mutant: AutomaticMutant, differed: Mapping[str, Collection[str]]) -> 
         return "it is never called"
     if mutant.returns in seen:
         return None
-    return (
-        "zeros of what it returns are that itself" if mutant.returns == "zeros" else "it always returns that"
-    )
+    return "it returns only zeros already" if mutant.returns == "zeros" else "it always returns that"
 
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definition]]:
-    """Yield the public definitions that importing would show, not those inside functions."""
+    """Yield the public functions and methods by their qualified names, but none defined inside a function."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, Definition):
             if not node.name.startswith("_") or node.name in ARITHMETIC:
@@ -129,11 +136,10 @@ def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definit
 
 
 def _function(cell: str, name: str, node: Definition) -> PublicFunction:
-    is_setter = any(isinstance(each, ast.Attribute) and each.attr == "setter" for each in node.decorator_list)
-    is_classmethod = any(
-        isinstance(each, ast.Name) and each.id == "classmethod" for each in node.decorator_list
-    )
-    arguments = [each.arg for each in node.args.posonlyargs + node.args.args][is_classmethod:]
+    decorators = node.decorator_list
+    is_setter = any(isinstance(item, ast.Attribute) and item.attr == "setter" for item in decorators)
+    is_classmethod = any(isinstance(item, ast.Name) and item.id == "classmethod" for item in decorators)
+    arguments = [argument.arg for argument in node.args.posonlyargs + node.args.args][is_classmethod:]
     if not arguments and node.args.vararg:
         arguments = [f"{node.args.vararg.arg}[0]"]
     return PublicFunction(cell, name + ".setter" * is_setter, arguments[0] if arguments else None, is_setter)

@@ -1,4 +1,4 @@
-"""What the gate is going to try on an assignment, read before anything runs."""
+"""The plan of what the gate runs on an assignment, and the trials that follow from it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,14 +20,14 @@ from examiner.notebook import CHECKS, Notebook, blank, check_source, load, parse
 
 MUTANTS = Path("tests", "mutants")
 FIRST: Final = (TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
-WHOLE_RUNS: Final = 3  # of the solution; what a demonstration shows hardly depends on the seed
+WHOLE_RUNS: Final = 3  # runs of the solution with its demonstrations, which hardly depend on the seed
 MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
 AUTOMATIC_RUNTIME = Path(__file__).parents[1] / "candidate" / "watching.py"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is to be tried on one assignment."""
+    """One notebook of an assignment, its mutants, and the breaches that were found without running it."""
 
     course: Course
     assignment: Assignment
@@ -39,12 +39,12 @@ class Plan:
     breaches: tuple[Breach, ...]
 
     def place(self, cell: str = "") -> str:
-        """Return where a cell of the notebook is to be found."""
+        """Return the place of a cell of the notebook, or of the notebook itself, for people."""
         return place(self.notebook.path, self.course.root, cell)
 
     @property
     def name(self) -> str:
-        """What its trials are filed under: the assignment and the notebook."""
+        """The name by which its trials and results are found: the assignment and the notebook."""
         return f"{self.assignment.name}/{self.notebook.path.stem}"
 
     @property
@@ -54,12 +54,12 @@ class Plan:
 
     @cached_property
     def demonstrations(self) -> frozenset[int]:
-        """The cells that only show something."""
+        """The indices of the cells that only show something."""
         return frozenset(reach.demonstrations(self.notebook.cells))
 
     @cached_property
     def measured(self) -> frozenset[str]:
-        """The grade cells that measure something, which takes its time."""
+        """The grade cells that measure something, and so take longer than others."""
         return frozenset(cell.grade_id for cell in prepare(self.notebook.cells) if cell.measures)
 
     @cached_property
@@ -70,19 +70,22 @@ class Plan:
 
     @property
     def patience(self) -> int:
-        """The seconds that a cell of a mutant gets: many of them never end."""
+        """The time limit of a mutant's cell in seconds; it is short, since many mutants never end."""
         return min(self.course.limits.cell_seconds, MUTANT_SECONDS)
 
     def reached(
         self, sources: Mapping[str, str], called: Mapping[str, frozenset[str]]
     ) -> frozenset[str] | None:
-        """Return the grade cells that new sources can reach, None for all; what was not watched counts."""
+        """Return the grade cells that new sources can reach, or None for all of them.
+
+        A cell whose calls are not known is taken to be reached.
+        """
         found = reach.reached(solutions_of(self.notebook), sources, called)
         return None if found is None else found | (self.points.keys() - called.keys())
 
 
 def make_plan(course: Course, assignment: Assignment) -> Plan:
-    """Read an assignment; whatever is wrong with single mutants or cells becomes a breach of the plan.
+    """Read an assignment; what is wrong with single mutants or cells becomes a breach in the plan.
 
     Raises
     ------
@@ -126,11 +129,11 @@ def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
 
 
 def canaries_of_others(course: Course, assignment: Assignment) -> dict[str, str]:
-    """Return the canaries of the course's other notebooks, and where they are."""
+    """Return the canaries of the course's other notebooks, and the place of each."""
     found: dict[str, str] = {}
     for other in course.assignments:
         if other.name != assignment.name:
-            with suppress(BadSource):  # that one's own check says so
+            with suppress(BadSource):  # the check of that assignment reports it
                 notebook = read(only_notebook(course.source(other)))
                 found |= {
                     canary: place(notebook.path, course.root, cell) for cell, canary in canaries(notebook)
@@ -148,7 +151,7 @@ def only_notebook(folder: Path) -> Path:
 
 
 def beside(course: Course, assignment: Assignment) -> dict[str, bytes]:
-    """Return what lies beside the notebook of a release, the checks aside, which the environment has."""
+    """Return the files beside the notebook of a release, but the checks, which the environment has."""
     source = course.source(assignment)
     generated = {CHECKS}
     files = {}
@@ -177,17 +180,17 @@ def _automatic(notebook: Notebook) -> Iterator[AutomaticMutant]:
         try:
             yield from stubs.mutants(cell, source)
         except SyntaxError:
-            continue  # a breach already: lint has said that the cell is not plain Python
+            continue  # lint reports that the cell is not plain Python
 
 
 def count(plan: Plan, repeat: int) -> int:
-    """Return how many trials there are."""
+    """Return how many trials a plan has."""
     proofs = sum(bool(mutant.equivalent) for mutant in plan.mutants)
     return len(FIRST) + repeat + len(plan.mutants) + proofs + len(plan.automatic)
 
 
 def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
-    """Yield what is to be known before mutants are tried, then the right and the empty solution."""
+    """Yield the trials that record calls and answers, then the release and the first runs of the solution."""
     name, solutions = plan.name, solutions_of(plan.notebook)
     watched = {cell: _watched(cell, source) for cell, source in solutions.items()}
     yield Trial(name, TrialKind.REACH, TrialKind.REACH, seed=name, sources=watched, is_bare=True)
@@ -210,19 +213,19 @@ def _watched(cell: str, source: str) -> str:
     try:
         return reach.watched(cell, stubs.observed(cell, source))
     except SyntaxError:
-        return source  # a breach already, as above
+        return source  # lint reports that the cell is not plain Python
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the first trials have shown, for those that come after.
+    """What the first trials have shown, and later ones use.
 
     Parameters
     ----------
     called : mapping from str to frozenset of str
-        For each grade cell that was watched, what had been called when it ended.
+        For each grade cell whose calls were recorded, the functions that had been called when it ended.
     is_bare : bool
-        Whether cells that only show something can be left out.
+        Whether the solution gets all points without demonstrations, so that they can be left out.
     """
 
     called: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -230,13 +233,19 @@ class Known:
 
 
 def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Iterator[Trial]:
-    """Yield the other runs of the solution, and every wrong version, by what is known when each starts."""
+    """Yield the other runs of the solution, and every mutant.
+
+    Parameters
+    ----------
+    known : callable
+        Returns what the trials that have ended have shown; it is called for each trial anew.
+    """
     for number in range(WHOLE_RUNS, repeat):
         yield solution_trial(plan, number, is_bare=known().is_bare)
     name, solutions, seconds = plan.name, solutions_of(plan.notebook), plan.patience
     for mutant in plan.mutants:
-        sources, seed, now = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()
-        cells = plan.reached(sources, now.called)
+        sources, seed, latest = apply(mutant, plan.notebook), f"{name}-{mutant.name}", known()
+        cells = plan.reached(sources, latest.called)
         yield Trial(
             name,
             TrialKind.MUTANT,
@@ -244,18 +253,27 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
             seed,
             sources,
             cells=cells,
-            is_bare=now.is_bare,
+            is_bare=latest.is_bare,
             seconds=seconds,
         )
         if mutant.equivalent:
             yield Trial(name, TrialKind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
-    for each in plan.automatic:
-        cell, now = each.function.cell, known()
-        cells = plan.reached({cell: stubs.returning_none(each, solutions[cell])}, now.called)
-        # A cell that measures compares answers first: what it says of None it says of other wrong ones.
+    for automatic in plan.automatic:
+        cell, latest = automatic.function.cell, known()
+        cells = plan.reached({cell: stubs.returning_none(automatic, solutions[cell])}, latest.called)
+        # A cell that measures compares answers first, so it refuses other stubs as it refuses None. All cells
+        # run for None; for the others the cells that do not measure are enough, if one of them takes points.
         quick = (frozenset(plan.points) if cells is None else cells) - plan.measured
-        enough = frozenset() if each.returns == "None" else quick
-        sources = {cell: each.source}
+        enough = frozenset() if automatic.returns == "None" else quick
+        sources = {cell: automatic.source}
         yield Trial(
-            name, TrialKind.AUTOMATIC, each.key, name, sources, "", cells, enough, now.is_bare, seconds
+            name,
+            TrialKind.AUTOMATIC,
+            automatic.key,
+            name,
+            sources,
+            cells=cells,
+            enough=enough,
+            is_bare=latest.is_bare,
+            seconds=seconds,
         )

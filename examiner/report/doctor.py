@@ -1,4 +1,4 @@
-"""What the doctor found: a table for people, the same as plain data for programs."""
+"""Renders what `examiner doctor` found: as a table for people, as plain data for programs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,27 +12,26 @@ from examiner.plain import to_plain
 
 STYLES = {Health.GOOD: "green", Health.NOTE: "cyan", Health.WEAK: "bold yellow", Health.BAD: "bold red"}
 CONCLUSIONS = {
-    0: "This machine grades this course behind all walls.",
+    0: "This machine can grade this course, behind all walls.",
     1: "This machine cannot grade this course as it is.",
-    3: "This machine grades this course, with less than what could be.",
+    3: "This machine can grade this course, but something is missing.",
 }
 WALL = "wall: "
 
 
 def table(findings: Sequence[Finding], *, verbose: bool) -> Table:
-    """Return a line for each finding; unless `verbose`, one for all good ones of a wall."""
+    """Return a row for each finding; unless `verbose`, the good findings of a wall share one."""
     found = Table(title="examiner doctor", box=box.SIMPLE)
     for column in ("about", "state", "what", "note"):
         found.add_column(column, overflow="fold")
-    for each in findings if verbose else _condensed(findings):
-        found.add_row(
-            each.about, Text(each.state, style=STYLES[each.state]), Text(each.what), Text(each.note)
-        )
+    for finding in findings if verbose else _condensed(findings):
+        state = Text(finding.state, style=STYLES[finding.state])
+        found.add_row(finding.about, state, Text(finding.what), Text(finding.note))
     return found
 
 
 def conclusion(findings: Sequence[Finding]) -> str:
-    """Return in a sentence what follows."""
+    """Return the conclusion as a sentence."""
     return CONCLUSIONS[exit_code(findings)]
 
 
@@ -42,20 +41,24 @@ def data(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _condensed(findings: Iterable[Finding]) -> list[Finding]:
-    """Let the promises of a wall that are kept be one line, at the place of the first."""
-    kept: dict[str, list[Finding]] = {}
+    """Return the findings with the good ones of each wall merged into one, at the position of the first."""
+    good: dict[str, list[Finding]] = {}
     condensed: list[Finding] = []
-    for each in findings:
-        if not each.about.startswith(WALL) or each.state is not Health.GOOD:
-            condensed.append(each)
+    for finding in findings:
+        if not finding.about.startswith(WALL) or finding.state is not Health.GOOD:
+            condensed.append(finding)
             continue
-        if each.about not in kept:
-            condensed.append(each)
-        kept.setdefault(each.about, []).append(each)
-    return [_together(kept[each.about]) if each in kept.get(each.about, ()) else each for each in condensed]
+        if finding.about not in good:
+            condensed.append(finding)
+        good.setdefault(finding.about, []).append(finding)
+    return [
+        _merged(good[finding.about]) if finding in good.get(finding.about, ()) else finding
+        for finding in condensed
+    ]
 
 
-def _together(promises: Sequence[Finding]) -> Finding:
-    ways = [each.what.partition(":")[0] for each in promises]
+def _merged(findings: Sequence[Finding]) -> Finding:
+    """Return one finding for all good ones of a wall, which counts them by what each begins with."""
+    ways = [finding.what.partition(":")[0] for finding in findings]
     counts = ", ".join(f"{ways.count(way)} {way}" for way in dict.fromkeys(ways))
-    return Finding(promises[0].about, counts, Health.GOOD, promises[0].note if len(promises) == 1 else "")
+    return Finding(findings[0].about, counts, Health.GOOD, findings[0].note if len(findings) == 1 else "")

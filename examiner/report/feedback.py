@@ -1,8 +1,8 @@
-"""What a student may see of an executed notebook: their own work, and every verdict in words.
+"""Turns an executed notebook into what its student may see: their own work, and every verdict in words.
 
-The words about a grade cell follow from its verdict. Of that verdict only the outcome, the points, a visible
-line, and texts that stand in the cell as its author wrote them are used: nothing that the student's process
-said there, and nothing of a hidden test.
+The words about a grade cell are made from its verdict alone: from the outcome, the points, the measurements,
+a visible line, and texts that the cell contains as its author wrote them. Nothing that the student's process
+printed or raised in a grade cell is shown, and nothing of a hidden test.
 """
 
 import ast
@@ -22,21 +22,21 @@ from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 RAN_HERE: Final = "# (hidden tests ran here)"
 QUOTED: Final = "(This output is not shown: it repeats hidden tests.)"
 SELF_REPORTED_HINT: Final = (
-    "This test ran inside your own code's process, so this result is your process's own report. "
-    "It may be looked at again."
+    "This test ran inside your own code's process, so this result is what that process reported. "
+    "A person may check it again."
 )
 
-# What became of a test, for the one whose work it is. Where a line is known, it is added.
-TOLD: Final = {
+# What a student reads about each outcome. If a line is known, it follows.
+OUTCOMES: Final = {
     Outcome.PASSED: "All tests passed",
     Outcome.PARTIAL: "Some of the tests passed",
     Outcome.FAILED: "A check failed",
     Outcome.ERROR: "An exception was raised",
     Outcome.TIMEOUT: "It took too long and was stopped",
-    Outcome.OUT_OF_MEMORY: "It needed more memory than it may have",
-    Outcome.CRASHED: "Your code ended its own process, as by exit() or a crash",
+    Outcome.OUT_OF_MEMORY: "It needed more memory than is allowed",
+    Outcome.CRASHED: "Your code ended its own process, for example by exit() or a crash",
     Outcome.TAMPERED: (
-        "What came from the process of your code was no answer (if you cannot explain that, "
+        "The process of your code sent something that is not a valid answer (if you cannot explain that, "
         "tell your instructor)"
     ),
     Outcome.INCONCLUSIVE: "The measurements gave no clear answer, so a person decides",
@@ -44,19 +44,20 @@ TOLD: Final = {
 }
 NOT_BEGUN: Final = {
     Outcome.TIMEOUT: "a cell above it took too long and was stopped",
-    Outcome.OUT_OF_MEMORY: "a cell above it needed more memory than it may have",
+    Outcome.OUT_OF_MEMORY: "a cell above it needed more memory than is allowed",
     Outcome.CRASHED: "a cell above it ended the process of your code, or left no room in it",
-    Outcome.TAMPERED: "the process of your code did not report as it should from a cell above it",
+    Outcome.TAMPERED: "the process of your code did not report correctly from a cell above it",
 }
 REACHED_THE_END: Final = "The test ran to its end and gave no points"
 NOT_UNDERSTOOD: Final = (
-    "Your code gave what the test cannot judge (if that was asked for, tell your instructor)"
+    "Your code returned something that the test cannot judge (if the task asks for that, tell your "
+    "instructor)"
 )
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
-HINT_PLACES = {"raises": 1, "check_equal": 2}  # where a hint stands that is not given by its name
-REASON_PLACES = {"attempt": 1, "award": 1}
+HINT_POSITIONS = {"raises": 1, "check_equal": 2}  # the index of a hint that is a positional argument
+REASON_POSITIONS = {"attempt": 1, "award": 1}
 
 LONG_STATEMENT = 8  # lines
 SECRET_LENGTH = 12  # shorter texts turn up in a student's own work by chance
@@ -65,25 +66,25 @@ Raw = Mapping[str, Any]
 
 
 def explain(notebook: Raw, place: str = "an executed notebook") -> dict[str, Any]:
-    """Return the notebook without hidden tests, the verdict on each grade cell in words.
+    """Return the notebook without hidden tests, and with each verdict in words as its cell's output.
 
     Parameters
     ----------
     notebook : mapping
         As `executed` makes it, with `score` and `points` in the metadata of its grade cells.
     place : str
-        Where it lies, for the error.
+        The notebook's path, for the error.
 
     Raises
     ------
     PlatformFault
-        If it was executed by something that left no verdicts in it.
+        If a grade cell has no verdict in its metadata.
     """
     shown = copy.deepcopy(dict(notebook))
-    kept = secrets(notebook["cells"])
+    hidden_texts = secrets(notebook["cells"])
     try:
         for cell in shown["cells"]:
-            _explain(cell, kept)
+            _explain(cell, hidden_texts)
     except ValueError as error:
         fact = f"it was graded by an earlier version of examiner, or by something else ({error})"
         raise PlatformFault(place, fact, "grade it again: `examiner grade --regrade`") from error
@@ -91,28 +92,30 @@ def explain(notebook: Raw, place: str = "an executed notebook") -> dict[str, Any
     return shown
 
 
-def _explain(cell: dict[str, Any], kept: set[str]) -> None:
-    """Leave of a cell what its student may see."""
+def _explain(cell: dict[str, Any], hidden_texts: set[str]) -> None:
+    """Reduce a cell to what its student may see."""
     if cell["cell_type"] == "code":
         is_test = mark(cell, "grade") and not mark(cell, "solution")
-        if is_test or ENTRY in cell["metadata"]:  # it keeps its verdict when the gradebook knows it no more
+        if is_test or ENTRY in cell["metadata"]:  # a cell that left the gradebook still has its verdict
             verdict = verdict_in(cell)
             cell["outputs"] = [_text(message(cell, verdict)), *_pictures(verdict)]
-        elif BEGIN_HIDDEN in cell["source"]:  # so says a student; a test would have a verdict
+        elif BEGIN_HIDDEN in cell["source"]:  # the student wrote this marker: a test would have a verdict
             cell["outputs"] = []
         else:
-            cell["outputs"] = [_text(QUOTED) if _quotes(each, kept) else each for each in cell["outputs"]]
+            cell["outputs"] = [
+                _text(QUOTED) if _quotes(output, hidden_texts) else output for output in cell["outputs"]
+            ]
     if BEGIN_HIDDEN in cell["source"]:
         cell["source"] = without_hidden(cell["source"])
     cell["metadata"].pop(ENTRY, None)
 
 
 def without_hidden(source: str) -> str:
-    """Return the source with one comment in the place of each hidden part."""
+    """Return the source with a comment in the place of each hidden part."""
     lines, shown, past = source.split("\n"), [], 0
     try:
         inside = hidden_regions(source)
-    except ValueError:  # only a student's own markers are wrong; nothing after them is worth a risk
+    except ValueError:  # only a student's own markers can be unbalanced; what follows them is left out
         return source[: source.index(BEGIN_HIDDEN)].rpartition("\n")[0]
     for region in inside:
         shown += [*lines[past : region.first - 1], RAN_HERE]
@@ -121,20 +124,20 @@ def without_hidden(source: str) -> str:
 
 
 def message(cell: Raw, verdict: Verdict) -> str:
-    """Return in words what became of a grade cell: its points, where it stopped, the author's hints.
+    """Return the feedback on a grade cell: its points, the outcome, where it stopped, the author's hints.
 
     Parameters
     ----------
     cell : mapping
         The cell as it ran, hidden tests included.
     verdict : Verdict
-        What the tests gave; a person may have given other points.
+        The verdict of the tests; a person may have given other points.
     """
-    lines = [f"{_points(cell, verdict)} {_story(cell['source'], verdict)}"]
+    lines = [f"{_points(cell, verdict)} {_sentence(cell['source'], verdict)}"]
     hint = f"Hint: {verdict.hint}"
     lines += [hint] if verdict.hint in hints(cell["source"]) else []
     lines += _awards(cell["source"], verdict)
-    lines += [f"Measured: {each.sentence}" for each in verdict.measured]
+    lines += [f"Measured: {measured.sentence}" for measured in verdict.measured]
     lines += [SELF_REPORTED_HINT] if verdict.mode.is_self_reported else []
     return "\n".join(lines)
 
@@ -151,28 +154,28 @@ def _points(cell: Raw, verdict: Verdict) -> str:
     return f"{earned}, given by a person; {verdict.points:g} by the tests."
 
 
-def _story(source: str, verdict: Verdict) -> str:
+def _sentence(source: str, verdict: Verdict) -> str:
     outcome = verdict.outcome
     if outcome in NOT_BEGUN and not verdict.seconds and verdict.mode is not Mode.KERNEL:
         return f"The test could not begin: {NOT_BEGUN[outcome]}."
-    return f"{_what(source, verdict)}{_where(source, verdict)}"
+    return f"{_outcome(source, verdict)}{_position(source, verdict)}"
 
 
-def _what(source: str, verdict: Verdict) -> str:
+def _outcome(source: str, verdict: Verdict) -> str:
     match verdict.outcome:
         case Outcome.PASSED if BEGIN_HIDDEN in source:
-            return f"{TOLD[Outcome.PASSED]}, the hidden ones too"
+            return f"{OUTCOMES[Outcome.PASSED]}, the hidden ones too"
         case Outcome.TIMEOUT if verdict.seconds:
-            return f"{TOLD[Outcome.TIMEOUT]} after {verdict.seconds:.0f} s"
+            return f"{OUTCOMES[Outcome.TIMEOUT]} after {verdict.seconds:.0f} s"
         case Outcome.FAILED if not (verdict.line or verdict.is_hidden or verdict.mode is Mode.KERNEL):
             return REACHED_THE_END
         case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.raised == AUTHOR_ERROR:
             return NOT_UNDERSTOOD
-    return TOLD[verdict.outcome]
+    return OUTCOMES[verdict.outcome]
 
 
-def _where(source: str, verdict: Verdict) -> str:
-    """Say where it stopped, if that is something that the student has."""
+def _position(source: str, verdict: Verdict) -> str:
+    """Return where the test stopped, as the end of a sentence; the line itself only if it is visible."""
     if verdict.is_hidden:
         return " in a hidden test."
     if verdict.line is None or not 1 <= verdict.line <= source.count("\n") + 1:
@@ -181,13 +184,13 @@ def _where(source: str, verdict: Verdict) -> str:
 
 
 def _statement(source: str, line: int) -> str:
-    """Return the whole statement that a line belongs to, if that is short and all of it can be seen."""
+    """Return the statement that contains a line, or only the line if the statement is long or part hidden."""
     spans = [
         range(node.lineno, (node.end_lineno or node.lineno) + 1)
         for node in _nodes(source)
         if isinstance(node, ast.stmt) and not hasattr(node, "body")
     ]
-    span = next((each for each in spans if line in each), range(line, line + 1))
+    span = next((span for span in spans if line in span), range(line, line + 1))
     is_seen = not any(number in region for number in span for region in hidden_regions(source))
     if not is_seen or len(span) > LONG_STATEMENT:
         span = range(line, line + 1)
@@ -195,7 +198,7 @@ def _statement(source: str, line: int) -> str:
 
 
 def _awards(source: str, verdict: Verdict) -> list[str]:
-    """Return what points were given for and what for not, in the author's words, where some are missing."""
+    """Return a line for each of the author's reasons for points, got or not yet, if points are missing."""
     if verdict.outcome not in {Outcome.PARTIAL, Outcome.FAILED}:
         return []
     known = reasons(source)
@@ -206,29 +209,29 @@ def _awards(source: str, verdict: Verdict) -> list[str]:
     printed = verdict.output.split("\n")
     for line in missed:
         hinted = (f"{line} ({hint})" for hint in hints(source))
-        lines.append(next((each for each in hinted if each in printed), line))
+        lines.append(next((text for text in hinted if text in printed), line))
     return lines
 
 
 def hints(source: str) -> list[str]:
-    """Return the texts that the author of a cell wrote to be shown: hints, and messages of assert.
+    """Return the texts that the author of a cell wrote for students: hints, and messages of assert.
 
-    Where a hint is given as a variable, each sentence of the cell may be its value.
+    If a hint is passed as a variable, every literal of the cell with a space in it may be its value.
     """
     nodes = _nodes(source)
     given: list[ast.expr] = []
     given += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "hint"]
     given += [node.msg for node in nodes if isinstance(node, ast.Assert) and node.msg is not None]
-    given += [hint for name, place in HINT_PLACES.items() for hint in _arguments(nodes, name, place)]
+    given += [hint for name, index in HINT_POSITIONS.items() for hint in _arguments(nodes, name, index)]
     if any(isinstance(node, ast.Name) for node in given):
         given += [node for node in nodes if isinstance(node, ast.Constant) and " " in _literal(node)]
     return _literals(given)
 
 
 def reasons(source: str) -> list[str]:
-    """Return what the author of a cell says that points are for, in order."""
+    """Return the reasons for points that the author of a cell wrote, in order."""
     nodes = _nodes(source)
-    given = [reason for name, place in REASON_PLACES.items() for reason in _arguments(nodes, name, place)]
+    given = [reason for name, index in REASON_POSITIONS.items() for reason in _arguments(nodes, name, index)]
     given.sort(key=lambda node: (node.lineno, node.col_offset))
     return _literals(given)
 
@@ -237,15 +240,15 @@ def _literals(nodes: Sequence[ast.AST]) -> list[str]:
     return list(dict.fromkeys(filter(None, map(_literal, nodes))))
 
 
-def _arguments(nodes: Sequence[ast.AST], name: str, place: int) -> list[ast.expr]:
-    """Return what is given to a function at one place, wherever it is called."""
-    calls = [node for node in nodes if isinstance(node, ast.Call) and len(node.args) > place]
-    return [call.args[place] for call in calls if isinstance(call.func, ast.Name) and call.func.id == name]
+def _arguments(nodes: Sequence[ast.AST], name: str, index: int) -> list[ast.expr]:
+    """Return one positional argument of every call of a function."""
+    calls = [node for node in nodes if isinstance(node, ast.Call) and len(node.args) > index]
+    return [call.args[index] for call in calls if isinstance(call.func, ast.Name) and call.func.id == name]
 
 
 def secrets(cells: Sequence[Raw]) -> set[str]:
-    """Return the lines and literals of hidden tests that occur in nothing that the student wrote or has."""
-    hiding = [cell["source"] for cell in cells if _is_sound(cell["source"])]
+    """Return the lines and literals of hidden tests that occur in no text that the student has."""
+    hiding = [cell["source"] for cell in cells if _hides_tests(cell["source"])]
     open_text = "\n".join(visible(c["source"]) if c["source"] in hiding else c["source"] for c in cells)
     secret = {line.strip() for source in hiding for line in hidden(source).split("\n")}
     for source in hiding:
@@ -253,7 +256,8 @@ def secrets(cells: Sequence[Raw]) -> set[str]:
     return {text for text in secret if len(text) >= SECRET_LENGTH and text not in open_text}
 
 
-def _is_sound(source: str) -> bool:
+def _hides_tests(source: str) -> bool:
+    """Whether a cell has hidden tests; unbalanced markers can only be a student's, and hide nothing."""
     try:
         return bool(hidden_regions(source))
     except ValueError:
@@ -271,26 +275,26 @@ def _literal(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _quotes(output: Raw, secret: set[str]) -> bool:
-    """Return whether an output repeats one of the secrets, in any of its forms."""
-    text = ANSI.sub("", "\n".join(_strings(output)))
-    return any(each in text for each in secret)
+def _quotes(output: Raw, hidden_texts: set[str]) -> bool:
+    """Whether an output repeats one of the hidden texts, in any of its MIME types."""
+    shown = ANSI.sub("", "\n".join(_strings(output)))
+    return any(text in shown for text in hidden_texts)
 
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        yield from (text for each in value.values() for text in _strings(each))
+        yield from (text for item in value.values() for text in _strings(item))
     elif isinstance(value, list):
-        yield from (text for each in value for text in _strings(each))
+        yield from (text for item in value for text in _strings(item))
 
 
 def _pictures(verdict: Verdict) -> Iterator[dict[str, Any]]:
-    """Yield what was measured as pictures, where one says more than the sentence."""
-    if not verdict.measured:  # most verdicts have nothing to draw, and drawing takes half a second to import
+    """Yield a plot of each measurement for which one says more than its sentence."""
+    if not verdict.measured:
         return
-    from examiner.report.plots import picture  # noqa: PLC0415
+    from examiner.report.plots import picture  # noqa: PLC0415 - it imports matplotlib, for half a second
 
     for measured in verdict.measured:
         drawn = picture(measured)

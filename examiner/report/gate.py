@@ -1,4 +1,4 @@
-"""The gate's findings: a table for people, the same as plain data for programs."""
+"""Renders the gate's findings: as tables and sentences for people, as plain data for programs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ TENTHS = 10
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Give something that shows how many trials are done: a bar in a terminal, ten lines elsewhere."""
+    """Yield a function that shows how many trials are done: a bar in a terminal, ten lines elsewhere."""
     if not console.is_terminal:
         yield lambda done, total: _line(console, done, total)
         return
@@ -30,12 +30,13 @@ def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 
 def _line(console: Console, done: int, total: int) -> None:
+    """Print a line whenever another tenth of the trials is done."""
     if done * TENTHS // total > (done - 1) * TENTHS // total >= 0:
         console.print(f"trials {done}/{total}")
 
 
 def table(reports: Sequence[Report]) -> Table:
-    """Return one line for each assignment: right solutions, points for no work, wrong solutions caught."""
+    """Return a row for each assignment: runs of the solution, points of the release, mutants caught."""
     found = Table(title="examiner check", box=box.SIMPLE, collapse_padding=True, pad_edge=False)
     found.add_column("assignment", min_width=11)
     found.add_column("grade\ncells", justify="right")
@@ -51,7 +52,7 @@ def table(reports: Sequence[Report]) -> Table:
             _marked(f"{report.release_points:g}/{report.points:g}", report.release_points == 0),
             _caught(report.mutants),
             _caught(report.automatic),
-            f"{sum(each.is_void for each in report.automatic)}",
+            f"{sum(mutant.is_void for mutant in report.automatic)}",
             _marked(f"{len(report.breaches)}", not report.breaches),
         )
     return found
@@ -62,28 +63,28 @@ def _marked(text: str, is_good: bool) -> Text:
 
 
 def _caught(tried: Sequence[Tried]) -> Text:
-    asked = [each for each in tried if not each.is_void]
-    caught = sum(each.breach is None for each in asked)
-    return _marked(f"{caught}/{len(asked)}", caught == len(asked))
+    counted = [mutant for mutant in tried if not mutant.is_void]
+    caught = sum(mutant.breach is None for mutant in counted)
+    return _marked(f"{caught}/{len(counted)}", caught == len(counted))
 
 
 def mutants_table(report: Report) -> Table:
-    """Return one line for each mutant of an assignment, automatic ones included."""
+    """Return a row for each mutant of an assignment, automatic ones included."""
     found = Table(title=f"{report.assignment}: what each mutant lost")
     for column in ("mutant", "mistake", "lost"):
         found.add_column(column, overflow="fold")
-    for each in report.mutants:
-        found.add_row(each.name, each.what, _outcome(each))
+    for mutant in report.mutants:
+        found.add_row(mutant.name, mutant.what, _outcome(mutant))
     found.add_section()
-    for each in report.automatic:
-        found.add_row(each.name, f"cell {each.what}", _outcome(each))
+    for mutant in report.automatic:
+        found.add_row(mutant.name, f"cell {mutant.what}", _outcome(mutant))
     return found
 
 
-def _outcome(each: Tried) -> Text:
-    if each.excuse:
-        return Text(f"{shown(each.lost)}: {each.excuse}", style="dim")
-    return _marked(shown(each.lost), each.breach is None)
+def _outcome(mutant: Tried) -> Text:
+    if mutant.excuse:
+        return Text(f"{shown(mutant.lost)}: {mutant.excuse}", style="dim")
+    return _marked(shown(mutant.lost), mutant.breach is None)
 
 
 def breaches(reports: Sequence[Report]) -> Iterator[str]:
@@ -93,7 +94,7 @@ def breaches(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def solutions(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield a sentence for each assignment whose solution was tried alone."""
+    """Yield a sentence for each assignment of which only the solution was run."""
     for report in reports:
         perfect = f"{report.perfect_runs} of {report.runs} runs"
         yield f"{report.assignment}: all {report.points:g} points in {perfect}"
@@ -107,12 +108,12 @@ def warnings(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def voids(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield a sentence for each reason why automatic mutants are none, with their names."""
+    """Yield a sentence for each reason why automatic mutants do not count, with their names."""
     for report in reports:
         by_reason: dict[str, list[str]] = {}
-        for each in report.automatic:
-            if each.is_void:
-                by_reason.setdefault(each.excuse, []).append(each.name)
+        for mutant in report.automatic:
+            if mutant.is_void:
+                by_reason.setdefault(mutant.excuse, []).append(mutant.name)
         for reason, names in by_reason.items():
             yield f"{report.assignment}: void, since {reason}: {', '.join(names)}."
 

@@ -1,4 +1,4 @@
-"""Filters that make the page of a stranger's notebook safe to look at: no scripts, handlers or frames."""
+"""Jinja filters that make the page of a student's notebook safe to open: no scripts, handlers or frames."""
 
 import re
 from functools import cache
@@ -18,12 +18,12 @@ TAGS = {
 ATTRIBUTES = {"align", "class", "colspan", "height", "id", "rowspan", "start", "style", "title", "width"}
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
 
-# Their text is no text; bleach would take away the tags and leave it.
+# Bleach would remove these tags, but leave the code between them as text.
 CODE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 
 def clean_html(element: str) -> str:
-    """Return HTML with nothing in it but text, tables, pictures and links."""
+    """Return the HTML with only its text, tables, pictures and links left."""
     cleaned: str = bleach.clean(
         CODE.sub("", str(element)),
         tags=TAGS,
@@ -37,7 +37,7 @@ def clean_html(element: str) -> str:
 
 @pass_context
 def markdown2html(context: Any, source: str) -> str:
-    """Return Markdown as HTML with nothing in it but text, tables, pictures and links."""
+    """Return Markdown as HTML with only text, tables, pictures and links in it."""
     return clean_html(_exporter().markdown2html(context, source))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what was measured, for the student whose work it was."""
+"""Plots of what was measured, for the student whose code it was."""
 
 import io
 import os
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-# Matplotlib writes lists of fonts into the home of whoever imports it; grading leaves nothing there.
-# The lists are read once, while it is imported.
+# When it is imported, Matplotlib writes a font cache into the user's home, where grading must leave nothing.
+# The cache is read during the import only, so its folder can be removed right after.
 with tempfile.TemporaryDirectory(prefix="examiner-") as _caches:
     os.environ.setdefault("MPLCONFIGDIR", _caches)
     from matplotlib.axes import Axes
@@ -17,12 +17,13 @@ with tempfile.TemporaryDirectory(prefix="examiner-") as _caches:
 
 from examiner_checks.measured import Measured
 
-GOOD, BAD, CALM, BASE = "#2a7f4f", "#b3402a", "#33567a", "#8a8a8a"
+REACHED, MISSED, CANDIDATE, BASELINE = "#2a7f4f", "#b3402a", "#33567a", "#8a8a8a"
 DPI: Final = 80
+LINE: Final = 28  # characters of a label that fit along the axis
 
 
 def picture(measured: Measured) -> bytes | None:
-    """Return a PNG of the samples and the thresholds, or None for what a sentence says as well."""
+    """Return a PNG of the samples and the thresholds, or None where a sentence is enough."""
     draw = _DRAWN.get(measured.kind)
     if draw is None:
         return None
@@ -34,12 +35,12 @@ def picture(measured: Measured) -> bytes | None:
 
 
 def _pairs(measured: Measured, axes: Axes) -> None:
-    """Draw each pair's ratio in the order they were taken, with the interval and the thresholds."""
+    """Draw the ratio of each pair in the order of measurement, with the interval and the thresholds."""
     samples = np.arange(1, len(measured.figures) + 1)
-    axes.plot(samples, measured.figures, "o", markersize=4, color=CALM, label="one pair")
-    axes.axhline(measured.middle, color=CALM, linewidth=1.5, label=f"median {measured.middle:.3g}")
+    axes.plot(samples, measured.figures, "o", markersize=4, color=CANDIDATE, label="one pair")
+    axes.axhline(measured.middle, color=CANDIDATE, linewidth=1.5, label=f"median {measured.middle:.3g}")
     if np.isfinite([measured.low, measured.high]).all():
-        axes.axhspan(measured.low, measured.high, color=CALM, alpha=0.15, linewidth=0)
+        axes.axhspan(measured.low, measured.high, color=CANDIDATE, alpha=0.15, linewidth=0)
     _thresholds(measured, axes)
     if measured.kind == "speed":
         axes.set_yscale("log")
@@ -55,18 +56,19 @@ def _thresholds(measured: Measured, axes: Axes) -> None:
         is_reached = number >= measured.missed and measured.is_settled
         label = f"{points:g} points" if points else "passes"
         label += f" {'from' if measured.more_is_better else 'up to'} {threshold:g}"
-        colour = GOOD if is_reached else BAD
+        colour = REACHED if is_reached else MISSED
         axes.axhline(threshold, color=colour, linestyle="--", linewidth=1.2, label=label)
 
 
 def _sizes(measured: Measured, axes: Axes) -> None:
-    """Draw both sides' median times over the size."""
+    """Draw the median times of both sides against the size."""
     raw = measured.raw
-    for name, series, colour in (("yours", raw.candidate, CALM), ("the other", raw.baseline, BASE)):
-        middles = [1000 * float(np.median(each)) for each in series]
+    for name, series, colour in (("yours", raw.candidate, CANDIDATE), ("the other", raw.baseline, BASELINE)):
+        middles = [1000 * float(np.median(seconds)) for seconds in series]
         axes.plot(raw.sizes, middles, "o-", markersize=4, color=colour, label=name)
     for threshold, _ in measured.rungs:
-        axes.axvline(threshold, color=BAD if measured.missed else GOOD, linestyle="--", linewidth=1.2)
+        colour = MISSED if measured.missed else REACHED
+        axes.axvline(threshold, color=colour, linestyle="--", linewidth=1.2)
     axes.set(xscale="log", yscale="log", xlabel="size", ylabel="milliseconds")
     axes.set_title(measured.what, fontsize=10)
     axes.legend(fontsize=8)
@@ -75,7 +77,7 @@ def _sizes(measured: Measured, axes: Axes) -> None:
 def _wrapped(text: str) -> str:
     """Return a text in two lines if it is long."""
     words = text.split()
-    return text if len(text) < 28 else " ".join(words[:3]) + "\n" + " ".join(words[3:])  # noqa: PLR2004 - fits
+    return text if len(text) < LINE else " ".join(words[:3]) + "\n" + " ".join(words[3:])
 
 
 _DRAWN: Final[dict[str, Callable[[Any, Any], None]]] = {

@@ -1,4 +1,4 @@
-"""How far a run is: a bar in a terminal, plain lines elsewhere."""
+"""Shows how far a run is: as a bar in a terminal, as plain lines elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from examiner.errors import ExaminerError
 
 @contextmanager
 def progress(console: Console) -> Iterator["Bar | Lines"]:
-    """Give something that shows how far a run is."""
+    """Yield what the run reports its progress to: a bar in a terminal, plain lines elsewhere."""
     if not console.is_terminal:
         yield Lines(console)
         return
@@ -34,33 +34,33 @@ def progress(console: Console) -> Iterator["Bar | Lines"]:
 
 
 class Rate(ProgressColumn):
-    """How many are done in a minute."""
+    """A column with the number of items done per minute."""
 
     def render(self, task: Task) -> Text:
-        """Return the rate, once there is one."""
+        """Return the rate, or an empty text until it is known."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{60 * speed:.0f}/min", style="progress.data.speed")
 
 
 class Bar:
-    """A bar for each phase, with what is being done just now."""
+    """Shows a bar for each phase, with the items that are being worked on."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._now: list[str] = []
 
     def phase(self, name: str, total: int) -> None:
-        """Start a bar."""
+        """Start the bar of a phase."""
         self._now = []
         self._task = self._bar.add_task(name, total=total, now="")
 
     def start(self, name: str) -> None:
-        """Name what is being done."""
+        """Show an item beside the bar."""
         self._now.append(name)
         self._bar.update(self._task, now=", ".join(self._now))
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
-        """Advance the bar."""
+        """Advance the bar by an item, and print a line if it failed."""
         self._now.remove(name)
         self._bar.update(self._task, now=", ".join(self._now), advance=1)
         if fault is not None:
@@ -68,20 +68,20 @@ class Bar:
 
 
 class Lines:
-    """A line for each thing that ends."""
+    """Prints a line for each item that ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def phase(self, name: str, total: int) -> None:
-        """Take note of what the lines are about."""
+        """Start to count the items of a phase."""
         self._name, self._total, self._done = name, total, 0
 
     def start(self, name: str) -> None:
-        """Say nothing: one line for each is enough."""
+        """Print nothing: an item gets its line when it ends."""
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
-        """Print a line."""
+        """Print the item's line, with a `!` if it failed."""
         self._done += 1
-        how = "" if fault is None else "  !"
-        self._console.print(f"{self._name} {self._done}/{self._total} {name}{how}", highlight=False)
+        mark = "" if fault is None else "  !"
+        self._console.print(f"{self._name} {self._done}/{self._total} {name}{mark}", highlight=False)

@@ -1,4 +1,4 @@
-"""Grades as tables in the terminal."""
+"""Renders grades as tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,11 +16,11 @@ LEGEND = {
 }
 
 Signs = Mapping[tuple[str, str], str]
-"""A sign for each (student, assignment) that something is to be said about besides the grade."""
+"""The sign of `LEGEND` that a grade is followed by, by student and assignment, where there is one."""
 
 
 def class_table(course: Course, grades: Grades, students: Sequence[Student], signs: Signs) -> Table:
-    """Return students by assignments, with the sum of each student and what there is to earn."""
+    """Return the table of students by assignments, with each student's total and the points to earn."""
     names = [assignment.name for assignment in course.assignments]
     table = _table(course.title or course.id, "student", [*names, "total"])
     for student in students:
@@ -37,7 +37,7 @@ def class_table(course: Course, grades: Grades, students: Sequence[Student], sig
 
 
 def question_table(grades: Grades, assignment: str, students: Sequence[Student]) -> Table:
-    """Return students by numbered questions of one assignment; `question_key` names them."""
+    """Return the table of students by the numbered questions of an assignment; `question_key` names them."""
     questions = grades.questions.get(assignment, ())
     table = _table(assignment, "student", [str(n) for n, _ in enumerate(questions, start=1)])
     for student in students:
@@ -51,13 +51,13 @@ def question_table(grades: Grades, assignment: str, students: Sequence[Student])
 
 
 def question_key(grades: Grades, assignment: str) -> str:
-    """Return which question each number stands for."""
+    """Return the name of each question beside its number."""
     questions = grades.questions.get(assignment, ())
     return "  ".join(f"{number} {question}" for number, question in enumerate(questions, start=1))
 
 
 def legend(table: Table) -> str:
-    """Return what the signs in a table mean, those that occur in it."""
+    """Return the meaning of each sign that occurs in a table."""
     used = {sign for column in table.columns[1:] for cell in column.cells for sign in str(cell)}
     return "\n".join(f"{sign} {meaning}" for sign, meaning in LEGEND.items() if sign in used)
 

@@ -1,4 +1,4 @@
-"""Results are made aside and take their places whole: whatever dies leaves the former one or the new."""
+"""Writes files and folders elsewhere first and moves them into place, so that none is ever there in part."""
 
 import os
 import shutil
@@ -13,25 +13,25 @@ from examiner.model import Course
 
 @contextmanager
 def staging(course: Course) -> Iterator[Path]:
-    """Give a folder on the course's own disk, which is removed afterwards."""
+    """Yield a temporary folder on the file system of the course, and remove it afterwards."""
     course.staging.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=course.staging) as folder:
         yield Path(folder)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file that is there whole, or as it was before; folders that are missing are made."""
+    """Write a text file atomically, and make the folders above it that are missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        scratch.write_bytes(text.encode("utf-8"))
-        scratch.replace(path)
+        temporary.write_bytes(text.encode("utf-8"))
+        temporary.replace(path)
     finally:
-        scratch.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def put(made: Path, final: Path) -> None:
-    """Let a new folder take the place of the former one."""
+    """Move a new folder to its final path, and remove the one that was there."""
     former = made.with_name(made.name + ".former")
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
@@ -41,7 +41,7 @@ def put(made: Path, final: Path) -> None:
 
 
 def put_files(course: Course, final: Path, files: Mapping[str, bytes]) -> None:
-    """Let a folder hold these files, by their paths in it, and nothing else."""
+    """Replace a folder by one that contains exactly these files, by their paths in it."""
     made = course.staging / uuid.uuid4().hex
     made.mkdir(parents=True)
     for name, content in files.items():

@@ -52,7 +52,7 @@ def ignore(done, total):
 
 @pytest.fixture
 def report(tiny):
-    """Return a function that runs the gate on the course as it is then."""
+    """Return a function that runs the gate on the course as it is when called."""
 
     def run(repeat=2):
         [report] = check(tiny.course, CheckRequest(repeat=repeat, workers=WORKERS), ignore)
@@ -61,8 +61,8 @@ def report(tiny):
     return run
 
 
-def said(report):
-    """Return the breaches as sentences."""
+def sentences(report):
+    """Return the breaches of a report as sentences."""
     return [str(breach) for breach in report.breaches]
 
 
@@ -71,10 +71,10 @@ def test_a_good_assignment_has_no_breach(tiny, report):
     for name, text in {"thrice": THRICE, "forgetful": FORGETFUL, "sloppy": SLOPPY}.items():
         tiny.mutant(name, text)
     found = report(3)
-    assert said(found) == []
+    assert sentences(found) == []
     assert (found.points, found.grade_cells, found.perfect_runs, found.runs) == (90, 3, 3, 3)
     assert found.release_points == 0
-    lost = {each.name: dict(each.lost) for each in found.mutants}
+    lost = {mutant.name: dict(mutant.lost) for mutant in found.mutants}
     assert lost == {"thrice": {"numeric_double": 40}, "forgetful": {"interface_count": 20}, "sloppy": {}}
     assert len(found.automatic) == 6 + 6 + 6 + 1
 
@@ -89,7 +89,7 @@ def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
     version = evidence.version(tiny.course, tiny.assignment)
     evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
     [later] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
-    [sentence] = said(later)
+    [sentence] = sentences(later)
     assert "it loses interface_count (20) instead of interface_count (10)" in sentence
 
 
@@ -104,11 +104,11 @@ def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, rep
     kept = "memory(double, lambda: (x,), at_most=1e8, check=lambda got, _: check_array(got, x + x))"
     tiny.edit("numeric_double", "x + x)", f"x + x)\n{kept}")
     tiny.edit("interface_start", "first.count()", f"first.count()\n{elsewhere}")
-    assert said(report()) == []
+    assert sentences(report()) == []
     [again] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
-    assert said(again) == []
-    lost = [each.lost for each in again.automatic if each.what == "double"]
-    assert (len(lost), all(lost), sum("numeric_double" in each for each in lost)) == (6, True, asked)
+    assert sentences(again) == []
+    lost = [mutant.lost for mutant in again.automatic if mutant.what == "double"]
+    assert (len(lost), all(lost), sum("numeric_double" in cells for cells in lost)) == (6, True, asked)
 
 
 def test_progress_counts_every_run(tiny):
@@ -122,7 +122,7 @@ def test_progress_counts_every_run(tiny):
 def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(tiny, report):
     """Students' points must not depend on the numbers that were drawn."""
     tiny.edit("numeric_double", "x = rng", "x = 1 / rng('other').integers(0, 2)\nx = rng")
-    [sentence] = said(report(12))
+    [sentence] = sentences(report(12))
     assert sentence.startswith(f"{tiny.place('numeric_double')}: the instructor's solution fails it in ")
     assert "of 12 runs (stderr:" in sentence
     assert re.search("run it with EXAMINER_SEED=[0-9a-f]{64} and mend it", sentence)
@@ -131,7 +131,7 @@ def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(tiny, r
 def test_a_cell_without_points_must_run_too(tiny, report):
     """A demonstration that fails in front of students is a defect."""
     tiny.edit("setup", "import numpy as np", "import numpy as np\nimport sys\nprint('oh', file=sys.stderr)")
-    [sentence] = said(report())
+    [sentence] = sentences(report())
     assert sentence.startswith(
         f"{tiny.place('setup')}: the instructor's solution fails it in 2 of 2 runs (stderr: oh)"
     )
@@ -155,18 +155,20 @@ def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(tiny,
 def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
     """It would abort the grading of every right submission."""
     tiny.edit("interface_start", "### END HIDDEN TESTS", "21\n### END HIDDEN TESTS")
-    assert "(the cell ends in 21 of 20 points)" in said(report())[0]
+    assert "(the cell ends in 21 of 20 points)" in sentences(report())[0]
 
 
 def test_points_for_no_work_are_a_breach(tiny, report):
     """A cell that only defines its tests gives them to everybody, and no mutant fails it."""
     tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
     tiny.edit("numeric_double", "check_array(double(x), x + x)", "def test(): check_array(double(x), x + x)")
-    release, vacuous = said(report())
+    release, vacuous = sentences(report())
     assert release.startswith(
         f"{tiny.place('numeric_double')}: the release gets 40 points for no work at all"
     )
-    assert vacuous.startswith(f"{tiny.place('numeric_double')}: no function of a solution matters to it")
+    assert vacuous.startswith(
+        f"{tiny.place('numeric_double')}: it passes whatever the functions of a solution return"
+    )
 
 
 def test_comparing_by_broadcasting_is_found_by_automatic_mutants(tiny, report):
@@ -174,7 +176,7 @@ def test_comparing_by_broadcasting_is_found_by_automatic_mutants(tiny, report):
     compare = "import numpy as np\nassert (np.abs(double(x) - 2 * x) < 1e-9).all()"
     tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
     tiny.edit("numeric_double", "normal(size=5)\ncheck_array(double(x), x + x)", f"normal(size=1)\n{compare}")
-    assert said(report()) == [
+    assert sentences(report()) == [
         f"{tiny.place('double')}: nothing is lost when double returns {empty}; test what it returns."
         for empty in ("[]", "zeros(0)")
     ]
@@ -194,7 +196,7 @@ def test_comparing_by_broadcasting_is_found_by_automatic_mutants(tiny, report):
 def test_a_mutant_loses_exactly_what_it_names(tiny, report, loses, fact):
     """More would be a cell that punishes one mistake twice, less a test that is not there."""
     tiny.mutant("thrice", THRICE.replace('"numeric_double"', loses))
-    assert said(report()) == [
+    assert sentences(report()) == [
         f"tests/mutants/01_tiny/thrice.toml: {fact}; sharpen or narrow the grade cells, or correct 'loses'."
     ]
 
@@ -204,14 +206,14 @@ def test_a_mutant_that_does_not_fit_is_a_breach_and_stops_nothing(tiny, report):
     tiny.mutant("thrice", THRICE)
     tiny.mutant("stale", THRICE.replace("2 *", "two *"))
     found = report()
-    assert "stale.toml, edit of double: 'two *' stands 0 times" in said(found)[0]
-    assert [each.name for each in found.mutants] == ["thrice"]
+    assert "stale.toml, edit of double: 'two *' occurs 0 times" in sentences(found)[0]
+    assert [mutant.name for mutant in found.mutants] == ["thrice"]
 
 
 def test_an_equivalent_mutant_needs_a_proof_that_runs(tiny, report):
     """Otherwise it is an excuse."""
     tiny.mutant("sloppy", SLOPPY.replace("== [2]", "== [3]"))
-    assert said(report())[0].startswith(
+    assert sentences(report())[0].startswith(
         "tests/mutants/01_tiny/sloppy.toml: its proof fails (AssertionError: )"
     )
 
@@ -219,14 +221,14 @@ def test_an_equivalent_mutant_needs_a_proof_that_runs(tiny, report):
 def test_an_equivalent_mutant_that_loses_points_is_none(tiny, report):
     """A test has been written that tells it apart."""
     tiny.mutant("sloppy", SLOPPY.replace("np.array(x)", "np.array(x) + 0.5").replace("assert", "assert 1 or"))
-    assert "it loses numeric_double (40) instead of nothing; it is not equivalent" in said(report())[0]
+    assert "it loses numeric_double (40) instead of nothing; it is not equivalent" in sentences(report())[0]
 
 
 def test_one_equivalent_mutant_is_enough(tiny, report):
     """A second one says that something cannot be tested that should be."""
     tiny.mutant("sloppy", SLOPPY)
     tiny.mutant("worse", SLOPPY)
-    [sentence] = said(report())
+    [sentence] = sentences(report())
     assert sentence.startswith(
         "tests/mutants/01_tiny/worse.toml: it is the assignment's second equivalent mutant"
     )
@@ -237,13 +239,13 @@ def test_a_hanging_mutant_loses_what_it_reaches(tiny, report):
     text = THRICE.replace("3 *", "next(iter(int, 1)) *")
     tiny.mutant("endless", text)
     tiny.course = replace(tiny.course, limits=TimeLimits(cell_seconds=1, notebook_seconds=30))
-    assert said(report(1)) == []
+    assert sentences(report(1)) == []
 
 
 def test_what_never_runs_is_void_and_shown_as_such(tiny, report):
     """Nobody should believe that it was tested."""
     tiny.edit("double", "def double", "def unused(x):\n    return x\n\ndef double")
-    excuses = {each.excuse for each in report().automatic if each.name.startswith("unused")}
+    excuses = {mutant.excuse for mutant in report().automatic if mutant.name.startswith("unused")}
     assert excuses == {"it is never called"}
 
 
@@ -251,8 +253,8 @@ def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checke
     """One unfinished assignment must not hide the state of the others."""
     course = replace(tiny.course, assignments=(Assignment("02_later"), tiny.assignment))
     first, second = check(course, CheckRequest(repeat=1, workers=WORKERS), ignore)
-    assert "one notebook is expected, there is none" in said(first)[0]
-    assert said(second) == []
+    assert "one notebook is expected, there is none" in sentences(first)[0]
+    assert sentences(second) == []
     assert second.runs == 1
 
 
@@ -260,7 +262,7 @@ def test_a_notebook_that_cannot_be_released_is_not_run(tiny, report):
     """Where a solution ends is not to be guessed."""
     tiny.edit("double", "    ### END SOLUTION", "")
     found = report()
-    [sentence] = said(found)
+    [sentence] = sentences(found)
     assert (
         "cell 3 (double): line 3 says 'BEGIN SOLUTION', but no line after it says 'END SOLUTION'" in sentence
     )
@@ -274,7 +276,10 @@ def test_a_solution_that_cannot_be_watched_is_a_breach(tiny, report):
         "import numpy as np",
         "import numpy as np\nimport sys\nsys.modules['examiner_automatic'] = None",
     )
-    assert "the solution does not run with its functions watched (" in said(report())[0]
+    assert (
+        "the solution fails once its functions are decorated to record what they return ("
+        in sentences(report())[0]
+    )
 
 
 def test_what_is_beside_the_notebook_is_there(tiny, report):
@@ -282,7 +287,7 @@ def test_what_is_beside_the_notebook_is_there(tiny, report):
     (tiny.path.parent / "data").mkdir()
     (tiny.path.parent / "data" / "numbers.txt").write_text("2")
     tiny.edit("double", "return 2 *", "return int(open('data/numbers.txt').read()) *")
-    assert said(report()) == []
+    assert sentences(report()) == []
 
 
 THRICE_NAMES_NOTHING = THRICE.replace("numeric_double", "interface_start")

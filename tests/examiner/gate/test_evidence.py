@@ -97,8 +97,8 @@ def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, raised):
 def test_no_text_of_a_message_decides(tiny):
     """A student's exception may say anything; what it is, is told by its class."""
     for message in ("stderr: a warning", "Inconclusive: too close", "name 'reference' is not defined"):
-        told = account(0, "ValueError", message)
-        assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), told))[0] is Mode.KERNEL
+        raised = account(0, "ValueError", message)
+        assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), raised))[0] is Mode.KERNEL
 
 
 def ignore(done, total):

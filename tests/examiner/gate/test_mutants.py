@@ -54,8 +54,8 @@ def test_source_replaces_the_whole_cell(tiny):
         ("count:20", "count:many", "'many' in 'loses' is no number"),
         ('["numeric_double", "interface_count:20"]', "[]", "it loses nothing"),
         ("old =", "olds =", "'olds' is unknown"),
-        ('old = "return 2 *"\n', "", "neither old and new nor source"),
-        ("old =", 'source = "x"\nold =', "neither old and new nor source, or both"),
+        ('old = "return 2 *"\n', "", "either 'old' and 'new' or 'source'"),
+        ("old =", 'source = "x"\nold =', "either 'old' and 'new' or 'source'"),
         ("mistake =", 'equivalent = "no difference"\nmistake =', "'equivalent' and 'proof' go together"),
         ("mistake =", 'equivalent = "none"\nproof = "pass"\nmistake =', "it loses points and is equivalent"),
         ("[[edits]]", "edits = []\n[unknown]", "'unknown' is unknown"),
@@ -73,7 +73,7 @@ def test_a_file_that_cannot_be_meant_so_is_refused(tiny, old, new, fact):
     ("old", "new", "fact"),
     [
         ('cell = "double"', 'cell = "numeric_double"', "numeric_double is no solution cell"),
-        ('old = "return 2 *"', 'old = "return 5 *"', "'return 5 *' stands 0 times in the cell"),
+        ('old = "return 2 *"', 'old = "return 5 *"', "'return 5 *' occurs 0 times in the cell"),
         ('old = "return 2 *"', 'old = "a"', "times in the cell, not once"),
     ],
 )

@@ -74,13 +74,13 @@ def test_the_allowed_parts_lie_beside_the_notebook_and_what_is_generated_does_no
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [((), "there is none"), (("a.ipynb", "b.ipynb"), "a.ipynb, b.ipynb")]
+    ("names", "fact"), [((), "there is none"), (("a.ipynb", "b.ipynb"), "a.ipynb, b.ipynb")]
 )
-def test_an_assignment_has_one_notebook(tmp_path, names, said):
+def test_an_assignment_has_one_notebook(tmp_path, names, fact):
     """Which one would be graded is not to be guessed."""
     for name in names:
         (tmp_path / name).touch()
-    with pytest.raises(BadSource, match=said):
+    with pytest.raises(BadSource, match=fact):
         only_notebook(tmp_path)
 
 

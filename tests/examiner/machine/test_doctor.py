@@ -84,7 +84,7 @@ def test_fewer_walls_are_weak_and_say_what_to_do(course):
     [kind] = [each for each in found(findings, "wall: kinds") if "Namespaces" in each.what]
     assert (kind.state, "max_user_namespaces" in kind.note) == (Health.WEAK, True)
     assert any("private folders" in each.what and each.state is Health.WEAK for each in findings)
-    assert "with less than what could be" in conclusion(findings)
+    assert "but something is missing" in conclusion(findings)
 
 
 def test_no_walls_are_bad(course):
@@ -249,6 +249,6 @@ def test_the_command_shows_all_of_it(course, tmp_path):
     )
     assert run.returncode == (0 if HAS_ALL else DEGRADED), run.stderr
     assert "wall: files" in run.stdout
-    assert "This machine grades this course" in run.stdout
+    assert "This machine can grade this course" in run.stdout
     assert json.loads((tmp_path / "health.json").read_text())["exit_code"] == run.returncode
     assert load_course(course.root) == course

@@ -88,10 +88,10 @@ def graded(engine, scores=(), **handed_in):
     return document
 
 
-def told(document, name="test_f"):
+def feedback_on(document, name="test_f"):
     """Return what feedback says about one cell."""
-    [cell] = [each for each in explain(document)["cells"] if each["id"] == name]
-    return "".join(each.get("text", "") for each in cell["outputs"])
+    [cell] = [cell for cell in explain(document)["cells"] if cell["id"] == name]
+    return "".join(output.get("text", "") for output in cell["outputs"])
 
 
 def everything(document):
@@ -137,7 +137,7 @@ ENDS = {
     ),
     "eats memory": (
         "def f(x):\n    return bytearray(1 << 40)",
-        "0 of 4 points. It needed more memory than it may have here",
+        "0 of 4 points. It needed more memory than is allowed here",
     ),
     "hangs in a hidden test": (
         "def f(x):\n    while x not in (0, 1, None): pass\n    return 2 * x",
@@ -145,11 +145,11 @@ ENDS = {
     ),
     "ends its process": (
         "import os\ndef f(x):\n    os._exit(1)",
-        "0 of 4 points. Your code ended its own process, as by exit() or a crash here",
+        "0 of 4 points. Your code ended its own process, for example by exit() or a crash here",
     ),
     "gives what cannot be judged": (
         "class Any:\n    def __eq__(self, other): return True\ndef f(x):\n    return Any()",
-        "0 of 4 points. Your code gave what the test cannot judge",
+        "0 of 4 points. Your code returned something that the test cannot judge",
     ),
     "is not there": ("", "0 of 4 points. An exception was raised here"),
 }
@@ -159,7 +159,7 @@ ENDS = {
 def test_each_way_to_end_is_told_in_words_without_what_was_hidden(engine, answer, words):
     """A traceback shows hidden lines, an exception's text hidden inputs; outcome and place must do."""
     document = graded(engine, answer=answer)
-    assert words in told(document)
+    assert words in feedback_on(document)
     page = everything(document)
     assert not [text for text in HIDDEN_TEXTS if text in page]
 
@@ -170,30 +170,31 @@ def test_a_statement_of_several_lines_is_shown_whole_if_it_can_be_seen():
         "for x in y:\n    check(\n        f(x),\n        x,\n    )\ng(\n### BEGIN HIDDEN TESTS\n987654,\n"
     )
     source += "### END HIDDEN TESTS\n)\nwith z:\n    pass"
-    told = {line: message(cell_of(source), verdict(Outcome.ERROR, line=line)) for line in (1, 3, 6, 11)}
-    assert told[3].endswith("here:\n\n    check(\n        f(x),\n        x,\n    )\n")
-    assert told[1].endswith("here:\n\n    for x in y:\n")
-    assert told[6].endswith("here:\n\n    g(\n")
-    assert told[11].endswith("here:\n\n    with z:\n")
+    texts = {line: message(cell_of(source), verdict(Outcome.ERROR, line=line)) for line in (1, 3, 6, 11)}
+    assert texts[3].endswith("here:\n\n    check(\n        f(x),\n        x,\n    )\n")
+    assert texts[1].endswith("here:\n\n    for x in y:\n")
+    assert texts[6].endswith("here:\n\n    g(\n")
+    assert texts[11].endswith("here:\n\n    with z:\n")
 
 
 def test_a_cell_above_that_ended_everything_is_named_as_the_cause(engine):
     """The student would otherwise look for the mistake in the function that the test calls."""
     ended = graded(engine, first="import os\nos._exit(1)")
-    assert "The test could not begin: a cell above it ended the process of your code" in told(ended)
+    assert "The test could not begin: a cell above it ended the process of your code" in feedback_on(ended)
     deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass"
-    assert "The test could not begin: a cell above it took too long" in told(graded(engine, first=deaf))
+    stopped = graded(engine, first=deaf)
+    assert "The test could not begin: a cell above it took too long" in feedback_on(stopped)
 
 
 def test_points_for_parts_are_told_with_the_authors_reasons(engine):
     """What was got, what was missed and the hint on it; the reasons are written to be read."""
     answer = "def f(x):\n    return 2 * x if x is None or x > 0 else x"
-    said = told(graded(engine, answer=answer), "test_parts")
-    assert said == (
+    text = feedback_on(graded(engine, answer=answer), "test_parts")
+    assert text == (
         "1 of 4 points. Some of the tests passed.\n"
         "got: positive numbers (1)\nnot yet: negative numbers (Mind the sign.)\nnot yet: no number at all\n"
     )
-    assert told(graded(engine, answer="def f(x):\n    pass"), "test_parts").startswith(
+    assert feedback_on(graded(engine, answer="def f(x):\n    pass"), "test_parts").startswith(
         "1 of 4 points. Some of the tests passed.\ngot: no number at all (1)\nnot yet: positive numbers\n"
     )
 
@@ -201,19 +202,19 @@ def test_points_for_parts_are_told_with_the_authors_reasons(engine):
 def test_a_cell_of_the_kernel_is_labelled_and_tells_nothing_that_it_printed(engine):
     """Its outputs come from the process that had the hidden test in it."""
     document = graded(engine, answer="def f(x):\n    print('said-by-the-student', x, In)\n    return 2 * x")
-    said = told(document, "test_kernel")
-    assert said.startswith(
+    text = feedback_on(document, "test_kernel")
+    assert text.startswith(
         "4 of 4 points. All tests passed, the hidden ones too.\nThis test ran inside your own"
     )
     assert not [text for text in HIDDEN_TEXTS if text in everything(document)]
-    said = told(graded(engine, answer=RAISING), "test_kernel")
-    assert said.startswith("0 of 4 points. An exception was raised.\nThis test ran inside your own")
+    text = feedback_on(graded(engine, answer=RAISING), "test_kernel")
+    assert text.startswith("0 of 4 points. An exception was raised.\nThis test ran inside your own")
 
 
 def test_what_a_person_gave_counts(engine):
     """The page says whose points these are, and what the tests had given."""
     document = graded(engine, scores={"test_f": 3.0}, answer="def f(x):\n    return 2")
-    assert told(document).startswith(
+    assert feedback_on(document).startswith(
         "3 of 4 points, given by a person; 0 by the tests. A check failed in a hidden"
     )
 
@@ -232,7 +233,7 @@ def test_a_students_own_outputs_stay(engine):
     plot = "display({'image/png': 'aGk=', 'text/plain': 'plot'}, raw=True)"
     own = {"own": "print('loss 0.1')", "plot": plot}
     document = graded(engine, own=own)
-    assert told(document, "own") == "loss 0.1\n"
+    assert feedback_on(document, "own") == "loss 0.1\n"
     [plot] = [cell for cell in explain(document)["cells"] if cell["id"] == "plot"]
     assert "image/png" in plot["outputs"][0]["data"]
 
@@ -274,7 +275,7 @@ def test_a_test_that_the_gradebook_knows_no_more_shows_nothing_that_was_said_in_
     document = graded(engine, answer=RAISING)
     for cell in document["cells"]:
         cell["metadata"].get("nbgrader", {}).update(grade=False, solution=False, score=None)
-    assert told(document).startswith("Not graded. An exception was raised here")
+    assert feedback_on(document).startswith("Not graded. An exception was raised here")
     assert not [text for text in HIDDEN_TEXTS if text in everything(document)]
 
 
@@ -295,7 +296,7 @@ def verdict(outcome, points=0.0, **known):
         (
             verdict(Outcome.TAMPERED),
             0.0,
-            "0 of 4 points. What came from the process of your code was",
+            "0 of 4 points. The process of your code sent something that is not a valid answer",
         ),
         (
             verdict(Outcome.INCONCLUSIVE, None),
@@ -308,7 +309,7 @@ def verdict(outcome, points=0.0, **known):
             2.5,
             "2.5 of 4 points, given by a person. The grading",
         ),
-        (verdict(Outcome.OUT_OF_MEMORY), 0.0, "0 of 4 points. It needed more memory than it may have."),
+        (verdict(Outcome.OUT_OF_MEMORY), 0.0, "0 of 4 points. It needed more memory than is allowed."),
         (verdict(Outcome.FAILED), 0.0, "0 of 4 points. The test ran to its end and gave no points."),
         (verdict(Outcome.PASSED, 4.0), None, "Not graded."),
         (
@@ -329,18 +330,18 @@ def test_outcomes_that_are_hard_to_come_by_have_words_too(judged, score, words):
 def test_nothing_that_was_said_in_a_grade_cell_is_told(outcome):
     """Message and output are the instructor's to read, and so is a hint that does not stand in the cell."""
     points = {Outcome.PASSED: 4.0, Outcome.PARTIAL: 2.0}.get(outcome, None if outcome.is_open else 0.0)
-    said = "said-by-the-student 987654"
+    quote = "said-by-the-student 987654"
     loud = verdict(
         outcome,
         points,
-        message=said,
-        hint=said,
-        output=f"not yet: {said}\n{said}",
-        awards=((2.0, said),),
+        message=quote,
+        hint=quote,
+        output=f"not yet: {quote}\n{quote}",
+        awards=((2.0, quote),),
         line=HIDDEN_LINE,
         is_hidden=True,
     )
-    cell = cell_of(score=points or 0.0) | {"outputs": [printed(said)]}
+    cell = cell_of(score=points or 0.0) | {"outputs": [printed(quote)]}
     cell["metadata"]["examiner"] = asdict(loud)
     page = json.dumps(explain({"cells": [cell], "metadata": {}}))
     assert not [text for text in HIDDEN_TEXTS if text in page]
@@ -399,7 +400,7 @@ def test_what_students_can_know_is_no_secret():
     )
     found = secrets([mine, judged_cell()])
     assert 'canary = "canary-of-this-cell"' in found
-    assert not any("assert f(0)" in each for each in found)
+    assert not any("assert f(0)" in text for text in found)
     assert explain({"cells": [mine, judged_cell()], "metadata": {}})["cells"][0]["outputs"] == mine["outputs"]
 
 
@@ -452,5 +453,5 @@ def test_a_figure_without_samples_is_told_and_not_drawn():
     sizes = Raw((8.0, 16.0), ((1e-3,) * 3, (2e-3,) * 3), ((1e-3,) * 3, (1e-3,) * 3))
     never = measured("break even", (float("inf"),), raw=sizes, at_most=16.0, at_least=None)
     [cell] = explain(slow_cell(exact, never))["cells"]
-    assert [each["output_type"] for each in cell["outputs"]] == ["stream", "display_data"]
+    assert [output["output_type"] for output in cell["outputs"]] == ["stream", "display_data"]
     assert "its memory: 20 bytes; passes up to 10" in cell["outputs"][0]["text"]

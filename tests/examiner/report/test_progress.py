@@ -11,12 +11,12 @@ from examiner.report.progress import progress
 def shown(**options):
     """Return what is printed while two things are done, one of which fails."""
     console = Console(file=io.StringIO(), width=120, **options)
-    with progress(console) as watch:
-        watch.phase("submissions", 2)
-        watch.start("anna/01")
-        watch.start("ben/01")
-        watch.end("ben/01", StudentFault("ben/01", "it is empty", "write something"))
-        watch.end("anna/01", None)
+    with progress(console) as bar:
+        bar.phase("submissions", 2)
+        bar.start("anna/01")
+        bar.start("ben/01")
+        bar.end("ben/01", StudentFault("ben/01", "it is empty", "write something"))
+        bar.end("anna/01", None)
     return console.file.getvalue()
 
 
