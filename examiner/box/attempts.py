@@ -199,7 +199,7 @@ def send_to_a_path(target: Target) -> None:
 
 @_against("network")
 def talk_to_the_kernel(_: Target) -> None:
-    """There are no sockets of other families."""
+    """No other sockets than Unix sockets can be made."""
     socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
 
 
@@ -223,13 +223,13 @@ def become_root(_: Target) -> None:
 
 @_against("privileges")
 def change_the_root(_: Target) -> None:
-    """The root cannot be changed."""
+    """The root folder cannot be changed."""
     os.chroot("/")
 
 
 @_against("privileges")
 def make_a_user_namespace(_: Target) -> None:
-    """No new namespace can be made, in which one would be root."""
+    """No user namespace can be made, in which a process would be root."""
     syscalls.unshare(syscalls.CLONE_NEWUSER)
 
 
