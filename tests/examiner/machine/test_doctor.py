@@ -48,7 +48,7 @@ def test_a_machine_with_all_walls_is_healthy(healthy):
     """Every promise is proved here and now, and a right and a wrong answer were told apart."""
     assert exit_code(healthy) == (0 if HAS_ALL else DEGRADED)
     assert Health.BAD not in worst(healthy)
-    assert {each.about for each in healthy if each.what.startswith("proved: ")} >= {
+    assert {finding.about for finding in healthy if finding.what.startswith("proved: ")} >= {
         "wall: files",
         "wall: network",
         "wall: the end",
@@ -68,9 +68,9 @@ def test_fewer_walls_are_weak_and_say_what_to_do(course):
     """Inside most containers there are no namespaces: what is missing then is listed, promise by promise."""
     findings = list(diagnose(course, Walls(namespaces=False, landlock=available().landlock, seccomp=True)))
     assert exit_code(findings) == DEGRADED
-    [kind] = [each for each in found(findings, "wall: kinds") if "Namespaces" in each.what]
+    [kind] = [finding for finding in found(findings, "wall: kinds") if "Namespaces" in finding.what]
     assert (kind.state, "max_user_namespaces" in kind.note) == (Health.WEAK, True)
-    assert any("private folders" in each.what and each.state is Health.WEAK for each in findings)
+    assert any("private folders" in finding.what and finding.state is Health.WEAK for finding in findings)
     assert "with less than what could be" in conclusion(findings)
 
 
@@ -86,7 +86,7 @@ def test_a_hole_in_a_wall_that_is_there_is_bad():
     """A promise that is broken behind all walls is no lack of the machine's."""
     walls = Walls(namespaces=True, landlock=7, seccomp=True)
     report = {"wall": "files", "promise": "A.", "state": "missing", "note": "this wall has a hole"}
-    assert [each.state for each in doctor._promises(walls, [report])] == [Health.BAD]
+    assert [finding.state for finding in doctor._promises(walls, [report])] == [Health.BAD]
 
 
 def test_a_missing_environment_is_bad(tmp_path, make_small_course):
@@ -142,9 +142,9 @@ def test_a_log_that_a_killed_run_left_is_told(tiny):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("INSERT INTO student (id) VALUES ('ada')")
         connection.commit()
-        notes = [each for each in doctor._gradebook(tiny.course) if each.state is Health.NOTE]
+        notes = [finding for finding in doctor._gradebook(tiny.course) if finding.state is Health.NOTE]
     connection.close()
-    assert ["-wal" in each.note for each in notes] == [True]
+    assert ["-wal" in finding.note for finding in notes] == [True]
 
 
 def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
@@ -156,8 +156,8 @@ def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
     spoilt.write_text("three")
     (place / ("0003-" + "0" * 64 + ".json.damaged")).write_text("")
     count, *damaged = doctor._sheets(tiny.course)
-    assert (count.state, count.what) == (Health.GOOD, "1 files are what was written")
-    assert [each.state for each in damaged] == [Health.WEAK] * 2
+    assert (count.state, count.what) == (Health.GOOD, "1 files are intact")
+    assert [finding.state for finding in damaged] == [Health.WEAK] * 2
     assert spoilt.name in damaged[0].what
     assert whole.exists()
     assert spoilt.exists()
@@ -179,7 +179,7 @@ def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
     governor = tmp_path / "cpu0" / "cpufreq" / "scaling_governor"
     governor.parent.mkdir(parents=True)
     governor.write_text("powersave\n")
-    states = [each.state for each in doctor._processors(tmp_path, tmp_path)]
+    states = [finding.state for finding in doctor._processors(tmp_path, tmp_path)]
     assert states == [Health.GOOD, Health.WEAK, Health.NOTE, Health.NOTE]
 
 
@@ -195,7 +195,7 @@ def test_the_worst_finding_decides_about_the_exit_code():
     assert exit_code([good, note]) == 0
     assert exit_code([good, note, weak]) == DEGRADED
     assert exit_code([bad, weak, good]) == 1
-    assert [conclusion([each]) for each in (good, weak, bad)]
+    assert [conclusion([finding]) for finding in (good, weak, bad)]
 
 
 def test_the_table_counts_what_is_kept_and_lists_what_is_not():
