@@ -113,7 +113,7 @@ def test_a_gradebook_is_read_and_not_touched(tiny):
     tables.create(tables.url_of(tiny.course.gradebook))
     before = tiny.course.gradebook.stat().st_mtime_ns
     [good] = doctor._gradebook(tiny.course)
-    assert (good.state, "by delete" in good.what) == (Health.GOOD, True)
+    assert (good.state, "mode is delete" in good.what) == (Health.GOOD, True)
     assert tiny.course.gradebook.stat().st_mtime_ns == before
     assert sorted(path.name for path in tiny.root.iterdir()) == ["course.toml", "gradebook.db", "source"]
 
