@@ -70,7 +70,7 @@ clean:  ## Everything that commands made, the environments included; not the gra
 define install
 	@echo "setting up .venv from $(1) (some minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r $(1)
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r $(1) -c $(1)
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
 endef
 

@@ -1,51 +1,13 @@
-"""What is known, as frozen data that crosses between stages, and how such data becomes JSON and back."""
+"""What is known, as frozen data that crosses between stages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import cattrs
 
 Files = Mapping[str, bytes]
 """The contents of files, by their paths below a folder."""
-
-_Data = TypeVar("_Data")
-_WRITTEN_AS: Final[dict[type, set[type]]] = {bool: {bool}, int: {int}, float: {int, float}, str: {str}}
-
-
-def to_plain(value: Any) -> Any:
-    """Return a dataclass as what JSON can hold; the entries stand in the order of its fields."""
-    return CONVERTER.unstructure(value)
-
-
-def from_plain(data: Any, cls: type[_Data]) -> _Data:
-    """Return the dataclass of which this was the data, after its way through JSON.
-
-    Raises
-    ------
-    ValueError
-        If the data are something else: an entry is unknown, is missing, or is of another type.
-    """
-    try:
-        return CONVERTER.structure(data, cls)
-    except Exception as error:  # cattrs passes on whatever a hook or a dataclass raises
-        raise ValueError(f"this is no {cls.__name__} ({error!r})") from error
-
-
-def _as_it_is(value: Any, cls: type) -> Any:
-    """Return a number or text unchanged: a whole number in the place of a float must be written as before."""
-    if type(value) not in _WRITTEN_AS[cls]:
-        raise ValueError(f"{value!r} is no {cls.__name__}")
-    return value
-
-
-CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True, detailed_validation=False)
-CONVERTER.register_structure_hook(StrEnum, lambda value, cls: cls(value))
-for _cls in _WRITTEN_AS:
-    CONVERTER.register_structure_hook(_cls, _as_it_is)
 
 
 @dataclass(frozen=True)

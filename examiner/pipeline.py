@@ -24,6 +24,7 @@ from examiner.examine.server import SandboxSettings
 from examiner.export.csv import write_csv
 from examiner.gate import evidence
 from examiner.gate.evidence import Evidence
+from examiner.gate.run import TrialRunner
 from examiner.model import Assignment, Course, Grades, Mode, Question, Submission
 from examiner.nbgrader.steps import Step, step_worker
 from examiner.notebook import check_source, read
@@ -204,11 +205,12 @@ def _gather(
     """Find out where the grade cells of assignments are judged, of which that is not known yet."""
     unknown = [each for each in assignments if course.mode is None and evidence.read(course, each) is None]
     gathered: list[Evidence] = []
+    runner = TrialRunner(course, wish.workers, lambda *_: None)
     if unknown:
         watch.phase("evidence", len(unknown))
     for assignment in unknown:
         watch.start(assignment.name)
-        gathered += evidence.gather(course, [assignment], wish.workers, lambda *_: None)
+        gathered += evidence.gather(runner, [assignment])
         watch.end(assignment.name, None)
     return tuple(gathered)
 

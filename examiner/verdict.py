@@ -8,9 +8,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-from examiner.model import CONVERTER, Identity, Mode
+from examiner.model import Identity, Mode
 from examiner_checks.measured import Measured
+
+AUTHOR_ERROR: Final = "AuthorError"  # is raised where a grade cell asks for what no proxy can mean
 
 
 class Outcome(StrEnum):
@@ -31,6 +34,10 @@ class Outcome(StrEnum):
     def is_open(self) -> bool:
         """Whether a person has to decide: there are no points yet."""
         return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
+
+
+# What a student's cell did that ended its process.
+ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class Verdict:
         How often the candidate was asked for something.
     measured : tuple of Measured
         What its checks have measured, with all samples.
+    raised : str
+        The class of the exception that ended the cell, if one did.
 
     Raises
     ------
@@ -83,6 +92,7 @@ class Verdict:
     seconds: float = 0.0
     calls: int = 0
     measured: tuple[Measured, ...] = ()
+    raised: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):
@@ -114,7 +124,3 @@ class GradeSheet:
     def needs_person(self) -> bool:
         """Whether some verdict is left to a person."""
         return any(verdict.outcome.is_open for verdict in self.verdicts)
-
-
-CONVERTER.register_unstructure_hook(Measured, Measured.to_data)
-CONVERTER.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))

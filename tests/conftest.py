@@ -15,6 +15,7 @@ import pytest
 from examiner.course.beside import generate
 from examiner.course.load import load_course
 from examiner.gate.evidence import FOLDER, gather
+from examiner.gate.run import TrialRunner
 from examiner.notebook import mark, visible
 
 REPOSITORY = Path(__file__).parents[1]
@@ -124,7 +125,7 @@ def gathered(folder):
     course = bare_course(folder / "course").course
     for assignment in course.assignments:
         generate(course, assignment)
-    gather(course, course.assignments, os.cpu_count(), lambda *_: None)
+    gather(TrialRunner(course, os.cpu_count(), lambda *_: None), course.assignments)
     return course.root / FOLDER
 
 
@@ -135,9 +136,9 @@ def make_small_course(once):
 
 
 @pytest.fixture(scope="session")
-def small_course_at():
-    """The class of courses, for fixtures that fill a folder themselves."""
-    return SmallCourse
+def make_bare_course():
+    """The function that makes copies of which nothing was tried, for what grades nobody."""
+    return bare_course
 
 
 @pytest.fixture
@@ -173,3 +174,25 @@ def graded(graded_once, tmp_path):
     """A copy of that course, which a test may spoil."""
     shutil.copytree(graded_once[0].root, tmp_path / "course")
     return SmallCourse(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def released(once):
+    """A copy of the course of this repository, released anew; it belongs to all tests."""
+    return once("released", released_course)
+
+
+def released_course(folder):
+    """Copy the course without its releases, and make them by the command line."""
+    copy = SmallCourse(folder)
+    for name in ("source", "tinytorch", "evidence", "tests/mutants"):  # evidence is about the mutants, too
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("roster.csv", "nbgrader_config.py"):
+        shutil.copy(REPOSITORY / name, folder)
+    settings = (REPOSITORY / "course.toml").read_text()
+    for path in (".venv-student", "requirements/student.txt"):
+        settings = settings.replace(f'"{path}"', f'"{REPOSITORY / path}"')
+    (folder / "course.toml").write_text(settings)
+    run = copy.examiner("release")
+    assert run.returncode == 0, run.stderr
+    return copy

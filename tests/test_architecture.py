@@ -117,3 +117,25 @@ def test_what_students_get_imports_numpy_and_itself(package):
     for name, tree in modules(package).items():
         foreign = {t.split(".")[0] for t in imports(name, tree)} - allowed - sys.stdlib_module_names
         assert not foreign, f"{name} imports {foreign}"
+
+
+def public_names(tree: ast.Module) -> set[str]:
+    """Return the public classes and constants that a module defines at its top."""
+    classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    targets = [node.targets for node in tree.body if isinstance(node, ast.Assign)]
+    targets += [[node.target] for node in tree.body if isinstance(node, ast.AnnAssign)]
+    constants = {name.id for group in targets for name in group if isinstance(name, ast.Name)}
+    return {name for name in classes | constants if not name.startswith("_")}
+
+
+def test_no_two_public_classes_or_constants_have_one_name():
+    """Whoever reads a name need not ask which of two things it means.
+
+    The sides of a box may not import each other's modules, so one alias of theirs stands twice.
+    """
+    where: dict[str, set[str]] = {}
+    for module, tree in modules("examiner").items():
+        for name in public_names(tree):
+            where.setdefault(name, set()).add(module)
+    twice = {name: found for name, found in where.items() if len(found) > 1}
+    assert twice == {"Output": {"examiner.candidate.recording", "examiner.examine.executed"}}

@@ -208,6 +208,7 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
                 work = work or stack.enter_context(open_worker())
                 result = work(item)
             except ExaminerError as error:
+                print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - into the log of the task
                 result = error
             except Exception as error:  # noqa: BLE001  (whatever it is must be told to the process that waits)
                 traceback.print_exc()

@@ -1,11 +1,10 @@
 """`examiner grade`, `release` and `rebuild`: a run, and what is to be said about it."""
 
-import json
 from pathlib import Path
 
 from examiner import pipeline
 from examiner.cli import run_json
-from examiner.cli.console import complain, err, out
+from examiner.cli.console import complain, err, out, write_json
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, PlatformFault, StudentFault
 from examiner.model import Student
@@ -24,7 +23,7 @@ def grade(root: Path, wish: pipeline.GradeRequest, json_file: Path | None, *, po
         err.print("Interrupted. What is graded is kept; the same command goes on from there.")
         return INTERRUPTED
     if json_file is not None:
-        json_file.write_text(json.dumps(run_json.data(run), indent=1) + "\n")
+        write_json(json_file, run_json.data(run))
     _show(run, points=points)
     return _exit_code(run)
 
@@ -43,7 +42,7 @@ def rebuild(root: Path) -> int:
     with records.alone(course):
         rebuilt = make_anew(course)
     for damage in rebuilt.damaged:
-        complain(type(damage).__name__, str(damage))
+        complain(str(damage))
     for spot in rebuilt.waiting:
         out.print(f"{spot}: there is no such cell any more; what was entered there is kept", markup=False)
     out.print(f"{course.gradebook.name} is made anew from the sheets of {rebuilt.submissions} submissions")
@@ -63,7 +62,7 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
             out.print(question_table(run.grades, assignment, students))
             out.print(question_key(run.grades, assignment), style="dim")
     for fault in run.faults.values():
-        complain(type(fault).__name__, str(fault))
+        complain(str(fault))
     for found in run.gathered:
         for cell, reason in found.reasons.items():
             said = (

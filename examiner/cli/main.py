@@ -1,4 +1,8 @@
-"""The command line: arguments in, an exit code out; what happens in between is in `commands`."""
+"""The commands and their options.
+
+What a command does is in another module of this room, which is imported only when the command runs, so that
+`--help` is quick.
+"""
 
 import os
 from pathlib import Path
@@ -12,10 +16,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="
 
 CourseOption = Annotated[Path, typer.Option("--course", metavar="DIR", help="The folder of the course.")]
 AssignmentOption = Annotated[
-    list[str] | None, typer.Option("--assignment", "-a", metavar="NAME", help="Only this one; repeatable.")
+    list[str] | None,
+    typer.Option("--assignment", "-a", metavar="NAME", help="Only this assignment; repeatable."),
 ]
 StudentOption = Annotated[
-    list[str] | None, typer.Option("--student", "-s", metavar="ID", help="Only this one; repeatable.")
+    list[str] | None, typer.Option("--student", "-s", metavar="ID", help="Only this student; repeatable.")
 ]
 HERE = Path()
 CORES = os.cpu_count() or 1
@@ -23,17 +28,17 @@ CORES = os.cpu_count() or 1
 GRADE_EPILOG = """
 [bold]Examples[/bold]
 
-  examiner grade                                  what is new
+  examiner grade                                  grade what is new
 
   examiner grade -a 01_tensor -a 02_variable      two assignments
 
-  examiner grade -s student03 --points            one student, with every question
+  examiner grade -s student03 --points            one student, with the points of every question
 
-  examiner grade --regrade -a 04_conv2d           stale grades anew, after the assignment changed
+  examiner grade --regrade -a 04_conv2d           stale grades too, after the assignment changed
 
-  examiner grade --course ~/courses/tensors       a course elsewhere
+  examiner grade --course ~/courses/tensors       a course in another folder
 
-[bold]Exit codes[/bold]  0 everything is graded; 3 some submission cannot be, all others are;
+[bold]Exit codes[/bold]  0 everything is graded; 3 some submission cannot be graded, all others are;
 2 the command line or the course is wrong; 1 a fault of the platform; 130 interrupted
 """
 
@@ -42,13 +47,14 @@ CHECK_EPILOG = """
 
   examiner check                                  every assignment, as before a release
 
-  examiner check 04_conv2d --verbose              one of them, with what each mutant lost
+  examiner check 04_conv2d --verbose              one assignment, with the points that each mutant lost
 
-  examiner check --known --json gate.json         as in continuous integration
+  examiner check --known --json gate.json         for continuous integration: quicker, with a report as JSON
 
-  examiner check --only-solution --repeat 300     whether a draw of numbers can cost points
+  examiner check --only-solution --repeat 300     whether some random seed costs the solution points
 
-[bold]Exit codes[/bold]  0 no breach; 2 some; 1 a fault of the platform; 130 interrupted
+[bold]Exit codes[/bold]  0 every demand is met; 2 some are not, or the course is wrong;
+1 a fault of the platform; 130 interrupted
 """
 
 DOCTOR_EPILOG = """
@@ -56,18 +62,18 @@ DOCTOR_EPILOG = """
 
   examiner doctor                                 before the first run, and after the machine changed
 
-  examiner doctor --verbose                       with every promise of the walls
+  examiner doctor --verbose                       every wall, also those that stand
 
-  examiner doctor --json health.json              for a monitor
+  examiner doctor --json health.json              for a monitoring system
 
-[bold]Exit codes[/bold]  0 it can be graded, behind all walls; 3 it can, with less than what could be;
+[bold]Exit codes[/bold]  0 the course can be graded, behind all walls; 3 it can, but something is missing;
 1 it cannot; 2 the course is wrong
 """
 
 EXPORT_EPILOG = """
 [bold]Examples[/bold]
 
-  examiner export                                 grades.csv
+  examiner export                                 write grades.csv
 
   examiner export --to points.csv --questions     a column for every question
 """
@@ -75,7 +81,7 @@ EXPORT_EPILOG = """
 
 @app.callback(invoke_without_command=True)
 def examiner(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Release, grade, explain and export a course of Jupyter notebooks."""
     if show_version:
@@ -86,68 +92,60 @@ def examiner(
 
 
 @app.command(epilog=GRADE_EPILOG)
-def grade(  # noqa: PLR0913, PLR0917  (a command has the options it has)
+def grade(  # noqa: PLR0913, PLR0917 - a command has the options it has
     assignment: AssignmentOption = None,
     student: StudentOption = None,
-    points: Annotated[bool, typer.Option("--points", help="Show every question's points.")] = False,
+    points: Annotated[bool, typer.Option("--points", help="Show the points of every question.")] = False,
     regrade: Annotated[
-        bool, typer.Option("--regrade", help="Grade anew what was graded before the assignment changed.")
+        bool, typer.Option("--regrade", help="Grade anew where assignment or environment changed.")
     ] = False,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Run students' code even behind too few walls.")
+        bool, typer.Option("--unsafe", help="Run students' code although walls are missing.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write what came of it into a file, too.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results into a file, too.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = CORES,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes work side by side.")] = CORES,
     course: CourseOption = HERE,
 ) -> None:
     """Release every assignment, grade what is new, make the feedback and the CSV, and show the class."""
     from examiner.cli import grading  # noqa: PLC0415
     from examiner.pipeline import GradeRequest  # noqa: PLC0415
 
-    wish = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
-    raise typer.Exit(grading.grade(course, wish, json_file, points=points))
+    request = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
+    raise typer.Exit(grading.grade(course, request, json_file, points=points))
 
 
 @app.command(epilog=CHECK_EPILOG)
-def check(  # noqa: PLR0913, PLR0917  (a command has the options it has)
-    assignment: Annotated[list[str] | None, typer.Argument(help="Only these; all without any.")] = None,
-    repeat: Annotated[
-        int, typer.Option(min=1, help="Runs of the instructor's solution, each with its seed.")
-    ] = 10,
+def check(  # noqa: PLR0913, PLR0917 - a command has the options it has
+    assignment: Annotated[list[str] | None, typer.Argument(help="Only these; without a name, all.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of the solution, each with its own seed.")] = 10,
     only_solution: Annotated[
-        bool, typer.Option("--only-solution", help="Run nothing but the solution, as students are graded.")
+        bool, typer.Option("--only-solution", help="Run only the solution, as students are graded.")
     ] = False,
     known: Annotated[
-        bool, typer.Option("--known", help="Judge each cell where its evidence says: under half the time.")
+        bool, typer.Option("--known", help="Judge each cell only where the evidence says: quicker.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what each mutant lost.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the points that each mutant lost.")
+    ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the findings into a file, too.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = CORES,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes work side by side.")] = CORES,
     course: CourseOption = HERE,
 ) -> None:
-    """Hold assignments against their gate: solution 100 %, release 0, each mutant loses what it should."""
+    """Check assignments: the solution gets 100 %, the release 0, each mutant loses what it should."""
     from examiner.cli import gate  # noqa: PLC0415
+    from examiner.gate.check import CheckRequest  # noqa: PLC0415
 
-    code = gate.check(
-        course,
-        assignment or [],
-        repeat,
-        workers,
-        json_file,
-        verbose=verbose,
-        only_solution=only_solution,
-        known=known,
-    )
-    raise typer.Exit(code)
+    request = CheckRequest(tuple(assignment or ()), repeat, workers, only_solution, known)
+    raise typer.Exit(gate.check(course, request, json_file, verbose=verbose))
 
 
 @app.command()
 def release(assignment: AssignmentOption = None, course: CourseOption = HERE) -> None:
-    """Make the versions that students get, as `grade` does too."""
+    """Make the releases, which are what students get; `grade` does it too."""
     from examiner.cli import grading  # noqa: PLC0415
     from examiner.pipeline import GradeRequest  # noqa: PLC0415
 
@@ -156,7 +154,7 @@ def release(assignment: AssignmentOption = None, course: CourseOption = HERE) ->
 
 @app.command()
 def rebuild(course: CourseOption = HERE) -> None:
-    """Make the gradebook anew from the grade sheets, the sources and what persons have entered."""
+    """Make the gradebook anew from the grade sheets, the source notebooks and the manual grades."""
     from examiner.cli import grading  # noqa: PLC0415
 
     raise typer.Exit(grading.rebuild(course))
@@ -165,13 +163,13 @@ def rebuild(course: CourseOption = HERE) -> None:
 @app.command(epilog=EXPORT_EPILOG)
 def export(
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to; grades.csv in the course.")
+        Path | None, typer.Option(metavar="FILE", help="The file; by default grades.csv in the course.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="The format: csv.")] = "csv",
     questions: Annotated[bool, typer.Option("--questions", help="Add a column for every question.")] = False,
     course: CourseOption = HERE,
 ) -> None:
-    """Write what the gradebook says into a file."""
+    """Write the grades into a file."""
     from examiner.cli import exports  # noqa: PLC0415
 
     raise typer.Exit(exports.export(course, to, form, questions=questions))
@@ -187,13 +185,15 @@ def setup(course: CourseOption = HERE) -> None:
 
 @app.command(epilog=DOCTOR_EPILOG)
 def doctor(
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show every promise of the walls.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show every wall, also those that stand.")
+    ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write everything into a file, too.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the findings into a file, too.")
     ] = None,
     course: CourseOption = HERE,
 ) -> None:
-    """Tell whether this machine can grade this course, and what to do where it cannot."""
+    """Say whether this machine can grade this course, and what to do if it cannot."""
     from examiner.cli import health  # noqa: PLC0415
 
     raise typer.Exit(health.doctor(course, json_file, verbose=verbose))
@@ -201,7 +201,7 @@ def doctor(
 
 @app.command("lab", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def open_lab(context: typer.Context, course: CourseOption = HERE) -> None:
-    """Open the course in JupyterLab; other options go to JupyterLab."""
+    """Open the course in JupyterLab, which gets all other options."""
     from examiner.cli import machine  # noqa: PLC0415
 
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
@@ -209,14 +209,13 @@ def open_lab(context: typer.Context, course: CourseOption = HERE) -> None:
 
 
 def main() -> None:
-    """Run the command line; every foreseen error is one sentence and an exit code."""
+    """Run the command line; an error that examiner knows is one sentence and an exit code."""
     try:
         app()
     except ExaminerError as error:
-        from examiner.cli.console import err  # noqa: PLC0415
+        from examiner.cli.console import complain  # noqa: PLC0415
 
-        err.print(f"[bold red]{type(error).__name__}[/]", end=" ")
-        err.print(str(error), markup=False)
+        complain(str(error))
         raise SystemExit(error.exit_code) from None
 
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from examiner.course.beside import checks_files, write
 from examiner.course.kernelspec import find_kernel
 from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
-from examiner.model import Course, StudentEnvironment, from_plain, to_plain
+from examiner.model import Course, StudentEnvironment
 from examiner.notebook import CHECKS
+from examiner.plain import from_plain, to_plain
+from examiner.store.atomic import write_text
 
 STAMP = "examiner-fingerprint.json"
 
@@ -69,13 +71,11 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
         stamp = course.student.folder / STAMP
         stamp.unlink(missing_ok=True)  # so that an interrupted installation is not taken for a complete one
         _install(course, say, everything=found is None or found.base != wanted.base)
-        stamp.write_text(json.dumps(to_plain(wanted)))
+        write_text(stamp, json.dumps(to_plain(wanted)))
     registered = read_kernel(course) == kernel_spec(course)
     if not registered:
         say(f"registering the kernel {course.student.kernel}")
-        path = kernel_file(course)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(kernel_spec(course), indent=1))
+        write_text(kernel_file(course), json.dumps(kernel_spec(course), indent=1))
     return found != wanted or not registered
 
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from examiner.model import from_plain, to_plain
 from examiner.notebook import NBFORMAT
+from examiner.plain import from_plain, to_plain
 from examiner.submission.repair import Piece
 from examiner.verdict import GradeSheet, Outcome, Verdict
 

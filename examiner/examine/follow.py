@@ -16,10 +16,10 @@ from examiner.examine.executed import Output, checked_outputs
 from examiner.examine.pricing import priced
 from examiner.examine.server import Candidate, CellConnection
 from examiner.judge.compile import GradeCell
-from examiner.judge.lost import ENDED, CandidateLost
+from examiner.judge.lost import CandidateLost
 from examiner.model import Identity, TimeLimits
 from examiner.submission.repair import Piece
-from examiner.verdict import Outcome, Verdict
+from examiner.verdict import ENDED, Outcome, Verdict
 from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
 from examiner.wire.codec import encode
 from examiner.wire.limits import WireError

@@ -28,7 +28,7 @@ def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdi
         return replace(verdict, outcome=Outcome.PARTIAL, points=points)
     outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
     outcome = Outcome.TIMEOUT if timed_out else outcome
-    return replace(verdict, outcome=outcome, message=said)
+    return replace(verdict, outcome=outcome, message=said, raised=error["ename"] if error else "")
 
 
 def points_of(outputs: Sequence[Mapping[str, Any]], max_points: float) -> float:

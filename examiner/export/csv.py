@@ -8,6 +8,7 @@ from pathlib import Path
 
 from examiner.model import Course, Grade, Grades
 from examiner.notebook import CATEGORIES, category
+from examiner.store.atomic import write_text
 
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "lms_id"),
@@ -19,7 +20,7 @@ def write_csv(path: Path, course: Course, grades: Grades, *, questions: bool = F
     """Write a line for each student and assignment, unless the file holds just that already."""
     text = to_csv(course, grades, questions=questions)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8", newline="")
+        write_text(path, text)
 
 
 def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:

@@ -6,43 +6,67 @@ plan.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from examiner.course.names import choose
 from examiner.errors import ExaminerError
 from examiner.gate import evidence, flake_rate, stubs
-from examiner.gate.evidence import Evidence, cannot_be
+from examiner.gate.evidence import Evidence, cannot_pass_in_kernel
 from examiner.gate.model import LAST, TOLERANCE, Breach, Report, Result, TrialKind, Tried, same, shown
 from examiner.gate.mutants import Mutant
-from examiner.gate.run import Results, TrialProgress, rehearse, run
+from examiner.gate.run import Results, TrialProgress, TrialRunner
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
 
 MOST_SELF_REPORTED = 0.1  # of an assignment's points
 
 
-def check(
-    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: TrialProgress
+@dataclass(frozen=True)
+class CheckRequest:
+    """What is to be held against the gate, and how.
+
+    Parameters
+    ----------
+    assignments : tuple of str
+        Their names; no names mean all of the course.
+    repeat : int
+        How many runs of the instructor's solution, each with a seed of its own.
+    workers : int
+        How many trials run side by side.
+    only_solution : bool
+        Whether nothing but the solution is tried, as students are graded.
+    known : bool
+        Whether each cell is judged where its evidence says, instead of both ways. An assignment without
+        evidence is judged both ways all the same.
+    """
+
+    assignments: tuple[str, ...] = ()
+    repeat: int = 10
+    workers: int = 1
+    only_solution: bool = False
+    known: bool = False
+
+
+def check(course: Course, request: CheckRequest, progress: TrialProgress) -> list[Report]:
+    """Hold assignments against the gate, keep the evidence, and return a report on each, in order.
+
+    Raises
+    ------
+    UnknownName
+        If the course has no assignment of a name.
+    """
+    known = {assignment.name: assignment for assignment in course.assignments}
+    assignments = [known[choose("assignment", name, known)] for name in request.assignments or known]
+    runner = TrialRunner(course, request.workers, progress)
+    if request.only_solution:
+        return _try_solutions(runner, assignments, request.repeat)
+    return _try_everything(runner, assignments, request)
+
+
+def _try_everything(
+    runner: TrialRunner, assignments: Sequence[Assignment], request: CheckRequest
 ) -> list[Report]:
-    """Try everything on these assignments both ways, and keep the evidence; `progress` hears how far."""
-    return _hold(course, assignments, repeat, workers, progress, {})
-
-
-def check_again(
-    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: TrialProgress
-) -> list[Report]:
-    """Try everything where the evidence says that each cell is judged; without any, as `check` does."""
-    known = {each.name: evidence.read(course, each) for each in assignments}
-    return _hold(course, assignments, repeat, workers, progress, {n: k for n, k in known.items() if k})
-
-
-def _hold(  # noqa: PLR0913, PLR0917  (what `check` was told, and what is known)
-    course: Course,
-    assignments: Sequence[Assignment],
-    repeat: int,
-    workers: int,
-    progress: TrialProgress,
-    known: Mapping[str, Evidence],
-) -> list[Report]:
-    plans: dict[str, Plan] = {}
+    course, plans = runner.course, dict[str, Plan]()
     reports: dict[str, Report] = {}
     for assignment in assignments:
         try:
@@ -50,8 +74,10 @@ def _hold(  # noqa: PLR0913, PLR0917  (what `check` was told, and what is known)
         except ExaminerError as error:
             breach = Breach(error.place, error.fact, error.fix)
             reports[assignment.name] = Report(assignment.name, breaches=(breach,))
-    modes = {plan.name: known[name].modes for name, plan in plans.items() if name in known}
-    results = rehearse(course, list(plans.values()), repeat, workers, progress, modes)
+    read = {name: evidence.read(course, plan.assignment) for name, plan in plans.items() if request.known}
+    known = {name: found for name, found in read.items() if found}
+    modes = {plans[name].name: found.modes for name, found in known.items()}
+    results = runner.run_all(list(plans.values()), request.repeat, modes)
     for name, plan in plans.items():
         found = known.get(name) or evidence.weigh(course, plan.assignment, [plan], results)
         evidence.write(course, found)
@@ -59,11 +85,9 @@ def _hold(  # noqa: PLR0913, PLR0917  (what `check` was told, and what is known)
     return [reports[assignment.name] for assignment in assignments]
 
 
-def try_seeds(
-    course: Course, assignments: Sequence[Assignment], repeat: int, workers: int, progress: TrialProgress
-) -> list[Report]:
-    """Try the instructor's solutions alone, in the mode that each cell gets, with as many seeds."""
-    plans = [make_plan(course, assignment) for assignment in assignments]
+def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repeat: int) -> list[Report]:
+    """Try the instructor's solutions alone, in the mode that each cell gets."""
+    plans = [make_plan(runner.course, assignment) for assignment in assignments]
     known = {plan.name: _known(plan) for plan in plans}
     trials = (
         solution_trial(plan, number, is_bare=True, modes=known[plan.name].modes)
@@ -71,14 +95,14 @@ def try_seeds(
         for number in range(repeat)
     )
     results: dict[str, list[Result]] = {plan.name: [] for plan in plans}
-    for result in run(course, plans, trials, repeat * len(plans), workers, progress):
+    for result in runner.run(plans, trials, repeat * len(plans)):
         results[result.trial.plan].append(result)
     return [
         Report(
             assignment=plan.assignment.name,
             points=sum(plan.points.values()),
             grade_cells=len(plan.points),
-            perfect_runs=sum(not any(_failures(plan, known[plan.name], each)) for each in results[plan.name]),
+            perfect_runs=sum(not any(_failures(plan, known[plan.name], run)) for run in results[plan.name]),
             runs=repeat,
             breaches=tuple(_instructor(plan, known[plan.name], results[plan.name])),
         )
@@ -129,10 +153,10 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
 def _instructor(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:
     """Yield one breach for every cell in which the instructor's solution is not perfect."""
     failures = [dict(_failures(plan, found, result)) for result in results]
-    for cell in dict.fromkeys(cell for each in failures for cell in each):
-        bad = [each[cell] for each in failures if cell in each]
-        said, seed = bad[0]
-        fact = f"the instructor's solution fails it in {len(bad)} of {len(results)} runs ({said})"
+    for cell in dict.fromkeys(cell for failed in failures for cell in failed):
+        bad = [failed[cell] for failed in failures if cell in failed]
+        message, seed = bad[0]
+        fact = f"the instructor's solution fails it in {len(bad)} of {len(results)} runs ({message})"
         yield Breach(plan.place(cell), fact, f"run it with EXAMINER_SEED={seed} and mend it")
 
 
@@ -158,14 +182,18 @@ def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str
 
     Students see a grade cell in a kernel, so it has to be right there, too, but for `reference`.
     """
-    yield from ((cell, (said, "practice")) for cell, said in result.troubles.items())
+    yield from ((cell, (trouble, "practice")) for cell, trouble in result.troubles.items())
     for cell, points in plan.points.items():
         for mode in dict.fromkeys((found.modes[cell], Mode.KERNEL)):
             account = result.account(cell, mode)
-            is_own = mode is Mode.KERNEL and account and cannot_be(result.examined.get(cell), account)
+            is_own = (
+                mode is Mode.KERNEL
+                and account
+                and cannot_pass_in_kernel(plan, cell, result.examined.get(cell), account)
+            )
             if account and points - account.points > TOLERANCE and not is_own:
-                said = account.said or f"loses {points - account.points:g} points"
-                yield cell, (said, account.seed)
+                message = account.message or f"loses {points - account.points:g} points"
+                yield cell, (message, account.seed)
                 break
 
 
@@ -241,8 +269,8 @@ def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:
     told = {cell for cell, seen in observed.seen if seen}
     for cell in dict.fromkeys(cell for cell, _ in observed.seen if cell not in told):
         account = observed.account(cell, Mode.KERNEL)
-        said = account.said if account else observed.troubles.get(LAST, "")
-        fact = f"the solution does not run with its functions watched ({said})"
+        message = account.message if account else observed.troubles.get(LAST, "")
+        fact = f"the solution does not run with its functions watched ({message})"
         yield Breach(plan.place(cell), fact, "look for what depends on the functions' own objects")
         return
 

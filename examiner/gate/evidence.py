@@ -16,14 +16,14 @@ from typing import Final
 
 from examiner.course.beside import checks_files
 from examiner.gate.model import TOLERANCE, Account, Result, TrialKind
-from examiner.gate.run import Results, TrialProgress, rehearse
+from examiner.gate.run import Results, TrialRunner
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
-from examiner.model import Assignment, Course, Mode, from_plain, to_plain
-from examiner.notebook import REFERENCE
+from examiner.model import Assignment, Course, Mode
+from examiner.plain import from_plain, to_plain
+from examiner.store.atomic import write_text
 
 FOLDER: Final = "evidence"
-UNMEASURED: Final = ("Inconclusive: ", "CellTimeout: ")
-NO_REFERENCE: Final = f"NameError: name '{REFERENCE}' is not defined"
+UNMEASURED: Final = frozenset({"Inconclusive", "CellTimeout"})
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,10 @@ def write(course: Course, evidence: Evidence) -> None:
     del data["assignment"]  # which is the name of the file
     text = json.dumps(data, indent=1) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
 
 
-def gather(
-    course: Course, assignments: Sequence[Assignment], workers: int, progress: TrialProgress
-) -> list[Evidence]:
+def gather(runner: TrialRunner, assignments: Sequence[Assignment]) -> list[Evidence]:
     """Try the assignments as they are, and keep what that tells: the gate without its demands.
 
     Raises
@@ -98,15 +95,19 @@ def gather(
     BadSource
         If a notebook cannot be read, or nbgrader could not release it.
     """
+    course = runner.course
     plans = {
-        each.name: [plan_notebook(course, each, path) for path in sorted(course.source(each).glob("*.ipynb"))]
-        for each in assignments
+        assignment.name: [
+            plan_notebook(course, assignment, path)
+            for path in sorted(course.source(assignment).glob("*.ipynb"))
+        ]
+        for assignment in assignments
     }
-    results = rehearse(course, [plan for each in plans.values() for plan in each], REPEAT, workers, progress)
-    found = [weigh(course, each, plans[each.name], results) for each in assignments]
-    for each in found:
-        write(course, each)
-    return found
+    results = runner.run_all([plan for group in plans.values() for plan in group], REPEAT)
+    gathered = [weigh(course, assignment, plans[assignment.name], results) for assignment in assignments]
+    for evidence in gathered:
+        write(course, evidence)
+    return gathered
 
 
 def weigh(
@@ -126,7 +127,7 @@ def weigh(
         )
         cells += plan.points
         for cell, points in plan.points.items():
-            if reason := next(_differences(cell, points, known), None):
+            if reason := next(_differences(plan, cell, points, known), None):
                 reasons.setdefault(cell, reason)
     modes = {cell: Mode.KERNEL if cell in reasons else Mode.EXAMINED for cell in cells}
     counts = {str(kind): tried[kind] for kind in COMPARED if tried[kind]}
@@ -137,32 +138,39 @@ REPEAT: Final = 3  # runs of the solution where there is no gate to ask for more
 COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 
 
-def _differences(cell: str, points: float, results: Sequence[Result]) -> Iterator[str]:
+def _differences(plan: Plan, cell: str, points: float, results: Sequence[Result]) -> Iterator[str]:
     """Yield why a cell cannot be examined, in words."""
     for result in results:
-        one, other = result.examined.get(cell), result.kernel.get(cell)
-        if one is None or other is None:
+        examined, kernel = result.examined.get(cell), result.kernel.get(cell)
+        if examined is None or kernel is None:
             continue
-        who = "the instructor's solution" if result.trial.kind is TrialKind.INSTRUCTOR else result.trial.name
         if result.trial.kind is TrialKind.INSTRUCTOR:
-            if one.points < points - TOLERANCE and other.points >= points - TOLERANCE:
-                yield f"examined, {who} loses {points - one.points:g} points ({one.said or one.outcome})"
-        elif one.points > other.points + TOLERANCE and not _is_kernels_own(one, other):
+            if examined.points < points - TOLERANCE and kernel.points >= points - TOLERANCE:
+                yield (
+                    f"examined, the instructor's solution loses {points - examined.points:g} points "
+                    f"({examined.message or examined.outcome})"
+                )
+        elif examined.points > kernel.points + TOLERANCE and not _is_kernels_own(
+            plan, cell, examined, kernel
+        ):
             yield (
-                f"{who} gets {one.points:g} points examined and {other.points:g} in the kernel "
-                f"({other.said or other.outcome})"
+                f"{result.trial.name} gets {examined.points:g} points examined and {kernel.points:g} in the "
+                f"kernel ({kernel.message or kernel.outcome})"
             )
 
 
-def _is_kernels_own(examined: Account, kernel: Account) -> bool:
+def _is_kernels_own(plan: Plan, cell: str, examined: Account, kernel: Account) -> bool:
     """Whether what cost points in the kernel says nothing about a cell: it takes warnings for failures."""
-    return kernel.said.startswith("stderr: ") or cannot_be(examined, kernel)
+    is_warning = kernel.wrote_stderr and not kernel.raised
+    return is_warning or cannot_pass_in_kernel(plan, cell, examined, kernel)
 
 
-def cannot_be(examined: Account | None, kernel: Account) -> bool:
-    """Whether a kernel cannot do what a cell asks: it has no reference, and is no place to measure in.
+def cannot_pass_in_kernel(plan: Plan, cell: str, examined: Account | None, kernel: Account) -> bool:
+    """Whether a cell failed in the kernel for a reason that no kernel can avoid.
 
-    Others run beside a kernel: what is clear in a box may stay open there, or take too long.
+    A kernel has no reference. And other processes run beside it, so that a measurement which is clear in a
+    box may stay inconclusive there, or take too long.
     """
     is_measured = examined is not None and bool(examined.measured)
-    return kernel.said == NO_REFERENCE or (is_measured and kernel.said.startswith(UNMEASURED))
+    lacks_reference = cell in plan.using_reference and kernel.raised == NameError.__name__
+    return lacks_reference or (is_measured and kernel.raised in UNMEASURED)

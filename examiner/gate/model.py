@@ -72,8 +72,12 @@ class Account:
 
     Parameters
     ----------
-    said : str
-        The first line of the error or of stderr, if there was any.
+    raised : str
+        The class of the exception that ended the cell, if one did.
+    wrote_stderr : bool
+        Whether there is something on stderr, which nbgrader takes for a failure.
+    message : str
+        The first line of the error or of stderr, for people.
     seed : str
         What `rng` drew from.
     measured : tuple of Measured
@@ -82,7 +86,9 @@ class Account:
 
     points: float
     outcome: Outcome
-    said: str = ""
+    raised: str = ""
+    wrote_stderr: bool = False
+    message: str = ""
     seed: str = ""
     measured: tuple[Measured, ...] = ()
 

@@ -38,61 +38,62 @@ TrialProgress = Callable[[int, int], None]
 Results = Mapping[tuple[TrialKind, str], Result]
 
 
-def rehearse(  # noqa: PLR0913, PLR0917  (what `run` takes, and what is known)
-    course: Course,
-    plans: Sequence[Plan],
-    repeat: int,
-    workers: int,
-    progress: TrialProgress,
-    modes: Mapping[str, Mapping[str, Mode]] | None = None,
-) -> dict[str, dict[tuple[TrialKind, str], Result]]:
-    """Return the results of all trials of these plans, by the plan's name; `run` says the rest.
+@dataclass(frozen=True)
+class TrialRunner:
+    """Runs trials in worker processes, side by side.
 
     Parameters
     ----------
-    modes : mapping from str to mapping, optional
-        By the plan's name, where each of its cells is judged; of the others each is judged both ways. Trials
-        that watch what is called always go both ways.
-    """
-    found: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
-    total = sum(count(plan, repeat) for plan in plans)
-    trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, found))
-    for result in run(course, plans, trials, total, workers, progress):
-        found[result.trial.plan][result.trial.kind, result.trial.name] = result
-    return found
-
-
-def run(  # noqa: PLR0913, PLR0917  (what is tried, by how many, and who watches)
-    course: Course,
-    plans: Sequence[Plan],
-    trials: Iterable[Trial],
-    total: int,
-    workers: int,
-    progress: TrialProgress,
-) -> Iterator[Result]:
-    """Yield the results of trials, as they end.
-
-    Parameters
-    ----------
+    workers : int
+        How many run at a time.
     progress : callable
-        Hears how many trials are done, and of how many.
-
-    Raises
-    ------
-    ExaminerError
-        If a trial could not be judged, which is not the notebook's fault.
+        Is called with the number of trials that are done, and of all.
     """
-    progress(0, total)
-    surroundings = SandboxSettings(course.student.python, None, environment.caches(course), course.hidden)
-    stage = TrialContext(surroundings, {plan.name: plan for plan in plans}, course.package)
-    log = course.state / "logs" / "check.log"
-    jobs = (pool.Task(trial, log, _bound(course.limits)) for trial in trials)
-    ended = pool.run(partial(trial_worker, stage), jobs, workers, preload=(__name__,))
-    for done, (_, result) in enumerate(ended, start=1):
-        if isinstance(result, ExaminerError):
-            raise result
-        progress(done, total)
-        yield result
+
+    course: Course
+    workers: int
+    progress: TrialProgress
+
+    def run(self, plans: Sequence[Plan], trials: Iterable[Trial], total: int) -> Iterator[Result]:
+        """Yield the results of trials of these plans as they end.
+
+        Raises
+        ------
+        ExaminerError
+            If a trial could not be judged, which is not the notebook's fault.
+        """
+        self.progress(0, total)
+        course = self.course
+        settings = SandboxSettings(course.student.python, None, environment.caches(course), course.hidden)
+        context = TrialContext(settings, {plan.name: plan for plan in plans}, course.package)
+        log = course.state / "logs" / "check.log"
+        tasks = (pool.Task(trial, log, _bound(course.limits)) for trial in trials)
+        ended = pool.run(partial(trial_worker, context), tasks, self.workers, preload=(__name__,))
+        for done, (_, result) in enumerate(ended, start=1):
+            if isinstance(result, ExaminerError):
+                raise result
+            self.progress(done, total)
+            yield result
+
+    def run_all(
+        self, plans: Sequence[Plan], repeat: int, modes: Mapping[str, Mapping[str, Mode]] | None = None
+    ) -> dict[str, dict[tuple[TrialKind, str], Result]]:
+        """Return the results of all trials of these plans, by the plan's name.
+
+        Parameters
+        ----------
+        repeat : int
+            How many runs of the instructor's solution.
+        modes : mapping from str to mapping, optional
+            By the plan's name, where each of its cells is judged. Cells of the other plans are judged both
+            ways, and so are those of trials that watch what is called.
+        """
+        results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
+        total = sum(count(plan, repeat) for plan in plans)
+        trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, results))
+        for result in self.run(plans, trials, total):
+            results[result.trial.plan][result.trial.kind, result.trial.name] = result
+        return results
 
 
 def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
@@ -134,17 +135,17 @@ def _bound(limits: TimeLimits) -> float:
 class TrialContext:
     """What a worker needs to know before the first trial: the plans by name, and the reference."""
 
-    surroundings: SandboxSettings
+    settings: SandboxSettings
     plans: Mapping[str, Plan]
     package: Path | None = None
 
 
 @contextmanager
-def trial_worker(stage: TrialContext) -> Iterator[Callable[[Trial], Result]]:
-    """Give what tries a trial."""
-    reference = load_package(stage.package) if stage.package else None
-    with Engine(stage.surroundings, SECRET, reference) as engine:
-        yield partial(_try, engine, stage.plans)
+def trial_worker(context: TrialContext) -> Iterator[Callable[[Trial], Result]]:
+    """Yield a function that runs a trial; a worker process enters this once."""
+    reference = load_package(context.package) if context.package else None
+    with Engine(context.settings, SECRET, reference) as engine:
+        yield partial(_try, engine, context.plans)
 
 
 def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
@@ -245,7 +246,7 @@ def _result(trial: Trial, graded: GradedNotebook) -> Result:
         by_mode[verdict.mode][cell] = _account(verdict, outputs)
         if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}:
             seen.append((cell, _told(_printed(outputs))))
-    troubles = {name: said for name, outputs in code.items() if (said := _trouble(outputs))}
+    troubles = {name: trouble for name, outputs in code.items() if (trouble := _trouble(outputs))}
     printed = _printed(code.get(LAST, ()))
     if trial.kind is TrialKind.OBSERVED:
         seen.append((LAST, _told(printed)))
@@ -253,18 +254,24 @@ def _result(trial: Trial, graded: GradedNotebook) -> Result:
 
 
 def _account(verdict: Verdict, outputs: list[dict[str, Any]]) -> Account:
-    said = verdict.message or _trouble(outputs)
     return Account(
-        verdict.points or 0.0, verdict.outcome, said.partition("\n")[0], verdict.seed, verdict.measured
+        points=verdict.points or 0.0,
+        outcome=verdict.outcome,
+        raised=verdict.raised,
+        wrote_stderr=any(output.get("name") == "stderr" for output in outputs),
+        message=(verdict.message or _trouble(outputs)).partition("\n")[0],
+        seed=verdict.seed,
+        measured=verdict.measured,
     )
 
 
 def _trouble(outputs: list[dict[str, Any]]) -> str:
-    for each in outputs:
-        if each["output_type"] == "error":
-            return f"{each['ename']}: {each['evalue']}".partition("\n")[0]
-        if each.get("name") == "stderr":
-            return f"stderr: {each['text']}".partition("\n")[0]
+    """Return the first line of the first error, or of what was written to stderr."""
+    for output in outputs:
+        if output["output_type"] == "error":
+            return f"{output['ename']}: {output['evalue']}".partition("\n")[0]
+        if output.get("name") == "stderr":
+            return f"stderr: {output['text']}".partition("\n")[0]
     return ""
 
 

@@ -14,7 +14,7 @@ from examiner.gate.lint import canaries, lint
 from examiner.gate.model import Breach, Trial, TrialKind, place
 from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
 from examiner.gate.stubs import AutomaticMutant
-from examiner.judge.compile import prepare
+from examiner.judge.compile import prepare, uses_reference
 from examiner.model import Assignment, Course, Mode
 from examiner.notebook import CHECKS, Notebook, blank, check_source, load, parse, read
 
@@ -61,6 +61,12 @@ class Plan:
     def measured(self) -> frozenset[str]:
         """The grade cells that measure something, which takes its time."""
         return frozenset(cell.grade_id for cell in prepare(self.notebook.cells) if cell.measures)
+
+    @cached_property
+    def using_reference(self) -> frozenset[str]:
+        """The grade cells that use the reference, which no kernel has."""
+        cells = [cell for cell in self.notebook.cells if cell.is_autograded]
+        return frozenset(cell.grade_id for cell in cells if uses_reference(cell.source))
 
     @property
     def patience(self) -> int:

@@ -30,7 +30,7 @@ from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.namespace import Namespace
 from examiner.judge.proxy import Remote
-from examiner.verdict import Outcome, Verdict
+from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 from examiner.wire.channel import Channel
 from examiner_checks import CheckFailed, Inconclusive
 from examiner_checks.bench import Arguments, Bench, Function, Side
@@ -88,7 +88,7 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
     bench = conditions.open_bench(cell, remote) if conditions.open_bench else NoBench()
     output = _Output()
     if cell.refusal:
-        verdict = _verdict(cell, seed, Outcome.ERROR, message=f"AuthorError: {cell.refusal}")
+        verdict = _verdict(cell, seed, Outcome.ERROR, **_refused(cell.refusal))
     else:
         try:
             with _stopped_after(seconds, remote), _own_surroundings(seed, output):
@@ -147,8 +147,13 @@ def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) 
         outcome = Outcome.PARTIAL if points else Outcome.FAILED
         return _verdict(cell, seed, outcome, points=points)
     if refused:
-        return _verdict(cell, seed, Outcome.ERROR, message=f"AuthorError: {refused}")
+        return _verdict(cell, seed, Outcome.ERROR, **_refused(refused))
     return _verdict(cell, seed, Outcome.PASSED, points=points)
+
+
+def _refused(why: object) -> dict[str, str]:
+    """Return what is known of a cell that asks for what no proxy can mean."""
+    return {"message": f"{AUTHOR_ERROR}: {why}", "raised": AUTHOR_ERROR}
 
 
 def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
@@ -165,6 +170,7 @@ def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
         seed,
         outcome,
         message=f"{type(error).__name__}: {error}"[:MAX_MESSAGE],
+        raised=type(error).__name__,
         hint=hint if outcome is Outcome.FAILED else "",
         line=line,
         is_hidden=line is None or _is_hidden(cell, line),

@@ -231,6 +231,15 @@ def _check_import(node: ast.Import | ast.ImportFrom, root: str) -> None:
         )
 
 
+def uses_reference(source: str) -> bool:
+    """Whether a grade cell uses the reference; what is not plain Python does not."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return False
+    return any(isinstance(node, ast.Name) and node.id == REFERENCE for node in ast.walk(tree))
+
+
 def _check_reference(tree: ast.Module, hidden: Iterable[Region]) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == REFERENCE and not any(node.lineno in r for r in hidden):

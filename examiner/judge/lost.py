@@ -1,10 +1,6 @@
 """How a candidate is lost: it ends, breaks the protocol, or does not answer in time."""
 
-from typing import Final
-
 from examiner.verdict import Outcome
-
-ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
 
 
 class CandidateLost(BaseException):

@@ -32,12 +32,11 @@ from examiner.examine.engine import GradedNotebook, Job, document_of
 from examiner.examine.executed import Output, checked_outputs, executed
 from examiner.examine.pricing import priced
 from examiner.examine.server import SandboxSettings
-from examiner.judge.lost import ENDED
 from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Mode, TimeLimits
 from examiner.notebook import parse
 from examiner.submission.repair import Piece, repair, unanswered
-from examiner.verdict import GradeSheet, Outcome, Verdict
+from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict
 
 KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
 OUTPUT_BYTES: Final = 4_000_000  # that are kept of the outputs of one cell

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from examiner.machine.doctor import Finding, Health, exit_code
-from examiner.model import to_plain
+from examiner.plain import to_plain
 
 STYLES = {Health.GOOD: "green", Health.NOTE: "cyan", Health.WEAK: "bold yellow", Health.BAD: "bold red"}
 CONCLUSIONS = {

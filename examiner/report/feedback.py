@@ -17,7 +17,7 @@ from examiner.errors import PlatformFault
 from examiner.examine.executed import ENTRY, verdict_in
 from examiner.model import Mode
 from examiner.notebook import BEGIN_HIDDEN, hidden, hidden_regions, mark, visible
-from examiner.verdict import Outcome, Verdict
+from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 
 RAN_HERE: Final = "# (hidden tests ran here)"
 QUOTED: Final = "(This output is not shown: it repeats hidden tests.)"
@@ -166,7 +166,7 @@ def _what(source: str, verdict: Verdict) -> str:
             return f"{TOLD[Outcome.TIMEOUT]} after {verdict.seconds:.0f} s"
         case Outcome.FAILED if not (verdict.line or verdict.is_hidden or verdict.mode is Mode.KERNEL):
             return REACHED_THE_END
-        case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.message.startswith("AuthorError"):
+        case Outcome.ERROR if verdict.mode is Mode.EXAMINED and verdict.raised == AUTHOR_ERROR:
             return NOT_UNDERSTOOD
     return TOLD[verdict.outcome]
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from examiner.gate.model import Report, Tried, shown
-from examiner.model import to_plain
+from examiner.plain import to_plain
 
 TENTHS = 10
 

@@ -11,7 +11,7 @@ LEGEND = {
     "*": "a question waits for manual grading",
     "†": "handed in late",
     "!": "no grade from this run, for the reason below; a number is the former grade",
-    "~": "graded with a former version of the assignment or the environment; --force grades again",
+    "~": "assignment or environment changed since it was graded; `examiner grade --regrade` grades anew",
     "·": "nothing handed in",
 }
 

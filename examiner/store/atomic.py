@@ -1,5 +1,6 @@
 """Results are made aside and take their places whole: whatever dies leaves the former one or the new."""
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -16,6 +17,17 @@ def staging(course: Course) -> Iterator[Path]:
     course.staging.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=course.staging) as folder:
         yield Path(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that is there whole, or as it was before; folders that are missing are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        scratch.write_bytes(text.encode("utf-8"))
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def put(made: Path, final: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from examiner.errors import PlatformFault
-from examiner.model import Course, to_plain
+from examiner.model import Course
+from examiner.plain import to_plain
 from examiner.store import ledger, sheets, tables
 from examiner.store.atomic import staging
 from examiner.store.course_rows import outline

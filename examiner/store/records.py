@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examiner.errors import PlatformFault
-from examiner.model import Course, GradeKey, Submission, from_plain, to_plain
+from examiner.model import Course, GradeKey, Submission
+from examiner.plain import from_plain, to_plain
+from examiner.store.atomic import write_text
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def read(course: Course, submission: Submission) -> Record:
 
 def write(course: Course, submission: Submission, record: Record) -> None:
     """Remember what was done about a submission."""
-    _write(_path(course, submission), json.dumps(to_plain(record), indent=1))
+    write_text(_path(course, submission), json.dumps(to_plain(record), indent=1))
 
 
 def read_release(course: Course, assignment: str) -> str:
@@ -63,7 +65,7 @@ def read_release(course: Course, assignment: str) -> str:
 
 def write_release(course: Course, assignment: str, digest: str) -> None:
     """Remember what source and release were like when the release was made."""
-    _write(course.state / "releases" / assignment, digest)
+    write_text(course.state / "releases" / assignment, digest)
 
 
 @contextmanager
@@ -89,10 +91,3 @@ def alone(course: Course) -> Iterator[None]:
 
 def _path(course: Course, submission: Submission) -> Path:
     return course.state / "records" / submission.student / f"{submission.assignment}.json"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".new")
-    scratch.write_text(text)
-    scratch.replace(path)

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from examiner.errors import PlatformFault
-from examiner.model import Course, Identity, from_plain, to_plain
+from examiner.model import Course, Identity
+from examiner.plain import from_plain, to_plain
 from examiner.verdict import GradeSheet, Outcome
 
 SHEET_FORMAT: Final = 1

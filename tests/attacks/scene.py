@@ -106,7 +106,7 @@ class Scene:
 
     def grade(self, *command: str, seconds: float = 600) -> Outcome:
         """Grade by a command, or by `examiner grade`; look at everything around before and after."""
-        before = self._traces()
+        before = self.traces()
         report = self.folder / "report.json"
         program, *arguments = command or EXAMINER
         keeper = [sys.executable, HERE / "keeper.py", report, str(seconds), BIN / program, *arguments]
@@ -115,7 +115,7 @@ class Scene:
         )
         ended = json.loads(report.read_text())
         report.unlink()
-        changed = sorted(dict(before.items() ^ self._traces().items()))
+        changed = sorted(dict(before.items() ^ self.traces().items()))
         said = run.stdout + run.stderr
         return Outcome(self._marks(), ended["code"], said, tuple(changed), tuple(ended["left"].values()))
 
@@ -151,7 +151,7 @@ class Scene:
         places = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "temporary")}
         return os.environ | places | {"COLUMNS": "200", "A_SECRET": f"{CANARY}environment"}
 
-    def _traces(self) -> Traces:
+    def traces(self) -> Traces:
         """Return everything that must stay as it is, each with what would show a change."""
         own = [path for path in self.folder.rglob("*") if not self._is_written(path)]
         installed = [path for folder in ENVIRONMENTS for path in folder.glob("lib/python*/site-packages/*")]

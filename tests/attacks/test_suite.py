@@ -147,14 +147,14 @@ def scene(tmp_path):
 )
 def test_a_scene_notices_what_changed_around_it(scene, name):
     """A file that is new, and one that is another."""
-    before = scene._traces()
+    before = scene.traces()
     (scene.folder / name).write_text("changed")
-    assert str(scene.folder / name) in dict(scene._traces().items() ^ before.items())
+    assert str(scene.folder / name) in dict(scene.traces().items() ^ before.items())
 
 
 def test_a_scene_takes_what_grading_writes_for_granted(scene):
     """The gradebook and the folders that commands write."""
-    before = scene._traces()
+    before = scene.traces()
     for name in (
         "gradebook.db",
         "autograded/x.ipynb",
@@ -163,7 +163,7 @@ def test_a_scene_takes_what_grading_writes_for_granted(scene):
     ):
         (scene.root / name).parent.mkdir(parents=True, exist_ok=True)
         (scene.root / name).write_text("written")
-    assert scene._traces() == before
+    assert scene.traces() == before
 
 
 def test_a_scene_finds_canaries_in_outputs_and_pages(scene):

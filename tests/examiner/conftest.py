@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from examiner.box import usage
 from examiner.candidate.snapshot import Snapshot
 from examiner.course.load import load_course
 from examiner.judge.proxy import Remote
@@ -77,6 +78,12 @@ class TinyCourse:
 
 
 @pytest.fixture
+def small(tmp_path, make_bare_course):
+    """A small course in which nobody has handed in; what is tested here asks for no evidence about it."""
+    return make_bare_course(tmp_path / "course")
+
+
+@pytest.fixture
 def tiny(tmp_path):
     return TinyCourse(tmp_path)
 
@@ -123,6 +130,13 @@ class Forked:
         namespace = {"__name__": "__main__"}
         exec(self.source, namespace)
         Snapshot(channel, namespace).serve()
+
+
+@pytest.fixture
+def started():
+    """The function that returns the numbers of the processes that a test has started, parents first."""
+    before = {*usage.processes(os.getpid())}
+    return lambda: [each for each in usage.processes(os.getpid()) if each not in before]
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from examiner.model import GradeKey, Identity, Mode, from_plain, to_plain
+from examiner.model import GradeKey, Identity, Mode
+from examiner.plain import from_plain, to_plain
 from examiner.verdict import GradeSheet, Outcome, Verdict
 
 IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", GradeKey("a", "b", "c"))
@@ -50,6 +51,21 @@ def test_json_of_something_else_is_no_sheet():
     for data in ([], {}, 1, more, less, full):
         with pytest.raises(ValueError):  # noqa: PT011 - any: whoever reads a file says which
             from_plain(data, GradeSheet)
+
+
+def test_a_sheet_of_before_is_written_as_it_was_read():
+    """Its digest is the name of a file and a note in the gradebook, so no entry may come, go or change."""
+    text = json.dumps(to_plain(SHEET))
+    assert '"raised"' not in text
+    whole = text.replace('"points": 0.0', '"points": 0')
+    assert whole != text
+    assert json.dumps(to_plain(from_plain(json.loads(whole), GradeSheet))) == whole
+
+
+def test_the_class_of_an_exception_is_filed_with_the_verdict():
+    """Whoever decides by it need not read messages."""
+    verdict = Verdict("numeric_a", Outcome.ERROR, 0.0, 4.0, message="ValueError: no", raised="ValueError")
+    assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.PASSED])

@@ -980,7 +980,9 @@ def rules_behind(tensor):
     """Return the names of all rules that a tensor was computed by."""
     if tensor.is_leaf:
         return set()
-    return {tensor.grad_fn.name}.union(*(rules_behind(x) for x in tensor._inputs if isinstance(x, Tensor)))
+    held = [each for each in gc.get_referents(tensor) if isinstance(each, tuple)]  # its inputs among them
+    inputs = [x for x in itertools.chain(*held) if isinstance(x, Tensor)]
+    return {tensor.grad_fn.name}.union(*map(rules_behind, inputs))
 
 
 def test_27_every_operation_is_among_those_uses():

@@ -9,7 +9,7 @@ VALUE, RAISED, CALLBACK = 2, 3, 4
 
 
 def frames():
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001 - an attacker keeps to nothing
     while frame:
         yield frame
         frame = frame.f_back

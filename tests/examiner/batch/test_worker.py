@@ -37,13 +37,13 @@ DATA = notebook(
 PAPER = AssignmentVersion(
     {"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL}
 )
+DESK = GradingContext(SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": PAPER})
 
 
 @pytest.fixture(scope="module")
 def work():
     """What grades a submission."""
-    desk = GradingContext(SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": PAPER})
-    with worker.grading_worker(desk) as work:
+    with worker.grading_worker(DESK) as work:
         yield work
 
 
@@ -81,11 +81,12 @@ def test_an_unreadable_notebook_is_named(work):
         work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
 
 
-def test_a_server_that_died_costs_nobody_a_point(work):
+def test_a_server_that_died_costs_nobody_a_point(started):
     """The next try has a server of its own."""
-    engine = work.args[1]
-    os.kill(engine._server._process.pid, signal.SIGKILL)
-    done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
+    with worker.grading_worker(DESK) as work:
+        keeper, *_ = started()
+        os.kill(keeper, signal.SIGKILL)
+        done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
     assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
 
 

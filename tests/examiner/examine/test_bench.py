@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -14,7 +15,8 @@ from examiner.box.walls import Walls
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
 from examiner.judge.cell import MEASURING_SECONDS
-from examiner.model import GradeKey, Identity, TimeLimits, from_plain, to_plain
+from examiner.model import GradeKey, Identity, TimeLimits
+from examiner.plain import from_plain, to_plain
 from examiner.verdict import Outcome, Verdict
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
@@ -77,12 +79,10 @@ def verdicts(engine, solution, *tests, **more):
     return run(engine, solution, *tests, **more).sheet.verdicts
 
 
-def states(engine):
-    """Return the state of each process of an engine's servers, as the kernel names it."""
-    servers = [engine._server, engine._baselines._server]
-    numbers = [each for server in servers if server for each in usage.processes(server._process.pid)]
+def states(processes):
+    """Return the state of each process, as the kernel names it."""
     found = {}
-    for each in numbers:
+    for each in processes:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             found[each] = Path(f"/proc/{each}/stat").read_text().rpartition(") ")[2][0]
     return found
@@ -447,7 +447,7 @@ def test_what_a_student_does_while_measured_costs_that_cell_alone(engine, does, 
     assert (first.outcome, first.points) == (outcome, 0)
     assert first.seconds < MEASURING_SECONDS, "no answer is waited for as long as all of them may take"
     assert second.outcome is Outcome.PASSED
-    assert "T" not in states(engine).values()
+    assert "T" not in states(usage.processes(os.getpid())).values()
     [another] = verdicts(engine, f"{EQUAL}# {does}", SPEED)
     assert another.outcome is Outcome.PASSED
 
@@ -473,16 +473,17 @@ def test_a_cell_that_measures_may_check_other_things_as_well(engine):
 @pytest.mark.parametrize(
     "walls", [None, Walls(namespaces=False, landlock=6, seccomp=True)], ids=["all", "some"]
 )
-def test_it_is_the_same_behind_other_walls(walls):
+def test_it_is_the_same_behind_other_walls(walls, started):
     """Inside most containers there are no namespaces; nothing is left of it, and nothing stands still."""
     students = [KEEPS.format("'uint8'") + "\n" + VECTOR, KEEPS.format("float") + "\n" + WASTEFUL]
     with Engine(SandboxSettings(PYTHON, walls), b"secret") as engine:
         got = [verdicts(engine, each, SPEED, MEMORY, HELD) for each in students]
-        seen = states(engine)
+        seen = states(started())
     assert [[str(each.outcome) for each in student] for student in got] == [
         ["passed", "passed", "passed"],
         ["passed", "failed", "failed"],
     ]
+    assert seen
     assert "T" not in seen.values()
     assert not [number for number in seen if Path(f"/proc/{number}").exists()]
 

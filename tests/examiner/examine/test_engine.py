@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from examiner.box.limits import TimeLimits as Bounds
+from examiner.box.limits import ResourceLimits as Bounds
 from examiner.box.walls import Walls
 from examiner.errors import UnreadableNotebook
 from examiner.examine.engine import Engine, Job
@@ -230,12 +229,11 @@ def test_nothing_stays_for_the_next_candidate(engine):
     assert text(first, "own") == text(again, "own")
 
 
-def test_a_dead_server_is_our_fault_and_the_next_job_gets_a_new_one():
+def test_a_dead_server_is_our_fault_and_the_next_job_gets_a_new_one(started):
     """A student must not lose a point by it, so there is no sheet at all."""
     with Engine(SandboxSettings(PYTHON), b"secret") as engine:
         engine.run(job())
-        pid = engine._server._process.pid
-        server = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        _keeper, server, *_ = started()
         os.kill(server, signal.SIGKILL)
         with pytest.raises(BrokenServer):
             engine.run(job())
@@ -251,12 +249,12 @@ def test_it_grades_the_same_behind_other_walls(walls):
         assert outcomes(engine.run(job(modes={"test_f": Mode.KERNEL}))) == PASSED
 
 
-def test_closing_the_engine_ends_the_server():
+def test_closing_the_engine_ends_the_server(started):
     """Nothing is left of it, whatever it was doing."""
-    with Engine(SandboxSettings(PYTHON), b"secret") as engine:
-        process = engine._server._process
-    assert isinstance(process, subprocess.Popen)
-    assert process.returncode is not None
+    with Engine(SandboxSettings(PYTHON), b"secret"):
+        processes = started()
+    assert processes
+    assert not [each for each in processes if Path(f"/proc/{each}").exists()]
 
 
 def test_a_cell_of_the_kernel_runs_in_a_snapshot_and_is_self_reported(engine):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from examiner.cli.main import app
 from examiner.errors import UnknownName
 from examiner.gate import evidence
-from examiner.gate.check import check, check_again
+from examiner.gate.check import CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
 
 WORKERS = 2
@@ -55,7 +55,7 @@ def report(tiny):
     """Return a function that runs the gate on the course as it is then."""
 
     def run(repeat=2):
-        [report] = check(tiny.course, [tiny.assignment], repeat, WORKERS, ignore)
+        [report] = check(tiny.course, CheckRequest(repeat=repeat, workers=WORKERS), ignore)
         return report
 
     return run
@@ -83,12 +83,12 @@ def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
     """A mutant that came later is held against what it names all the same."""
     tiny.mutant("thrice", THRICE)
     first = report()
-    [again] = check_again(tiny.course, [tiny.assignment], 2, WORKERS, ignore)
+    [again] = check(tiny.course, CheckRequest(repeat=2, workers=WORKERS, known=True), ignore)
     assert again == replace(first, breaches=())
     tiny.mutant("forgetful", FORGETFUL.replace("interface_count:20", "interface_count:10"))
     version = evidence.version(tiny.course, tiny.assignment)
     evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
-    [later] = check_again(tiny.course, [tiny.assignment], 1, WORKERS, ignore)
+    [later] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     [sentence] = said(later)
     assert "it loses interface_count (20) instead of interface_count (10)" in sentence
 
@@ -105,7 +105,7 @@ def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, rep
     tiny.edit("numeric_double", "x + x)", f"x + x)\n{kept}")
     tiny.edit("interface_start", "first.count()", f"first.count()\n{elsewhere}")
     assert said(report()) == []
-    [again] = check_again(tiny.course, [tiny.assignment], 1, WORKERS, ignore)
+    [again] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     assert said(again) == []
     lost = [each.lost for each in again.automatic if each.what == "double"]
     assert (len(lost), all(lost), sum("numeric_double" in each for each in lost)) == (6, True, asked)
@@ -114,7 +114,8 @@ def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, rep
 def test_progress_counts_every_run(tiny):
     """The last call says that all are done."""
     seen = []
-    check(tiny.course, [tiny.assignment], 1, WORKERS, lambda done, total: seen.append((done, total)))
+    request = CheckRequest(repeat=1, workers=WORKERS)
+    check(tiny.course, request, lambda done, total: seen.append((done, total)))
     assert seen == [(n, seen[0][1]) for n in range(seen[0][1] + 1)]
 
 
@@ -248,8 +249,8 @@ def test_what_never_runs_is_void_and_shown_as_such(tiny, report):
 
 def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(tiny):
     """One unfinished assignment must not hide the state of the others."""
-    missing = Assignment("02_later")
-    first, second = check(tiny.course, [missing, tiny.assignment], 1, WORKERS, ignore)
+    course = replace(tiny.course, assignments=(Assignment("02_later"), tiny.assignment))
+    first, second = check(course, CheckRequest(repeat=1, workers=WORKERS), ignore)
     assert "one notebook is expected, there is none" in said(first)[0]
     assert said(second) == []
     assert second.runs == 1

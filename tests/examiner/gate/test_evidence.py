@@ -7,6 +7,7 @@ import pytest
 
 from examiner.gate import evidence
 from examiner.gate.model import Account, Result, Trial, TrialKind
+from examiner.gate.run import TrialRunner
 from examiner.gate.trials import make_plan
 from examiner.model import Mode
 from examiner.verdict import Outcome
@@ -16,9 +17,10 @@ from examiner_checks.measured import Subject
 CELL = "numeric_double"  # of 40 points
 
 
-def account(points, said=""):
+def account(points, raised="", message="", *, wrote_stderr=False):
     """Return an account of one cell."""
-    return Account(points, Outcome.PASSED if points else Outcome.FAILED, said)
+    outcome = Outcome.PASSED if points else Outcome.FAILED
+    return Account(points, outcome, raised, wrote_stderr, f"{raised}: {message}" if message else raised)
 
 
 def weighed(tiny, *seen, cell=CELL):
@@ -50,7 +52,7 @@ def test_a_kernel_that_is_fooled_speaks_for_examining(tiny):
 
 def test_a_solution_that_loses_points_when_examined_is_judged_in_the_kernel(tiny):
     """What no proxy can mean is not the students' fault."""
-    mode, why = weighed(tiny, (TrialKind.INSTRUCTOR, account(0, "AuthorError: no"), account(40)))
+    mode, why = weighed(tiny, (TrialKind.INSTRUCTOR, account(0, "AuthorError", "no"), account(40)))
     assert mode is Mode.KERNEL
     assert why == "examined, the instructor's solution loses 40 points (AuthorError: no)"
 
@@ -62,24 +64,41 @@ def test_a_solution_that_loses_points_both_ways_says_nothing_about_the_mode(tiny
 
 def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
     """Something that the kernel sees is not seen from outside."""
-    mode, why = weighed(tiny, (TrialKind.MUTANT, account(40), account(0, "AssertionError: shared")))
+    mode, why = weighed(tiny, (TrialKind.MUTANT, account(40), account(0, "AssertionError", "shared")))
     assert mode is Mode.KERNEL
     assert why == "0 gets 40 points examined and 0 in the kernel (AssertionError: shared)"
 
 
-@pytest.mark.parametrize("said", [evidence.NO_REFERENCE, "stderr: RuntimeWarning: overflow"])
-def test_what_only_a_kernel_stumbles_over_is_no_difference(tiny, said):
-    """It has no reference, and takes any warning for a failure."""
-    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.EXAMINED
+def test_a_warning_in_the_kernel_is_no_difference(tiny):
+    """It takes anything on stderr for a failure; an exception beside a warning is one all the same."""
+    warned = account(0, wrote_stderr=True)
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), warned))[0] is Mode.EXAMINED
+    raised = account(0, "AssertionError", wrote_stderr=True)
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), raised))[0] is Mode.KERNEL
 
 
-@pytest.mark.parametrize("said", ["Inconclusive: too close to call", "CellTimeout: the cell was not done"])
-def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, said):
-    """Others run beside it; where nothing was measured, the same words are a difference."""
+def test_a_cell_that_uses_the_reference_cannot_pass_in_a_kernel(tiny):
+    """No kernel has one; in a cell that does not use it, the same exception is a difference."""
+    unknown = account(0, "NameError", "name 'reference' is not defined")
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), unknown))[0] is Mode.KERNEL
+    tiny.edit(CELL, "x = rng", "reference.double\nx = rng")
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), unknown))[0] is Mode.EXAMINED
+
+
+@pytest.mark.parametrize("raised", ["Inconclusive", "CellTimeout"])
+def test_a_measurement_is_not_held_against_the_clock_of_a_kernel(tiny, raised):
+    """Others run beside it; where nothing was measured, the same exception is a difference."""
     subject = Subject("speed", "it", "times", Ladder.of(2.0, None))
     measured = replace(account(40), measured=(subject.exactly(1.0),))
-    assert weighed(tiny, (TrialKind.AUTOMATIC, measured, account(0, said)))[0] is Mode.EXAMINED
-    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), account(0, said)))[0] is Mode.KERNEL
+    assert weighed(tiny, (TrialKind.AUTOMATIC, measured, account(0, raised)))[0] is Mode.EXAMINED
+    assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), account(0, raised)))[0] is Mode.KERNEL
+
+
+def test_no_text_of_a_message_decides(tiny):
+    """A student's exception may say anything; what it is, is told by its class."""
+    for message in ("stderr: a warning", "Inconclusive: too close", "name 'reference' is not defined"):
+        told = account(0, "ValueError", message)
+        assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), told))[0] is Mode.KERNEL
 
 
 def ignore(done, total):
@@ -89,7 +108,7 @@ def ignore(done, total):
 def test_evidence_is_gathered_without_mutants_and_without_a_gate(tiny):
     """As for a course that was written for nbgrader: what cannot be examined is found, and its reason."""
     tiny.edit(CELL, "x = rng", "assert double([1.0]).flags.writeable\nx = rng")
-    [found] = evidence.gather(tiny.course, [tiny.assignment], 2, ignore)
+    [found] = evidence.gather(TrialRunner(tiny.course, 2, ignore), [tiny.assignment])
     kernel = [cell for cell, mode in found.modes.items() if mode is Mode.KERNEL]
     assert kernel == [CELL]
     assert "loses 40 points (AuthorError: line " in found.reasons[CELL]

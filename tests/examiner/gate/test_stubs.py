@@ -1,5 +1,6 @@
 """Automatic mutants: which functions, which worthless values, and when one is no mutant at all."""
 
+import importlib
 import json
 import sys
 
@@ -54,8 +55,7 @@ MUTANTS = {mutant.name: mutant for mutant in stubs.mutants("cell", CELL)}
 @pytest.fixture(autouse=True)
 def beside(monkeypatch):
     """The module that a mutated notebook finds beside it, as in a fresh process."""
-    monkeypatch.setitem(sys.modules, stubs.RUNTIME_MODULE, runtime)
-    runtime._differs.clear()
+    monkeypatch.setitem(sys.modules, stubs.RUNTIME_MODULE, importlib.reload(runtime))
 
 
 def run(source):

@@ -10,7 +10,7 @@ from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.compile import prepare
 from examiner.model import GradeKey, Identity
 from examiner.notebook import Cell
-from examiner.verdict import Outcome
+from examiner.verdict import AUTHOR_ERROR, Outcome
 
 STUDENT = """
 import numpy as np
@@ -238,7 +238,7 @@ def test_what_means_nothing_here_tells_the_author_what_to_write(judge, source, i
     """Instead of being False, or true by accident."""
     verdict = judge(source, reference=types.SimpleNamespace(double=lambda x: 2 * x))
     assert verdict.outcome is ERROR
-    assert verdict.message.startswith("AuthorError")
+    assert verdict.raised == AUTHOR_ERROR
     assert instead in verdict.message
 
 

@@ -1,11 +1,12 @@
 """What a machine lacks is said before a student's code is run on it, and asking changes nothing."""
 
+import itertools
 import json
 import os
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,27 @@ def found(findings, about):
     return [finding for finding in findings if finding.about == about]
 
 
+def findings_about(course, about):
+    """Return what is found about one part of a course whose Python does nothing, which takes no time."""
+    idle = replace(course.student, program=Path("/bin/false"))
+    return found(diagnose(replace(course, student=idle)), about)
+
+
+def about_walls(course, walls=None):
+    """Return what is found about the walls, which comes first."""
+    findings = itertools.takewhile(lambda finding: finding.about.startswith("wall"), diagnose(course, walls))
+    return list(findings)
+
+
 def worst(findings):
     """Return the states of findings, but for good ones and notes."""
     return {finding.state for finding in findings} - {Health.GOOD, Health.NOTE}
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory, make_small_course):
+def course(tmp_path_factory, make_bare_course):
     """A course that was never graded."""
-    return make_small_course(tmp_path_factory.mktemp("doctor") / "course").course
+    return make_bare_course(tmp_path_factory.mktemp("doctor") / "course").course
 
 
 @pytest.fixture(scope="module")
@@ -76,43 +89,46 @@ def test_fewer_walls_are_weak_and_say_what_to_do(course):
 
 def test_no_walls_are_bad(course):
     """Nothing is graded then; the message says what to allow."""
-    findings = list(doctor._walls(course, Walls(namespaces=False, landlock=0, seccomp=False)))
+    findings = about_walls(course, Walls(namespaces=False, landlock=0, seccomp=False))
     assert exit_code(findings) == 1
     assert findings[0].what == "too few of them: nothing is graded"
     assert "CONFIG_SECCOMP_FILTER" in findings[0].note
 
 
-def test_a_hole_in_a_wall_that_is_there_is_bad():
+def test_a_hole_in_a_wall_that_is_there_is_bad(tiny):
     """A promise that is broken behind all walls is no lack of the machine's."""
     walls = Walls(namespaces=True, landlock=7, seccomp=True)
     report = {"wall": "files", "promise": "A.", "state": "missing", "note": "this wall has a hole"}
-    assert [finding.state for finding in doctor._promises(walls, [report])] == [Health.BAD]
+    python = tiny.root / "python"  # that tells of a hole, whatever it is asked
+    python.write_text(f"#!/bin/sh\necho '{json.dumps({'walls': asdict(walls), 'reports': [report]})}'\n")
+    python.chmod(0o755)
+    course = replace(tiny.course, student=replace(tiny.course.student, program=python))
+    assert [finding.state for finding in about_walls(course)] == [Health.BAD]
 
 
-def test_a_missing_environment_is_bad(tmp_path, make_small_course):
+def test_a_missing_environment_is_bad(small):
     """The note says which command makes it."""
-    small = make_small_course(tmp_path / "course")
     settings = small.root / "course.toml"
     settings.write_text(settings.read_text().replace(".venv-student", ".venv-nowhere"))
-    [missing] = doctor._environment(small.course, None)
+    [missing] = findings_about(small.course, "environment")
     assert (missing.state, "examiner setup" in missing.note) == (Health.BAD, True)
 
 
 def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
     """The walls are tried all the same, by our own Python."""
     kernel = replace(course.student, program=Path("/bin/false"))
-    walls = list(doctor._walls(replace(course, student=kernel, mode=Mode.KERNEL), None))
+    walls = about_walls(replace(course, student=kernel, mode=Mode.KERNEL))
     assert found(walls, "wall: files")
     assert Health.BAD not in worst(walls)
 
 
 def test_a_gradebook_is_read_and_not_touched(tiny):
     """Formgrader or a run may have it open."""
-    [none] = doctor._gradebook(tiny.course)
+    [none] = findings_about(tiny.course, "gradebook")
     assert none.state is Health.NOTE
     tables.create(tables.url_of(tiny.course.gradebook))
     before = tiny.course.gradebook.stat().st_mtime_ns
-    [good] = doctor._gradebook(tiny.course)
+    [good] = findings_about(tiny.course, "gradebook")
     assert (good.state, "mode is delete" in good.what) == (Health.GOOD, True)
     assert tiny.course.gradebook.stat().st_mtime_ns == before
     assert sorted(path.name for path in tiny.root.iterdir()) == ["course.toml", "gradebook.db", "source"]
@@ -124,14 +140,14 @@ def test_a_gradebook_of_another_version_is_bad(tiny):
     with sqlite3.connect(tiny.course.gradebook) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'older'")
     connection.close()
-    [bad] = doctor._gradebook(tiny.course)
+    [bad] = findings_about(tiny.course, "gradebook")
     assert (bad.state, "nbgrader db upgrade" in bad.note) == (Health.BAD, True)
 
 
 def test_a_file_that_is_no_gradebook_is_bad(tiny):
     """It is not replaced without being asked: somebody's grades may have been in it."""
     tiny.course.gradebook.write_bytes(b"no database at all" * 100)
-    [bad] = doctor._gradebook(tiny.course)
+    [bad] = findings_about(tiny.course, "gradebook")
     assert (bad.state, "put back a copy" in bad.note) == (Health.BAD, True)
 
 
@@ -142,20 +158,22 @@ def test_a_log_that_a_killed_run_left_is_told(tiny):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("INSERT INTO student (id) VALUES ('ada')")
         connection.commit()
-        notes = [finding for finding in doctor._gradebook(tiny.course) if finding.state is Health.NOTE]
+        notes = [
+            finding for finding in findings_about(tiny.course, "gradebook") if finding.state is Health.NOTE
+        ]
     connection.close()
     assert ["-wal" in finding.note for finding in notes] == [True]
 
 
 def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
     """Setting them aside is for the run that uses them."""
-    [none] = doctor._sheets(tiny.course)
+    [none] = findings_about(tiny.course, "sheets")
     assert none.state is Health.NOTE
     place = sheets.folder(tiny.course, "ada", "01_tiny")
     whole, spoilt = (sheets.append(tiny.course, place, text) for text in ("one", "two"))
     spoilt.write_text("three")
     (place / ("0003-" + "0" * 64 + ".json.damaged")).write_text("")
-    count, *damaged = doctor._sheets(tiny.course)
+    count, *damaged = findings_about(tiny.course, "sheets")
     assert (count.state, count.what) == (Health.GOOD, "1 files are intact")
     assert [finding.state for finding in damaged] == [Health.WEAK] * 2
     assert spoilt.name in damaged[0].what
@@ -166,9 +184,9 @@ def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
 def test_sheets_that_others_can_read_are_weak(tiny):
     """They quote hidden tests, and the secret makes the inputs of all of them."""
     sheets.secret(tiny.course)
-    assert not worst(doctor._sheets(tiny.course))
+    assert not worst(findings_about(tiny.course, "sheets"))
     sheets.root(tiny.course).chmod(0o755)
-    assert worst(doctor._sheets(tiny.course)) == {Health.WEAK}
+    assert worst(findings_about(tiny.course, "sheets")) == {Health.WEAK}
 
 
 def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
@@ -179,13 +197,14 @@ def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
     governor = tmp_path / "cpu0" / "cpufreq" / "scaling_governor"
     governor.parent.mkdir(parents=True)
     governor.write_text("powersave\n")
-    states = [finding.state for finding in doctor._processors(tmp_path, tmp_path)]
+    found = doctor._processors(tmp_path, tmp_path)  # noqa: SLF001 - no command asks about another machine
+    states = [finding.state for finding in found]
     assert states == [Health.GOOD, Health.WEAK, Health.NOTE, Health.NOTE]
 
 
-def test_nbgrader_is_the_one_that_was_pinned():
+def test_nbgrader_is_the_one_that_was_pinned(tiny):
     """Another version may have other tables and another seam."""
-    [version] = doctor._nbgrader()
+    [version] = findings_about(tiny.course, "nbgrader")
     assert (version.state, "0.9.6" in version.what) == (Health.GOOD, True)
 
 

@@ -11,7 +11,8 @@ import pytest
 from examiner.errors import PlatformFault
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
-from examiner.model import GradeKey, Identity, Mode, TimeLimits, to_plain
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
+from examiner.plain import to_plain
 from examiner.report.feedback import explain, hints, message, reasons, secrets
 from examiner.verdict import Outcome, Verdict
 from examiner_checks.decision import Ladder, estimate

@@ -5,10 +5,28 @@ from datetime import UTC, datetime
 
 import pytest
 
-from examiner.model import Student
+from examiner.model import GradeKey, Identity, Student
+from examiner.store import ledger, sheets, tables
 from examiner.store.grades import read_grades
+from examiner.store.rebuild import rebuild
+from examiner.store.sheets import FiledGrade, NotebookSheet
+from examiner.verdict import GradeSheet, Outcome, Verdict
 
-pytestmark = pytest.mark.course
+POINTS = {"interface_double": 4.0, "numeric_double": 3.0}
+LATE = datetime(2026, 9, 22, 22, tzinfo=UTC)  # by a day
+
+
+@pytest.fixture
+def graded(small):
+    """A course with ben's late work in its gradebook: two questions failed, the third waits for a person."""
+    verdicts = tuple(Verdict(cell, Outcome.FAILED, 0.0, most) for cell, most in POINTS.items())
+    identity = Identity("small", "ben", "01_double", "1", GradeKey("work", "tests", "place"))
+    filing = FiledGrade((NotebookSheet("double", GradeSheet(identity, verdicts)),), LATE)
+    rebuild(small.course)
+    sheets.accept(small.course, filing)
+    with ledger.opened(tables.url_of(small.course.gradebook)) as book:
+        book.enter([filing])
+    return small
 
 
 @pytest.fixture

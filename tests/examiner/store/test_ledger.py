@@ -445,9 +445,9 @@ def test_a_rebuild_does_not_take_the_place_of_a_gradebook_in_use(course):
 
 
 @pytest.fixture
-def copied(graded, tmp_path, make_small_course):
+def copied(graded, tmp_path, make_bare_course):
     """A course that `examiner grade` has graded, and one that was given equal sheets."""
-    other = make_small_course(tmp_path / "other").course
+    other = make_bare_course(tmp_path / "other").course
     rebuild(other)
     found = read_grades(graded.course)
     filings = []

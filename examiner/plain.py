@@ -1,0 +1,59 @@
+"""Frozen data as JSON and back, by cattrs.
+
+Digests of such texts name files and stand in the gradebook. So what was written before this module was there
+reads and writes the same.
+"""
+
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from examiner.verdict import Verdict
+from examiner_checks.measured import Measured
+
+_Data = TypeVar("_Data")
+_WRITTEN_AS: Final[dict[type, set[type]]] = {bool: {bool}, int: {int}, float: {int, float}, str: {str}}
+
+
+def to_plain(value: Any) -> Any:
+    """Return a dataclass as what JSON can hold; the entries stand in the order of its fields."""
+    return _CONVERTER.unstructure(value)
+
+
+def from_plain(data: Any, cls: type[_Data]) -> _Data:
+    """Return the dataclass of which this was the data, after its way through JSON.
+
+    Raises
+    ------
+    ValueError
+        If the data are something else: an entry is unknown, is missing, or is of another type.
+    """
+    try:
+        return _CONVERTER.structure(data, cls)
+    except Exception as error:  # cattrs passes on whatever a hook or a dataclass raises
+        raise ValueError(f"this is no {cls.__name__} ({error!r})") from error
+
+
+def _as_it_is(value: Any, cls: type) -> Any:
+    """Return a number or text unchanged: a whole number in the place of a float must be written as before."""
+    if type(value) not in _WRITTEN_AS[cls]:
+        raise ValueError(f"{value!r} is no {cls.__name__}")
+    return value
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=False)
+    converter.register_structure_hook(StrEnum, lambda value, cls: cls(value))
+    for cls in _WRITTEN_AS:
+        converter.register_structure_hook(cls, _as_it_is)
+    converter.register_unstructure_hook(Measured, Measured.to_data)
+    converter.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
+    # Sheets that were filed before this entry was there do not have it.
+    raised = override(omit_if_default=True)
+    converter.register_unstructure_hook(Verdict, make_dict_unstructure_fn(Verdict, converter, raised=raised))
+    return converter
+
+
+_CONVERTER: Final = _converter()

@@ -1,0 +1,7 @@
+"""Part two."""
+
+from pack.one import double
+
+
+def triple(x):
+    return double(x) + x

@@ -1,0 +1,5 @@
+"""Part one."""
+
+
+def double(x):
+    return 2 * x

@@ -1,0 +1,3 @@
+"""The right answers of the small course."""
+
+from pack.one import double as double
