@@ -1,17 +1,20 @@
-"""The walls around a student's process: our own code, by system calls, the standard library alone.
+"""The walls around a student's process, built from system calls with the standard library alone.
 
-It runs in the student environment's Python, handed over as source, and imports nothing else of examiner.
+The package runs in the student environment's Python, which gets it as source text, and it imports nothing
+else of examiner.
 
-    numbers, syscalls       what Python has no name for
-    view, absent            what can be read inside, and what not even be found
-    privileges              becoming somebody who owns nothing and may do nothing
-    namespaces, disk        what a candidate stands on: a machine of its own, or a folder of this one
+    numbers, syscalls       the system calls that Python has no name for
+    view, absent            which files can be read inside, and which packages cannot be imported
+    privileges              becoming a user who owns nothing and has no capabilities
+    namespaces, disk        where a candidate's files are: in a root of its own, or in a folder of the machine
     landlock                what may be done with files
-    policy, seccomp         which calls the kernel refuses
-    limits, usage           how much may be used, and how much is
+    policy, seccomp         which system calls the kernel refuses
+    limits, usage           how much may be used, and how much is used
+    meter                   CPU time and memory of one process, measured from outside
     reaper                  ending what was started
-    walls                   which of these the machine has
-    box                     all together: `enter_outer` once, then `Box.start` for each candidate
-    attempts, siege,        breaking out, on a stage with and without walls, to prove that they stand
+    link                    the messages of a server that starts candidates
+    walls                   which of these walls the machine has
+    box                     all of them together: `enter_outer` once, then `Box.start` for each candidate
+    attempts, siege,        attempts to break out, with and without walls, which prove that the walls hold
     selftest
 """

@@ -1,7 +1,7 @@
-"""Packages that an environment has and that are not there for a student: where they lie, and their refusal.
+"""Packages that an environment has and students cannot import: where they lie, and how they are refused.
 
-Covering a package with an empty folder would leave one that can be imported, and find nothing in it; and
-Landlock hides what a file holds, not that it is there. So the import itself is refused as well.
+Hiding the files is not enough. A package covered with an empty folder can still be imported, as an empty
+namespace package; and Landlock hides what a file holds, not that it exists. So the import is refused as well.
 """
 
 import importlib.util
@@ -13,28 +13,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-# What stands in the place of a package in a root of one's own: every Python there that imports it is told so.
+# The `__init__.py` mounted over a hidden package: any Python in the box that imports the package gets this.
 REFUSAL: Final = "raise ModuleNotFoundError(f'No module named {__name__!r}', name=__name__)\n"
 
 
 def places_of(names: Collection[str]) -> tuple[Path, ...]:
     """Return the folders and files of top-level packages and modules, wherever Python finds them."""
-    return tuple(place for name in names for place in (*_beside_others(name), *_where_it_is_found(name)))
+    return tuple(place for name in names for place in (*_on_the_path(name), *_by_finders(name)))
 
 
-def _beside_others(name: str) -> Iterator[Path]:
-    """Yield what lies where Python looks; the compiled text of a module is as good as its text."""
+def _on_the_path(name: str) -> Iterator[Path]:
+    """Yield the files of a name in the folders of `sys.path`, compiled ones too: they can be decompiled."""
     for folder in map(Path, sys.path):
         wanted = [folder / name, *(folder / f"{name}{suffix}" for suffix in all_suffixes())]
         yield from (path for path in wanted if path.exists())
         yield from (folder / "__pycache__").glob(f"{name}.*.pyc")
 
 
-def _where_it_is_found(name: str) -> Iterator[Path]:
-    """Yield where a finder leads that an editable installation has set up."""
+def _by_finders(name: str) -> Iterator[Path]:
+    """Yield where the import system finds a name, such as by the finder of an editable installation."""
     try:
         spec = importlib.util.find_spec(name)
-    except ValueError:  # something calls itself so that was never looked for
+    except ValueError:  # a module of this name, such as `__main__`, was made without a spec
         return
     yield from _places(spec)
 
@@ -48,14 +48,14 @@ def _places(spec: ModuleSpec | None) -> Iterator[Path]:
 
 
 class Absent(MetaPathFinder):
-    """Finds no packages of some names in some places; beside a notebook they may be found, and are its own.
+    """An import hook that refuses packages by name, unless they lie elsewhere, as beside a notebook.
 
     Parameters
     ----------
     names
-        Of top-level packages.
+        Names of top-level packages.
     places
-        Their folders and files that are not to be found.
+        The folders and files of these packages that must not be imported.
     """
 
     def __init__(self, names: Collection[str], places: Collection[Path]) -> None:
@@ -64,7 +64,7 @@ class Absent(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Raise ModuleNotFoundError for what is to be absent, and leave all else to the next finder."""
+        """Raise ModuleNotFoundError for an absent package, and leave all others to the next finder."""
         if name in self._names:
             spec = PathFinder.find_spec(name, path)
             if spec is None or self._places.intersection(_places(spec)):
@@ -73,7 +73,7 @@ class Absent(MetaPathFinder):
 
 
 def forget(names: Collection[str], places: Collection[Path]) -> None:
-    """Let nobody import these from here on, also what this process has imported; in place, for its forks."""
-    for name in [each for each in sys.modules if each.partition(".")[0] in names]:
-        del sys.modules[name]
+    """Make packages impossible to import in this process and its forks, even if they were imported before."""
+    for module in [module for module in sys.modules if module.partition(".")[0] in names]:
+        del sys.modules[module]
     sys.meta_path.insert(0, Absent(names, places))

@@ -1,7 +1,7 @@
-"""What code that wants out of the box tries: it returns if it got through, and raises if it was stopped.
+"""Attempts to break out of the box: each returns if it succeeded, and raises if it was stopped.
 
-The first line of an attempt's docstring is the promise that it would break. Where there are no walls it does
-no harm: it is made there too, to show that it would succeed.
+The first line of an attempt's docstring is the promise that it tries to break. An attempt does no harm even
+where it succeeds: it is also made without walls, to show that it would succeed there.
 """
 
 # ruff: noqa: D401 - a docstring here is a promise, not an order
@@ -21,12 +21,12 @@ from examiner.box.limits import ResourceLimits
 from examiner.box.numbers import MACHINE
 
 _SEIZE: Final = 0x4206  # ptrace
-_TIMEOUT: Final = 2.0  # seconds, of a connection
+_TIMEOUT: Final = 2.0  # seconds that a connection may take
 
 
 @dataclass(frozen=True)
 class Target:
-    """What there is to be had, all of it set up to be had easily.
+    """The targets of the attempts, all set up so that they are easy to reach without walls.
 
     Parameters
     ----------
@@ -37,17 +37,18 @@ class Target:
     listener
         The path of a stream socket; beside it, with ``.datagrams``, that of a datagram socket.
     abstract, port
-        Of a socket in the abstract namespace, without its leading NUL; and of one on the loopback interface.
+        The name of a socket in the abstract namespace, without its leading NUL; the port of one on loopback.
     victim
-        A process of the same user. It has `memory` at the same address as the attacker.
+        The number of a process of the same user, which has `memory` at the same address as the attacker.
     memory
         Some bytes.
     descriptor
-        Open on the folder of the secret in the process that the attacker was forked from.
+        A descriptor of the secret's folder, open in the process that the attacker was forked from.
     variable
         The name of an environment variable of that process.
     neighbour_home, neighbour_abstract
-        Of another candidate, which lives at the same time: a folder with a file ``left``, and a socket.
+        The home of another candidate that lives at the same time, with a file ``left``, and its abstract
+        socket.
     limits
         What the attacker may use.
     """
@@ -88,7 +89,7 @@ def read_a_file(target: Target) -> None:
 @_against("files")
 def list_a_folder(target: Target) -> None:
     """Folders outside the view cannot be listed."""
-    os.listdir(target.secret.parent)  # noqa: PTH208
+    os.listdir(target.secret.parent)  # noqa: PTH208 - Path.iterdir is lazy
 
 
 @_against("files")
@@ -111,7 +112,7 @@ def empty_a_file(target: Target) -> None:
 
 @_against("files")
 def empty_a_file_by_reading(target: Target) -> None:
-    """Nor can they by being opened to read."""
+    """Files outside cannot be emptied by opening them for reading either."""
     os.close(os.open(target.secret, os.O_RDONLY | os.O_TRUNC))
 
 
@@ -127,7 +128,7 @@ def change_a_mode(target: Target) -> None:
 
 @_against("processes")
 def find_a_process(target: Target) -> None:
-    """It cannot be found out which processes there are."""
+    """Other processes cannot be found."""
     os.getpgid(target.victim)
 
 
@@ -160,7 +161,7 @@ def read_memory_of_a_process(target: Target) -> None:
 
 @_against("processes")
 def limit_a_process(target: Target) -> None:
-    """Limits of other processes cannot be touched."""
+    """Limits of other processes cannot be changed."""
     resource.prlimit(target.victim, resource.RLIMIT_CORE)
 
 
@@ -190,7 +191,7 @@ def connect_to_a_path(target: Target) -> None:
 
 @_against("network")
 def send_to_a_path(target: Target) -> None:
-    """Nor by a datagram, which needs no connection."""
+    """Sockets with a path cannot be reached by a datagram, which needs no connection."""
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with one, other:
         one.sendto(b"", f"{target.listener}.datagrams")
@@ -198,7 +199,7 @@ def send_to_a_path(target: Target) -> None:
 
 @_against("network")
 def talk_to_the_kernel(_: Target) -> None:
-    """There are no sockets of other families."""
+    """No other sockets than Unix sockets can be made."""
     socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
 
 
@@ -210,7 +211,7 @@ def use_an_inherited_descriptor(target: Target) -> None:
 
 @_against("inheritance")
 def read_the_environment(target: Target) -> None:
-    """The environment is empty but for what was handed over."""
+    """No environment variables are inherited."""
     os.environ[target.variable]
 
 
@@ -222,25 +223,25 @@ def become_root(_: Target) -> None:
 
 @_against("privileges")
 def change_the_root(_: Target) -> None:
-    """The root cannot be changed."""
+    """The root folder cannot be changed."""
     os.chroot("/")
 
 
 @_against("privileges")
 def make_a_user_namespace(_: Target) -> None:
-    """No new namespace can be made, in which one would be root."""
+    """No user namespace can be made, in which a process would be root."""
     syscalls.unshare(syscalls.CLONE_NEWUSER)
 
 
 @_against("kernel")
 def batch_calls_past_the_filter(_: Target) -> None:
-    """Calls that no filter sees (io_uring) do not exist."""
+    """System calls that bypass the filter (io_uring) are refused."""
     syscalls.call("io_uring_setup", 1, ctypes.create_string_buffer(120))
 
 
 @_against("kernel")
 def call_as_another_machine(_: Target) -> None:
-    """Calls in the convention of another machine end the process."""
+    """System calls in the convention of another machine end the process."""
     if MACHINE != "x86_64":
         raise OSError("this machine has one convention")
     page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -250,25 +251,25 @@ def call_as_another_machine(_: Target) -> None:
 
 @_against("kernel")
 def open_a_keyring(_: Target) -> None:
-    """The kernel's keyrings are closed."""
+    """The kernel's keyrings cannot be used."""
     syscalls.call("keyctl", 0, -3, 0)
 
 
 @_against("measurement")
 def choose_ones_processor(_: Target) -> None:
-    """Nobody chooses the processor that he is timed on."""
+    """A process cannot choose the processor that it is timed on."""
     os.sched_setaffinity(0, os.sched_getaffinity(0))
 
 
 @_against("measurement")
 def lower_ones_priority(_: Target) -> None:
-    """Nobody changes his priority."""
+    """A process cannot change its priority."""
     os.setpriority(os.PRIO_PROCESS, 0, 19)
 
 
 @_against("measurement")
 def hide_from_measurement(_: Target) -> None:
-    """Nobody hides his memory from being measured."""
+    """A process cannot hide its memory from measurement."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 
 
@@ -280,13 +281,13 @@ def take_memory(target: Target) -> None:
 
 @_against("amount")
 def take_memory_in_a_nameless_file(_: Target) -> None:
-    """No memory can be had that no limit counts."""
+    """There is no memory that escapes the limits."""
     os.close(os.memfd_create("memory"))
 
 
 @_against("amount")
 def take_memory_that_outlives_processes(_: Target) -> None:
-    """Nor any that outlives its process."""
+    """There is no memory that outlives its process."""
     segment = syscalls.call("shmget", 0, 4096, 0o1600)
     syscalls.call("shmctl", segment, 0, None)  # removed at once
 
@@ -324,7 +325,7 @@ def write_a_large_file(target: Target) -> None:
 
 @_against("amount")
 def fill_the_folders(target: Target) -> None:
-    """What the private folders hold is bounded."""
+    """The size of the private folders is bounded."""
     limits = target.limits
     paths = [_temporary() / f"fill-{number}" for number in range(limits.folder_mb // limits.file_mb + 1)]
     try:
@@ -337,7 +338,7 @@ def fill_the_folders(target: Target) -> None:
 
 @_against("amount")
 def make_many_files(target: Target) -> None:
-    """So is the number of files in them."""
+    """The number of files in the private folders is bounded."""
     folder = _temporary()
     made = []
     try:
@@ -369,13 +370,13 @@ def use_a_processor(target: Target) -> None:
 
 
 def stay_alive(lifeline: int) -> None:
-    """Nothing that a candidate started lives on after it."""
+    """No process that a candidate started outlives it."""
     if os.fork() == 0:
         os.setsid()
         os.closerange(0, lifeline)
         os.closerange(lifeline + 1, os.sysconf("SC_OPEN_MAX"))
         if os.fork() == 0:
-            os.read(lifeline, 1)  # a daemon, until the other end is closed
+            os.read(lifeline, 1)  # a daemon, which lives until the other end is closed
         os._exit(0)
 
 

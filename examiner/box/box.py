@@ -1,7 +1,7 @@
-"""Where student code runs: a server enters the outer walls once, and walls in each candidate by itself.
+"""Where student code runs: a server enters the outer walls once, and puts walls around each candidate.
 
-The process that calls `enter_outer` stays behind as keeper, the child in which it returns is the server, and
-nothing outlives the server.
+The process that calls `enter_outer` stays behind as the keeper; the call returns in a child, the server.
+Nothing outlives the server.
 """
 
 import itertools
@@ -13,16 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
-from examiner.box import landlock, limits, namespaces, privileges, reaper, seccomp, syscalls, usage
+from examiner.box import landlock, namespaces, privileges, reaper, seccomp, syscalls, usage
 from examiner.box.disk import Disk
 from examiner.box.limits import ResourceLimits
+from examiner.box.limits import apply as apply_limits
 from examiner.box.namespaces import Outer
 from examiner.box.policy import policy
 from examiner.box.view import View
 from examiner.box.walls import MissingWalls, Walls, available
 
 _STANDING: Final = b"\0"
-_FIRST_TO_GO: Final = b"1000"  # when the machine's memory runs out
+_KILLED_FIRST: Final = (
+    b"1000"  # the highest oom_score_adj: the first to die when the machine runs out of memory
+)
 
 
 class WallsFailed(Exception):  # noqa: N818 - the name says what is wrong
@@ -30,7 +33,7 @@ class WallsFailed(Exception):  # noqa: N818 - the name says what is wrong
 
 
 def enter_outer(view: View, walls: Walls | None = None) -> "Box":
-    """Leave this process behind as keeper, and return in a child, the server, that can start candidates.
+    """Return in a child, the server, which can start candidates; the calling process becomes its keeper.
 
     Call it in a process with one thread, before anything is preloaded: the keeper closes all its descriptors
     and ends with the server's exit code. SIGTERM to the keeper ends both.
@@ -40,7 +43,7 @@ def enter_outer(view: View, walls: Walls | None = None) -> "Box":
     view
         What candidates can read.
     walls
-        Use exactly these, even too few of them. If None, all that this machine has.
+        The walls to use, even if they are too few. If None, all that this machine has.
 
     Raises
     ------
@@ -85,19 +88,20 @@ class Boxed:
     Parameters
     ----------
     number
-        Its process, as the server sees it.
+        The number of its process in the server's namespace.
     pidfd
-        A descriptor of that process; whoever holds it can end it by `reaper.end`, from any namespace around.
+        A descriptor of that process; whoever holds it can end it by `reaper.end`, from any enclosing
+        namespace.
     home
-        Its working folder, as it sees it.
-    bounds
+        The path of its working folder, as the candidate sees it.
+    limits
         How much it may use.
     """
 
     number: int
     pidfd: int
     home: Path
-    bounds: ResourceLimits = field(default_factory=ResourceLimits)
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
 
 
 class Box:
@@ -112,32 +116,32 @@ class Box:
         refused = policy(namespaces=walls.namespaces, signals_stay_inside=stays_inside)
         self._filter = seccomp.Filter(seccomp.assemble(refused)) if walls.seccomp else None
         self._mapped = 0
-        _write(ground.proc, "self/oom_score_adj", _FIRST_TO_GO)  # its candidates inherit that
+        _write(ground.proc, "self/oom_score_adj", _KILLED_FIRST)  # candidates inherit it
         home = ground.prepare()
-        os.environ.update(self._whereabouts(home))
-        os.chdir(home)  # of the boxed server alone
+        os.environ.update(self._folder_variables(home))
+        os.chdir(home)  # this changes the boxed server alone
 
     def start(
         self,
         body: Callable[[], object],
-        bounds: ResourceLimits,
+        limits: ResourceLimits,
         keep: Collection[int] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Boxed:
-        """Fork a candidate, and return once all walls stand around it, before it does anything of `body`.
+        """Fork a candidate, and return once all walls stand around it; only then it calls `body`.
 
         Call it in the main thread: a candidate ends with the thread that started it.
 
         Parameters
         ----------
         body
-            What it does; when it returns, the candidate ends.
-        bounds
+            What the candidate does; it ends when this returns.
+        limits
             How much it may use.
         keep
-            Descriptors that it keeps. Those of 0, 1 and 2 that are not among them lead nowhere.
+            Descriptors that stay open. Those of 0, 1 and 2 that are not among them become ``/dev/null``.
         environment
-            All that it finds in ``os.environ`` besides ``HOME`` and ``TMPDIR``.
+            Its environment variables, besides ``HOME`` and ``TMPDIR``.
 
         Raises
         ------
@@ -145,8 +149,8 @@ class Box:
             If one of the walls could not be put up.
         """
         home = self._ground.prepare()
-        surroundings = {**(environment or {}), **self._whereabouts(home)}
-        changed = None if os.environ == surroundings else surroundings
+        variables = {**(environment or {}), **self._folder_variables(home)}
+        changed = None if os.environ == variables else variables
         if not self._mapped:
             self.measure()
         reader, writer = os.pipe()
@@ -158,50 +162,51 @@ class Box:
             self._ground.clear(home, self._living)
             raise WallsFailed(str(error)) from error
         if number == 0:
-            _be(partial(self._wall_in, home, bounds, {*keep, writer}, changed), writer, body)
-        boxed = Boxed(number, os.pidfd_open(number), home, bounds)
+            _run_as_candidate(partial(self._wall_in, home, limits, {*keep, writer}, changed), writer, body)
+        boxed = Boxed(number, os.pidfd_open(number), home, limits)
         self._living.add(number)
         os.close(writer)
-        said = os.read(reader, 1000)  # one write of at most as much, or its end
+        report = os.read(reader, 1000)  # the candidate writes once, at most this much, or it ends
         os.close(reader)
-        if said != _STANDING:
+        if report != _STANDING:
             self.end(boxed)
-            raise WallsFailed(said.decode() or "the process died")
+            raise WallsFailed(report.decode() or "the process died")
         return boxed
 
     def measure(self) -> None:
-        """Find out how large the server is; to be called again when it has imported more."""
+        """Note how much memory the server has mapped; call it again after the server has imported more."""
         self._mapped = usage.address_space(self._ground.proc)
 
     def look_after(self, boxed: Boxed, tell: Callable[[], object]) -> bool:
-        """Kill a candidate's largest process, and tell so before, if all together use too much memory.
+        """Kill a candidate's largest process if all its processes together use too much memory.
 
-        If that is its first, none of the others live on, as in a process namespace.
-        Without namespaces they are looked after together: whose a stray process is, nobody can tell.
+        `tell` is called before. If the largest is the first process, all others are killed too, as in a
+        process namespace. Without namespaces the memory of all candidates is counted together: it cannot be
+        known to which of them an orphaned process belongs.
 
         Returns
         -------
         bool
-            Whether they do; then look again at once.
+            Whether they used too much; then call it again at once.
         """
         proc, first = self._ground.proc, usage.number(boxed.pidfd, self._ground.proc)
         if self.walls.namespaces:
             living = list(usage.processes(first, proc)) if first > 0 else []
         else:
             _, *living = usage.processes(int(os.readlink("self", dir_fd=proc)), proc)
-        largest = usage.largest_of_too_many(living, boxed.bounds.together_mb << 20, proc)
+        largest = usage.largest_of_too_many(living, boxed.limits.together_mb << 20, proc)
         if largest is None:
             return False
         tell()
-        for each in living if largest == first else [largest]:
-            usage.kill(each, proc)
+        for process in living if largest == first else [largest]:
+            usage.kill(process, proc)
         return True
 
     def end(self, boxed: Boxed) -> int:
         """Kill a candidate if it lives, and all that it started; return its exit code, or minus its signal.
 
-        Its pidfd is closed. To be called as well for one that ended by itself. Without namespaces, any other
-        child that the server has is killed too.
+        Its pidfd is closed. Call it also for a candidate that ended by itself. Without namespaces, any other
+        child of the server is killed too, unless it is a living candidate.
         """
         reaper.end(boxed.pidfd)
         _, status = os.waitpid(boxed.number, 0)
@@ -211,31 +216,31 @@ class Box:
         return os.waitstatus_to_exitcode(status)
 
     def _wall_in(
-        self, home: Path, bounds: ResourceLimits, keep: set[int], environment: Mapping[str, str] | None
+        self, home: Path, limits: ResourceLimits, keep: set[int], environment: Mapping[str, str] | None
     ) -> None:
         """Put up all walls around this process; each step takes away what the steps before it needed.
 
-        Whatever the server can find out or make ready for all candidates is done there: here each step, and
-        each object that it touches, costs a copy of a page.
+        What can be prepared for all candidates is done in the server: here, after the fork, each object that
+        a step touches costs a copy of a page.
         """
         ground = self._ground
         os.setsid()
         os.umask(0o077)
-        ground.enter(bounds.folder_mb, bounds.folder_files)
+        ground.enter(limits.folder_mb, limits.folder_files)
         privileges.drop_capabilities()
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if self.walls.landlock:
             landlock.restrict(ground.rules(home), self.walls.landlock)
         self._close_all_but(keep)
-        limits.apply(bounds, self._mapped, processes_before=ground.processes_before)
+        apply_limits(limits, self._mapped, processes_before=ground.processes_before)
         if environment is not None:
             os.environ.clear()
             os.environ.update(environment)
-        os.chdir(home)  # of the candidate alone: nothing of ours has a working folder
+        os.chdir(home)  # this changes the candidate alone: no process of ours relies on a working folder
         if self._filter:
             self._filter.install()
 
-    def _whereabouts(self, home: Path) -> dict[str, str]:
+    def _folder_variables(self, home: Path) -> dict[str, str]:
         return {"HOME": str(home), "TMPDIR": str(self._ground.temporary(home))}
 
     def _close_all_but(self, keep: set[int]) -> None:
@@ -246,8 +251,8 @@ class Box:
             os.closerange(below + 1, above)
 
 
-def _be(wall_in: Callable[[], None], writer: int, body: Callable[[], object]) -> NoReturn:
-    """Live as a candidate: be walled in, say so, do what is to be done, and never return."""
+def _run_as_candidate(wall_in: Callable[[], None], writer: int, body: Callable[[], object]) -> NoReturn:
+    """Put up the walls, report that they stand, run `body`, and end this process."""
     status = 1
     try:
         try:

@@ -1,4 +1,4 @@
-"""What a candidate stands on where it can have no machine of its own: a folder on this one's disk."""
+"""Where a candidate keeps its files on a machine without namespaces: in a folder on the machine's disk."""
 
 import os
 import secrets
@@ -10,30 +10,32 @@ from typing import Final
 from examiner.box import landlock, privileges, reaper, syscalls
 from examiner.box.view import DEVICES, View
 
-# Where a user's processes are counted together, those that he starts meanwhile must not use up a share.
+# The kernel counts all processes of a user together; those that the user starts meanwhile outside the box
+# must not use up a candidate's share.
 _SLACK: Final = 256
 _KEEPER_AND_SERVER: Final = 2
 
 
 class Disk:
-    """What a server keeps to let candidates stand on; its descriptors must be closed inside them.
+    """The folder of a server in which candidates get their homes; its descriptors must be closed inside them.
 
-    Root is somebody who owns nothing once it is made, unless he could not read the view then.
+    If root makes it, this process becomes a spare user who owns nothing, unless that user could not read the
+    view.
     """
 
     def __init__(self, view: View) -> None:
-        shown, broken = view.around_the_hidden()
+        shown, partial = view.around_the_hidden()
         self.folder = Path(tempfile.mkdtemp(prefix="box-"))
         is_reached = privileges.spare_user_could_read([*shown, self.folder])
         is_spare = is_reached and privileges.become_spare_user(self.folder)
         self.processes_before = _KEEPER_AND_SERVER if is_spare else _processes_of(os.getuid()) + _SLACK
         self.proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._rules = [landlock.open_rule(path, landlock.READ) for path in shown]
-        self._rules += [landlock.open_rule(path, landlock.LIST) for path in broken]
+        self._rules += [landlock.open_rule(path, landlock.LIST) for path in partial]
         self._rules += [landlock.open_rule(device, landlock.USE) for device in DEVICES if device.exists()]
 
     def prepare(self) -> Path:
-        """Return a new home."""
+        """Return a new home folder for a candidate."""
         return Path(tempfile.mkdtemp(dir=self.folder))
 
     def temporary(self, home: Path) -> Path:
@@ -41,31 +43,31 @@ class Disk:
         return home
 
     def fork(self) -> int:
-        """Fork; the reaper will find what comes of it."""
+        """Fork a candidate; the reaper finds whatever it starts."""
         return syscalls.fork()
 
     def enter(self, megabytes: int, files: int) -> None:
-        """Enter nothing; what a folder on a disk holds cannot be bounded."""
+        """Do nothing: the size of a folder on a disk cannot be bounded."""
 
     def rules(self, home: Path) -> list[landlock.Rule]:
-        """Return what Landlock lets the owner of a home do."""
+        """Return what Landlock lets a candidate with this home do."""
         return [*self._rules, landlock.open_rule(home, landlock.WRITE)]
 
     def clear(self, home: Path, living: Collection[int]) -> None:
-        """Leave nothing of a candidate, nor any process but those that live on."""
+        """Remove a candidate's home, and kill all children of the server but the `living`."""
         reaper.sweep(living)
         remove(home)
 
     def close(self) -> None:
-        """Leave nothing of any candidate, once the server is dead."""
+        """Kill and remove what is left of any candidate, after the server is dead."""
         reaper.sweep()
         remove(self.folder)
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder that nobody uses, whatever was left in it: links, closed folders, nests of any depth.
+    """Remove a folder that nobody uses, whatever is in it: links, folders without permissions, deep trees.
 
-    Nests are emptied into the outermost folder, so that none is too deep for a path or a stack.
+    Subfolders are emptied into the outermost folder, so that no path is too long and no recursion too deep.
     """
     folder.chmod(0o700)
     while entries := list(os.scandir(folder)):
@@ -73,17 +75,17 @@ def remove(folder: Path) -> None:
             if entry.is_dir(follow_symlinks=False):
                 _empty_into(Path(entry.path), folder)
             else:
-                os.unlink(entry.path)  # noqa: PTH108 - an entry is no Path
+                os.unlink(entry.path)  # noqa: PTH108 - an entry is not a Path
     folder.rmdir()
 
 
-def _empty_into(nest: Path, folder: Path) -> None:
-    nest.chmod(0o700)
-    for entry in os.scandir(nest):
+def _empty_into(subfolder: Path, folder: Path) -> None:
+    subfolder.chmod(0o700)
+    for entry in os.scandir(subfolder):
         if entry.is_dir(follow_symlinks=False):
-            os.chmod(entry.path, 0o700)  # noqa: PTH101 - a closed folder cannot be moved
-        os.rename(entry.path, folder / secrets.token_hex())  # noqa: PTH104
-    nest.rmdir()
+            os.chmod(entry.path, 0o700)  # noqa: PTH101 - a folder without permissions cannot be moved
+        os.rename(entry.path, folder / secrets.token_hex())  # noqa: PTH104 - an entry is not a Path
+    subfolder.rmdir()
 
 
 def _processes_of(user: int) -> int:
@@ -92,7 +94,7 @@ def _processes_of(user: int) -> int:
     for entry in os.scandir("/proc"):
         try:
             if entry.name.isdecimal() and entry.stat().st_uid == user:
-                count += len(os.listdir(f"{entry.path}/task"))  # noqa: PTH208
+                count += len(os.listdir(f"{entry.path}/task"))  # noqa: PTH208 - only the number is wanted
         except OSError:  # it ended while we looked
             continue
     return count

@@ -1,7 +1,7 @@
-"""Landlock: what a process and its descendants may do with files, whatever they can reach, for good.
+"""Landlock: rules for what a process and its descendants may do with files; they can never be lifted.
 
-It needs no rights and no namespaces. Since its fourth version it refuses TCP as well, since its sixth
-abstract sockets and signals that lead outside. It guards neither attributes of files nor sockets with a path.
+It needs no privileges and no namespaces. From version 4 it refuses TCP as well, from version 6 abstract
+sockets and signals that lead outside. It protects neither attributes of files nor sockets with a path.
 """
 
 import os
@@ -23,7 +23,7 @@ _RIGHTS_SINCE: Final = {2: 1 << 13, 3: _TRUNCATE, 5: _IOCTL_DEVICE}
 READ: Final = _EXECUTE | _READ_FILE | _READ_FOLDER
 WRITE: Final = ~(_MAKE_CHARACTER_DEVICE | _MAKE_BLOCK_DEVICE | _IOCTL_DEVICE)
 LIST: Final = _READ_FOLDER
-USE: Final = _READ_FILE | _WRITE_FILE  # of a device
+USE: Final = _READ_FILE | _WRITE_FILE  # for a device
 _FOR_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 
 TCP_SINCE: Final = 4
@@ -42,30 +42,30 @@ def version() -> int:
 
 @dataclass(frozen=True)
 class Rule:
-    """What may be done with a file, or with a folder and all beneath it, that is open as a path."""
+    """The rights on a file, or on a folder and all beneath it; `descriptor` is open on it with O_PATH."""
 
     descriptor: int
     rights: int
 
 
 def open_rule(path: Path | str, rights: int) -> Rule:
-    """Return a rule for what now stands at a path; links are followed."""
+    """Return a rule for the file or folder that is at a path now; links are followed."""
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
     return Rule(descriptor, rights if is_folder else rights & _FOR_FILES)
 
 
 def restrict(rules: Iterable[Rule], known: int) -> None:
-    """Let this process and its descendants do with files what the rules say, and nothing else.
+    """Allow this process and its descendants what the rules allow, and nothing else, for good.
 
-    Needs no_new_privs. Rules can be used for many processes.
+    no_new_privs must be set before. The same rules can be used for many processes.
 
     Parameters
     ----------
     rules
         What is allowed.
     known
-        The version whose rights are handled, at most the kernel's.
+        The version of Landlock whose rights are handled, at most the kernel's.
     """
     rights = _FIRST_RIGHTS | sum(bit for since, bit in _RIGHTS_SINCE.items() if since <= known)
     attributes = struct.pack("<Q", rights)

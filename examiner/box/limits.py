@@ -4,32 +4,33 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-# Not 0: that would still hand a crashed process's memory to a program of the machine's, where one is set up.
+# Not 0: where core_pattern names a program, the kernel would still pipe a crashed process's memory to it.
 _NO_CORE: Final = 1
-_SIGNALS_AND_TIMERS: Final = 1024  # that wait in the kernel's memory
+_SIGNALS_AND_TIMERS: Final = 1024  # that may be pending in the kernel's memory
 
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """Bounds of a candidate or of a grade cell.
+    """How much a candidate or a grade cell may use.
 
     Parameters
     ----------
     cpu_seconds
-        Of each process, counted from its start.
+        CPU time of each process, counted from its start.
     memory_mb
         Address space of each process, beyond what it has when the limit is set.
     together_mb
-        What all processes together may have in memory. Nothing in the kernel that everybody may use bounds
-        it: a server looks from time to time (`Box.look_after`).
+        Memory in use by all processes together. The kernel has no such limit for unprivileged users, so a
+        server checks it from time to time (`Box.look_after`).
     processes
-        Processes and threads together.
+        Number of processes and threads together.
     file_mb
-        The largest file, and how far into shared memory can be written.
+        Size of the largest file, and of the part of shared memory that can be written.
     open_files
-        Descriptors of each process.
+        Number of descriptors of each process.
     folder_mb, folder_files
-        What the private folders hold together. Only a file system of a candidate's own can bound these.
+        Size and number of files of the private folders together. They are bounded only where a candidate has
+        a file system of its own.
     """
 
     cpu_seconds: int = 60
@@ -48,15 +49,16 @@ def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, proce
     Parameters
     ----------
     limits
-        What it gets. A limit that is lower already stays.
+        How much it may use. A limit that is lower already stays.
     address_space
-        Bytes that it has mapped by now.
+        Bytes that it has mapped now.
     process
-        Its number, seen from here; 0 is this process. For others one must be the same user, as a server is.
+        Its number, as seen from here; 0 is this process. The limits of another process can be set by its user
+        only, as by its server.
     processes_before
-        How many processes the kernel counts for the same user that are not meant.
+        How many processes that are not the candidate's the kernel counts for the same user.
     """
-    bounds = {
+    wanted_limits = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_AS: address_space + (limits.memory_mb << 20),
         resource.RLIMIT_NPROC: limits.processes + processes_before,
@@ -67,13 +69,13 @@ def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, proce
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: _SIGNALS_AND_TIMERS,
     }
-    for kind, wanted in bounds.items():
+    for kind, wanted in wanted_limits.items():
         _, hard = resource.prlimit(process, kind)
-        bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.prlimit(process, kind, (bound, bound))
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.prlimit(process, kind, (limit, limit))
 
 
 def forbid_more(process: int) -> None:
-    """Let a process start no process and no thread, and write no file any more; one must be the same user."""
+    """Stop a process of the same user from starting processes and threads, and from writing files."""
     resource.prlimit(process, resource.RLIMIT_NPROC, (0, 0))
     resource.prlimit(process, resource.RLIMIT_FSIZE, (0, 0))

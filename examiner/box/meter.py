@@ -1,7 +1,7 @@
-"""One process of a box, measured from outside while all others stand still.
+"""Measures one process of a box from outside, while all others are stopped.
 
-Nothing that runs in the box has a word in it: the clock and the memory are the kernel's accounts, the
-processor is given and the starting of processes forbidden by the same hands.
+Nothing that runs in the box can change the result: CPU time and memory come from the kernel's accounts, and
+it is this side that chooses the processor and forbids starting processes.
 """
 
 import contextlib
@@ -13,59 +13,60 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_CPU_CLOCK: Final = 2  # of a process as a whole: see CPUCLOCK_SCHED in the kernel's posix-timers.h
+_CPU_CLOCK: Final = 2  # the clock of a whole process: CPUCLOCK_SCHED in the kernel's posix-timers.h
 _RESET_PEAK: Final = "5"
+_COLUMNS_WITH_A_NAME: Final = 6  # of a line in /proc/PID/maps; a mapping without a name has five
 _DEAD: Final = frozenset("ZXx")  # states in /proc/PID/stat
 _STOPPED: Final = frozenset("Tt") | _DEAD
-_SOCKETS, _PIPES = 4, 8  # that a notebook may have without hiding anything
-_SOCKET_BYTES, _PIPE_BYTES = 416 << 10, 1 << 20  # that one holds at most
-_STOP_SECONDS: Final = 2.0  # after which a process that would not stop is not waited for
-_REST_SECONDS: Final = 0.02  # some ticks, after which the clock of one that goes on running is right as well
+_SOCKETS, _PIPES = 4, 8  # the numbers that are usual in a notebook; the buffers of more are counted
+_SOCKET_BYTES, _PIPE_BYTES = 416 << 10, 1 << 20  # the largest buffer of one socket, of one pipe
+_STOP_SECONDS: Final = 2.0  # how long to wait for processes to stop
+_REST_SECONDS: Final = 0.02  # some ticks: after them, the clock of a process that still runs is right as well
 
 
 @contextlib.contextmanager
 def alone(process: int, box: Callable[[], Collection[int]], processor: int) -> Iterator[frozenset[int]]:
-    """Let one process of a box run on one processor, and none of the others run at all; give the others.
+    """Run one process of a box on one processor, with all others stopped in the block; yield the others.
 
-    Their neighbour can wake them by a signal: whether they ran is seen by their clocks.
+    The process can wake the others by a signal; their clocks show whether they ran.
 
     Parameters
     ----------
     process : int
-        Its number, as seen from here; it can start no others any more.
+        Its number, as seen from here; it can no longer start processes.
     box : callable
-        Returns all processes of its box.
+        Returns the numbers of all processes of its box.
     """
     stopped = set[int]()
     try:
         while others := {*box()} - {process} - stopped:
             stopped |= others
-            for each in others:
-                _signal(each, signal.SIGSTOP)
+            for other in others:
+                _signal(other, signal.SIGSTOP)
             _wait_until_stopped(others)
         for thread in _threads(process):
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread.name), {processor})
-        yield frozenset(each for each in stopped if not _all_are(each, _DEAD))
+        yield frozenset(other for other in stopped if not _all_are(other, _DEAD))
     finally:
-        for each in stopped:
-            _signal(each, signal.SIGCONT)
+        for other in stopped:
+            _signal(other, signal.SIGCONT)
 
 
 def _wait_until_stopped(processes: Collection[int]) -> None:
-    """Return when none of them runs any more; a signal takes a moment to reach who runs elsewhere."""
+    """Return when all have stopped; a signal takes a moment to reach a process on another processor."""
     end = time.monotonic() + _STOP_SECONDS
-    while not all(_all_are(each, _STOPPED) for each in processes) and time.monotonic() < end:
+    while not all(_all_are(process, _STOPPED) for process in processes) and time.monotonic() < end:
         os.sched_yield()
 
 
 def _all_are(process: int, states: Collection[str]) -> bool:
-    """Whether all threads of a process, if it has not ended, are in one of these states."""
+    """Whether all threads of a process are in one of these states; true as well if it has ended."""
     return all(_state(thread) in {*states, ""} for thread in _threads(process))
 
 
 def _state(folder: Path) -> str:
-    """Return the letter of the state that a process or a thread is in, by its folder; none if it ended."""
+    """Return the letter of the state of a process or a thread, given its folder in /proc; "" if it ended."""
     try:
         return (folder / "stat").read_text(errors="replace").rpartition(") ")[2][:1]
     except OSError:
@@ -83,7 +84,7 @@ def _signal(process: int, number: int) -> None:
 
 
 def a_processor() -> int:
-    """Return the processor that this process has others measured on; its neighbours take others."""
+    """Return the processor on which this process measures others; other workers choose different ones."""
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[os.getpid() % len(allowed)]
 
@@ -97,10 +98,11 @@ def cpu(process: int) -> float:
 
 
 def rest(process: int, seconds: float = _REST_SECONDS) -> None:
-    """Return when the first thread of a process waits for something or ended, at the latest after so long.
+    """Return when the first thread of a process sleeps or has ended, or after `seconds`.
 
-    Who has just answered still runs for a moment, and if a limit holds for its CPU time, the kernel brings
-    its clock up to date only then or with the next tick: what it did would count for whatever comes next.
+    A process that has just answered still runs for a moment. If its CPU time is limited, the kernel updates
+    its clock only when it stops running, or at the next tick; read earlier, the clock would charge part of
+    this answer to the next one.
     """
     end = time.monotonic() + seconds
     while _state(Path(f"/proc/{process}")) == "R" and time.monotonic() < end:
@@ -108,42 +110,42 @@ def rest(process: int, seconds: float = _REST_SECONDS) -> None:
 
 
 def is_bounded(process: int) -> bool:
-    """Whether a limit on its processes holds: the kernel makes an exception for root, even without rights."""
+    """Whether a limit on its processes holds: the kernel exempts root, even without capabilities."""
     users = (line.split()[1] for line in _lines(process, "status") if line.startswith("Uid:"))
     return next(users, "0") != "0"
 
 
 def reset_peak(process: int) -> None:
-    """Let the peak of its memory begin anew, with what it has now."""
+    """Reset the peak of its resident memory to what it has now."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{process}/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
 
 
 def peak(process: int) -> int:
-    """Return the bytes in memory at the peak; 0 if it ended."""
+    """Return the peak of its resident memory, in bytes; 0 if it ended."""
     return _status(process).get("VmHWM", 0)
 
 
 def resident(process: int) -> int:
-    """Return the bytes in memory now; 0 if it ended."""
+    """Return its resident memory, in bytes; 0 if it ended."""
     return _status(process).get("VmRSS", 0)
 
 
 def own(process: int) -> int:
-    """Return the bytes in memory that belong to no file and to nobody else; 0 if it ended."""
+    """Return its resident anonymous memory, in bytes; 0 if it ended."""
     return _status(process).get("RssAnon", 0)
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a process has in memory now, in bytes: in common with others, such as its parent, and alone."""
+    """The resident memory of a process, in bytes: shared with others, such as its parent, and private."""
 
     common: int
     alone: int
 
 
 def share(process: int) -> Share:
-    """Return what a process shares and what not; nothing if it ended."""
+    """Return a process's shared and private memory; zeros if it ended."""
     sizes = _sizes(process, "smaps_rollup")
     common, alone = (
         sum(sizes.get(f"{whose}_{state}", 0) for state in ("Clean", "Dirty"))
@@ -153,30 +155,30 @@ def share(process: int) -> Share:
 
 
 def elsewhere(process: int, wire: str) -> int:
-    """Return the bytes that a process may keep where its own memory does not show them.
+    """Return how many bytes a process could keep where its resident memory does not show them.
 
-    They are in mappings that it could share, which stay full when it lets go of their pages, and on the way
-    through sockets and pipes.
+    These are shared mappings, which keep their content when the process drops their pages, and the buffers of
+    sockets and pipes.
 
     Parameters
     ----------
     wire : str
-        The name of the mappings that are not its own matter.
+        The name of the shared blocks of the wire, which are not counted.
     """
-    return _mapped(process, wire) + _on_the_way(process)
+    return _shared_mappings(process, wire) + _buffers(process)
 
 
-def _mapped(process: int, wire: str) -> int:
-    lines = (line.split(maxsplit=5) for line in _lines(process, "maps"))
+def _shared_mappings(process: int, wire: str) -> int:
+    rows = (line.split(maxsplit=5) for line in _lines(process, "maps"))
     ranges = (
         place
-        for place, rights, *_, name in (each for each in lines if len(each) == 6)  # noqa: PLR2004
+        for place, rights, *_, name in (row for row in rows if len(row) == _COLUMNS_WITH_A_NAME)
         if rights.startswith("rw") and rights.endswith("s") and wire not in name
     )
-    return sum(int(end, 16) - int(first, 16) for first, end in (each.split("-") for each in ranges))
+    return sum(int(end, 16) - int(first, 16) for first, end in (place.split("-") for place in ranges))
 
 
-def _on_the_way(process: int) -> int:
+def _buffers(process: int) -> int:
     sockets = pipes = 0
     with contextlib.suppress(OSError):  # it ended
         for descriptor in Path(f"/proc/{process}/fd").iterdir():
@@ -191,7 +193,7 @@ def _status(process: int) -> dict[str, int]:
 
 
 def _sizes(process: int, name: str) -> dict[str, int]:
-    """Return the sizes that a file of a process names."""
+    """Return the sizes in a file of a process in /proc, in bytes, by their names."""
     pairs = (line.partition(":")[::2] for line in _lines(process, name))
     return {name: int(rest.split()[0]) << 10 for name, rest in pairs if rest.endswith("kB")}
 

@@ -1,8 +1,8 @@
-"""A machine of one's own to stand on: a root that holds a read-only list of folders, and nobody else.
+"""Linux namespaces: a root that shows a read-only list of folders, without network and other processes.
 
-It is built in two steps. The warm server enters the outer root once (`enter_outer`): bind mounts and a
-network namespace are what costs time. A candidate is then forked into a process namespace of its own and
-takes the rest (`Outer`): a user namespace, whose processes are counted apart, and a file system to write in.
+They are entered in two steps. The warm server enters the outer ones once (`enter_outer`), as bind mounts and
+a network namespace take time. Each candidate is then forked into its own process namespace and enters the
+rest (`Outer`): a user namespace, whose processes are counted separately, and a file system to write in.
 """
 
 import os
@@ -15,13 +15,16 @@ from examiner.box import absent, landlock, privileges
 from examiner.box import syscalls as sys_
 from examiner.box.view import DEVICES, View
 
-INSIDE_ID: Final = 1000  # what user and group are called inside
+INSIDE_ID: Final = 1000  # the user and group inside
 _PRIVATE: Final = "/box"  # where the file system to write in is mounted
 _HOME: Final = Path("/box/home")
 _TEMPORARY: Final = Path("/box/tmp")
-_LINKS_TO_IT: Final = (Path("/tmp"), Path("/dev/shm"))  # noqa: S108
-_NOWHERE: Final = "/nowhere"  # an empty folder, to lay over what is hidden
-_NO_PACKAGE: Final = "/no-package"  # to lay over what would be imported from
+_LINKS_TO_IT: Final = (Path("/tmp"), Path("/dev/shm"))  # noqa: S108 - as a candidate sees them
+_NOWHERE: Final = "/nowhere"  # an empty folder, mounted over hidden folders
+_NO_PACKAGE: Final = "/no-package"  # a package that refuses its import, mounted over hidden packages
+# The new root is mounted on /tmp and becomes the root at once, so that it leaves no folder on the machine and
+# covers nothing that is to be shown.
+_NEW_ROOT: Final = "/tmp"  # noqa: S108 - no file is made in the machine's /tmp
 _OLD_ROOT: Final = "/.outside"
 _SERVERS_MB, _SERVERS_FILES = 16, 1024
 
@@ -33,10 +36,10 @@ _READ_ONLY: Final = sys_.MOUNT_ATTR_RDONLY | sys_.MOUNT_ATTR_NOSUID
 
 
 def enter_outer(view: View) -> int:
-    """Leave this process with a root of what the view shows and without network; return the machine's /proc.
+    """Give this process a root with what the view shows, and no network; return the machine's /proc, opened.
 
-    The next fork is the first process of a new process namespace, with whose end everything in it ends. Root
-    is somebody who owns nothing afterwards.
+    The next fork is the first process of a new process namespace; when it ends, all others in it end. If this
+    process was root, it is a user who owns nothing afterwards.
 
     Raises
     ------
@@ -57,18 +60,19 @@ def enter_outer(view: View) -> int:
 
 
 class Outer:
-    """What a server keeps to let candidates stand on; its descriptors must be closed inside them.
+    """The namespaces in which a server starts candidates; its descriptors must be closed inside them.
 
     Parameters
     ----------
     proc
-        The machine's /proc.
+        A descriptor of the machine's /proc.
     network
-        Whether each candidate takes a network namespace too. It costs more than all the rest, most of it in
-        the kernel after the end, and keeps apart only abstract sockets of candidates that live at once.
+        Whether each candidate gets a network namespace too. It costs more than all others, mostly in the
+        kernel after the candidate's end, and separates only the abstract sockets of candidates that live at
+        once.
     """
 
-    processes_before = 0  # in a user namespace its own processes are counted alone
+    processes_before = 0  # the kernel counts the processes of each user namespace separately
 
     def __init__(self, proc: int, *, network: bool) -> None:
         self.proc = proc
@@ -77,7 +81,7 @@ class Outer:
         self._rules = [landlock.open_rule("/", landlock.READ), landlock.open_rule("/dev", landlock.USE)]
 
     def prepare(self) -> Path:
-        """Return where a home will be."""
+        """Return where the candidate's home will be."""
         return _HOME
 
     def temporary(self, _home: Path) -> Path:
@@ -96,20 +100,20 @@ class Outer:
         return child
 
     def enter(self, megabytes: int, files: int) -> None:
-        """Leave this process with namespaces of its own and an empty file system to write in."""
+        """Give this process its own namespaces and an empty file system to write in."""
         _unshare(self.proc, self._own)
         _mount_private(megabytes, files)
 
     def rules(self, _home: Path) -> list[landlock.Rule]:
-        """Return what Landlock lets a candidate do: the root has nothing that it may not see."""
+        """Return what Landlock allows: reading everything, as the root holds only what the view shows."""
         return [*self._rules, landlock.open_rule(_PRIVATE, landlock.WRITE)]
 
     def clear(self, _home: Path, _living: Collection[int]) -> None:
-        """Leave nothing of a candidate; the kernel has seen to it."""
+        """Do nothing: the kernel removes a candidate's namespaces and files with its last process."""
 
 
 def _unshare(proc: int, flags: int) -> None:
-    """Take new namespaces, a user namespace among them in which we are an ordinary user."""
+    """Enter new namespaces, among them a user namespace in which this process is an ordinary user."""
     user, group = os.geteuid(), os.getegid()
     sys_.unshare(flags)
     maps = {
@@ -129,34 +133,33 @@ def _mount_private(megabytes: int, files: int) -> None:
     size = f"size={megabytes}m,nr_inodes={files},mode=755"
     sys_.mount("private", _PRIVATE, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, size)
     for folder in (_HOME, _TEMPORARY):
-        os.mkdir(folder)  # noqa: PTH102 - a Path costs more than the call
+        os.mkdir(folder)  # noqa: PTH102 - Path.mkdir takes longer than the system call
 
 
 def _build_root(view: View) -> None:
     links, places, masks = view.links(), view.places(), view.masks()
     sys_.mount("none", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
-    # Over /tmp, but at once the root: nothing is left behind on the machine, and nothing to show is covered.
-    sys_.mount("root", "/tmp", "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "size=1m,mode=755")  # noqa: S108
-    os.mkdir(f"/tmp{_OLD_ROOT}")  # noqa: PTH102, S108
-    sys_.pivot_root("/tmp", f"/tmp{_OLD_ROOT}")  # noqa: S108
+    sys_.mount("root", _NEW_ROOT, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "size=1m,mode=755")
+    os.mkdir(f"{_NEW_ROOT}{_OLD_ROOT}")  # noqa: PTH102 - the name is text
+    sys_.pivot_root(_NEW_ROOT, f"{_NEW_ROOT}{_OLD_ROOT}")
     os.chdir("/")
     for place, real in places.items():
         _show(f"{_OLD_ROOT}{real}", place, _READ_ONLY | sys_.MOUNT_ATTR_NODEV)
     for device in DEVICES:
         _show(f"{_OLD_ROOT}{device}", device, _READ_ONLY)
     for name in (_PRIVATE, _NOWHERE, _NO_PACKAGE):
-        os.mkdir(name)  # noqa: PTH102
+        os.mkdir(name)  # noqa: PTH102 - the names are text
     Path(_NO_PACKAGE, "__init__.py").write_text(absent.REFUSAL)
     _mount_private(_SERVERS_MB, _SERVERS_FILES)
     for folder in (_HOME, _TEMPORARY):
-        folder.chmod(0o1777)  # root makes these, and is somebody else then
+        folder.chmod(0o1777)  # root makes these, and is another user when it writes
     _hide(masks, places)
-    links |= {link: _TEMPORARY for link in _LINKS_TO_IT if not link.exists()}  # it may hold what is shown
+    links |= {link: _TEMPORARY for link in _LINKS_TO_IT if not link.exists()}  # a shown folder may lie there
     for link, target in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(target)
     sys_.unmount(_OLD_ROOT)
-    os.rmdir(_OLD_ROOT)  # noqa: PTH106
+    os.rmdir(_OLD_ROOT)  # noqa: PTH106 - the name is text
     sys_.restrict_mount("/", _READ_ONLY | sys_.MOUNT_ATTR_NODEV, beneath=False)
 
 

@@ -1,4 +1,4 @@
-"""The numbers of system calls, on the two machines that walls are written for."""
+"""The numbers of system calls, on the two architectures that the walls are written for."""
 
 import platform
 from typing import Final
@@ -145,7 +145,7 @@ NUMBERS: Final = {"x86_64": _column(1), "aarch64": _column(2)}
 
 
 def number(name: str, machine: str = MACHINE) -> int:
-    """Return the number of a system call on a machine; OSError where there is no column for it."""
+    """Return the number of a system call on an architecture; raise OSError if it is not supported."""
     if machine not in NUMBERS:
         raise OSError(f"the walls are written for {' and '.join(NUMBERS)}, not for {machine}")
     return NUMBERS[machine][name]

@@ -1,4 +1,4 @@
-"""Ending what was started, and everything that it started."""
+"""Ending processes, and everything that they started."""
 
 import contextlib
 import os
@@ -14,9 +14,9 @@ END_SECONDS = 10.0  # seconds that the kernel may take to end a killed process
 
 
 def end(pidfd: int, seconds: float = END_SECONDS) -> bool:
-    """Kill the process behind a pidfd; whether it is dead now.
+    """Kill the process behind a pidfd, and return whether it is dead within some seconds.
 
-    The first process of a process namespace is dead once all others in it are.
+    The first process of a process namespace is dead only when all others in it are.
     """
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -31,12 +31,12 @@ def is_over(pidfd: int, seconds: float = 0.0) -> bool:
 
 
 def adopt() -> None:
-    """Become the parent of every descendant whose own parent dies; `sweep` finds those started later."""
+    """Make this process the parent of every descendant whose own parent dies, so that `sweep` finds it."""
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def children() -> set[int]:
-    """Return the processes whose parent is this one, the dead that were not waited for among them."""
+    """Return the numbers of this process's children, including zombies."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         found |= {int(number) for number in (task / "children").read_text().split()}
@@ -44,15 +44,20 @@ def children() -> set[int]:
 
 
 def sweep(spared: Collection[int] = (), seconds: float = END_SECONDS) -> bool:
-    """Kill children, and orphans that become children by that, until only the spared are left; whether so.
+    """Kill all children, and the orphans that then become children, until only the spared are left.
 
-    Needs `adopt` before the first of them was started. A process that forks and dies faster than it is found
-    is met again and again until it is not.
+    Call `adopt` before the first of them is started. Processes that fork faster than they are killed are
+    searched for again and again.
+
+    Returns
+    -------
+    bool
+        Whether only the spared are left, within some seconds.
     """
     until = time.monotonic() + seconds
     while strays := children() - set(spared):
         for stray in strays:
-            pidfd = os.pidfd_open(stray)  # until it is waited for, its number belongs to nobody else
+            pidfd = os.pidfd_open(stray)  # its number is not reused before it is waited for
             end(pidfd, until - time.monotonic())
             os.close(pidfd)
             os.waitpid(stray, os.WNOHANG)

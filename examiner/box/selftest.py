@@ -1,4 +1,4 @@
-"""Proof that the walls stand: every attempt succeeds without them, and is stopped inside a fresh box.
+"""Proof that the walls hold: every attempt succeeds without them, and is stopped inside a fresh box.
 
 As a program it prints the table: ``python -m examiner.box.selftest``.
 """
@@ -20,7 +20,7 @@ class WallState(StrEnum):
 
     PROVED = "proved"  # broken without walls, kept behind them
     MISSING = "missing"  # broken behind the walls too
-    IDLE = "idle"  # kept even without walls: the machine sees to it, or has nothing of the kind
+    IDLE = "idle"  # kept even without walls: the machine itself prevents it, or has nothing of the kind
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class WallReport:
     Parameters
     ----------
     wall
-        What it is about.
+        The group of the promise, such as "files".
     promise
-        A sentence.
+        The promise, as a sentence.
     state
         Whether it is kept.
     note
-        What stopped the attempt; where nothing did, what to do.
+        What stopped the attempt; if nothing did, what to do.
     """
 
     wall: str
@@ -48,34 +48,34 @@ class WallReport:
 def selftest(
     walls: Walls | None = None, view: View | None = None, *, thorough: bool = False
 ) -> tuple[WallReport, ...]:
-    """Try to break every promise, without walls and behind them; return what came of it.
+    """Try to break every promise, without walls and behind them, and return a report on each.
 
-    Call it in a process with one thread, which is the same afterwards.
+    Call it in a process with one thread; it leaves that process unchanged.
 
     Parameters
     ----------
     walls
-        What is tried; if None, the strongest available.
+        The walls to try; if None, the strongest available.
     view
         What can be read inside; if None, what this Python needs.
     thorough
-        Whether to try as well what takes seconds.
+        Whether to make also the attempts that take seconds.
     """
     chosen = walls or available()
     slow = [use_a_processor] if thorough else []
     groups = ATTEMPTS | {"amount": [*ATTEMPTS["amount"], *slow]}
     attempts = [attempt for group in groups.values() for attempt in group]
-    without, behind = outcomes(attempts, None, view), outcomes(attempts, chosen, view)
+    without_walls, behind_walls = outcomes(attempts, None, view), outcomes(attempts, chosen, view)
     promises = [(wall, attempt) for wall, group in groups.items() for attempt in group]
-    reports = [_judge(wall, attempt, without, behind, chosen) for wall, attempt in promises]
-    return (*_kinds(chosen), *reports, _judge("the end", stay_alive, without, behind, chosen))
+    reports = [_judge(wall, attempt, without_walls, behind_walls, chosen) for wall, attempt in promises]
+    return (*_kinds(chosen), *reports, _judge("the end", stay_alive, without_walls, behind_walls, chosen))
 
 
 def _judge(
-    wall: str, attempt: Callable[..., object], without: Outcomes, behind: Outcomes, walls: Walls
+    wall: str, attempt: Callable[..., object], without_walls: Outcomes, behind_walls: Outcomes, walls: Walls
 ) -> WallReport:
     promise = (attempt.__doc__ or "").partition("\n")[0]
-    stopped_without, stopped = without[attempt.__name__], behind[attempt.__name__]
+    stopped_without, stopped = without_walls[attempt.__name__], behind_walls[attempt.__name__]
     if not stopped:
         note = walls.advice or "this wall has a hole: do not grade, report it"
         return WallReport(wall, promise, WallState.MISSING, note)
@@ -104,7 +104,7 @@ def table(reports: Iterable[WallReport]) -> str:
 
 
 def main() -> None:
-    """Print the table; exit with 1 where the walls are too few."""
+    """Print the table; exit with 1 if there are too few walls."""
     walls = available()
     sys.stdout.write(table(selftest(walls, thorough=True)) + "\n")
     sys.exit(0 if walls.are_enough else 1)

@@ -1,4 +1,4 @@
-"""The stage for attempts: something to be had, a neighbour, and an attacker behind some walls or none."""
+"""Sets up targets, a neighbour and an attacker behind some walls or none, and makes the attempts."""
 
 import ctypes
 import fcntl
@@ -28,33 +28,33 @@ from examiner.box.walls import Walls
 SIEGE_LIMITS: Final = ResourceLimits(
     cpu_seconds=1, memory_mb=64, processes=12, file_mb=1, folder_mb=4, folder_files=64
 )
-SECONDS: Final = 60.0  # for all attempts together
+SECONDS: Final = 60.0  # that all attempts together may take
 _PR_SET_PTRACER: Final = 0x59616D61
 
 Outcomes = dict[str, str]
-"""What stopped each attempt, by its name; empty where nothing did."""
+"""What stopped each attempt, by the attempt's name; empty if nothing did."""
 
 
 def outcomes(attempts: Collection[Attempt], walls: Walls | None, view: View | None = None) -> Outcomes:
-    """Make attempts behind exactly these walls, or behind none; return what stopped them, and what a daemon.
+    """Make attempts, and `stay_alive`, behind exactly these walls or none; return what stopped each.
 
-    Call it in a process with one thread, which is the same afterwards.
+    Call it in a process with one thread; it leaves that process unchanged.
 
     Parameters
     ----------
     attempts
-        To be made one after another, each in a process of its own.
+        The attempts, which are made one after another, each in a process of its own.
     walls
-        What stands around the attacker.
+        The walls around the attacker; None for none.
     view
-        What can be read behind them; if None, what this Python needs.
+        What can be read behind the walls; if None, what this Python needs.
 
     Raises
     ------
     TimeoutError
-        If it takes longer than `SECONDS`.
+        If they take longer than `SECONDS`.
     RuntimeError
-        If there was no attack; why is on the error stream.
+        If no attempt could be made; stderr says why.
     """
     with _scene() as target:
         reader, writer = os.pipe()
@@ -62,29 +62,29 @@ def outcomes(attempts: Collection[Attempt], walls: Walls | None, view: View | No
         if keeper == 0:
             try:
                 os.close(reader)
-                host = _box(view or of_this_python(), walls, target) if walls else _OpenField()
+                host = _box(view or of_this_python(), walls, target) if walls else _NoWalls()
                 os.write(writer, json.dumps(_besiege(host, target, attempts)).encode())
-            except BaseException:  # noqa: BLE001 - nothing may go back into the caller's code
+            except BaseException:  # noqa: BLE001 - the child must never return into the caller's code
                 traceback.print_exc()
             finally:
                 os._exit(0)
         os.close(writer)
         try:
-            said = _read_all(reader)
+            answer = _read_all(reader)
         except TimeoutError:
             os.kill(keeper, signal.SIGTERM)
             raise
         finally:
             os.waitpid(keeper, 0)
-    if not said:
+    if not answer:
         raise RuntimeError("the walls could not be tried")
-    return dict(json.loads(said))
+    return dict(json.loads(answer))
 
 
 class _Host(Protocol):
-    """What starts processes and ends them: a box, or nothing around them."""
+    """What starts and ends processes: a box, or a stand-in without walls."""
 
-    def start(self, body: Callable[[], object], bounds: ResourceLimits, keep: Collection[int]) -> Boxed: ...
+    def start(self, body: Callable[[], object], limits: ResourceLimits, keep: Collection[int]) -> Boxed: ...
 
     def end(self, boxed: Boxed) -> int: ...
 
@@ -93,10 +93,10 @@ def _box(view: View, walls: Walls, target: Target) -> _Host:
     return enter_outer(replace(view, shown=(*view.shown, target.shown)), walls)
 
 
-class _OpenField:
-    """No walls at all."""
+class _NoWalls:
+    """Starts processes without any walls."""
 
-    def start(self, body: Callable[[], object], _bounds: ResourceLimits, _keep: Collection[int]) -> Boxed:
+    def start(self, body: Callable[[], object], _limits: ResourceLimits, _keep: Collection[int]) -> Boxed:
         home = Path(tempfile.mkdtemp())
         number = os.fork()
         if number == 0:
@@ -123,12 +123,12 @@ def _besiege(host: _Host, target: Target, attempts: Collection[Attempt]) -> Outc
     os.read(ready, 1)
 
     reader, writer = os.pipe()
-    lifeline, others = socket.socketpair()
+    lifeline, daemon_end = socket.socketpair()
     target = replace(target, neighbour_home=neighbour.home)
-    attack = partial(_attack, target, attempts, writer, others.fileno())
-    attacker = host.start(attack, SIEGE_LIMITS, {writer, others.fileno()})
+    attack = partial(_attack, target, attempts, writer, daemon_end.fileno())
+    attacker = host.start(attack, SIEGE_LIMITS, {writer, daemon_end.fileno()})
     os.close(writer)
-    others.close()
+    daemon_end.close()
     result: Outcomes = json.loads(_read_all(reader))
     reaper.is_over(attacker.pidfd, SECONDS)
     host.end(attacker)
@@ -166,13 +166,13 @@ def _try(attempt: Attempt, target: Target) -> str:
         finally:
             os._exit(0)
     os.close(writer)
-    said = _read_all(reader).decode(errors="replace")
+    answer = _read_all(reader).decode(errors="replace")
     _, status = os.waitpid(child, 0)
-    return f"killed by {signal.Signals(os.WTERMSIG(status)).name}" if os.WIFSIGNALED(status) else said
+    return f"killed by {signal.Signals(os.WTERMSIG(status)).name}" if os.WIFSIGNALED(status) else answer
 
 
 def _hangs_up(end: socket.socket) -> bool:
-    """Whether nobody has the other end open: the dead close theirs before anybody learns of their death."""
+    """Whether the other end is closed: a dying process closes it before its parent learns of its death."""
     poll = select.poll()
     poll.register(end, select.POLLIN)
     return bool(poll.poll(0)) and end.recv(1) == b""
@@ -188,12 +188,12 @@ def _read_all(reader: int) -> bytes:
             if not part:
                 return text
             text += part
-    raise TimeoutError("the attempts on the walls hang")
+    raise TimeoutError(f"the attempts on the walls did not end within {SECONDS:.0f} seconds")
 
 
 @contextmanager
 def _scene() -> Iterator[Target]:
-    """Set up all that there is to be had; it is gone afterwards."""
+    """Set up all targets, and remove them afterwards."""
     token = secrets.token_hex(8)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siege-")))
@@ -231,7 +231,7 @@ def _open_folder(path: Path) -> Path:
 
 
 def _open_high(stack: ExitStack, path: Path) -> int:
-    """Return a descriptor whose number no attempt gets for one of its own."""
+    """Return a descriptor with a number so high that no attempt gets it for a file of its own."""
     low = os.open(path, os.O_RDONLY)
     high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 100)
     os.close(low)
@@ -254,7 +254,7 @@ def _victim() -> Iterator[int]:
     if number == 0:
         try:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-            with suppress(OSError):  # where Yama lets a process be traced by its parents alone, allow all
+            with suppress(OSError):  # Yama allows tracing by parents alone; allow it to every process
                 syscalls.prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1).value)
             while True:
                 signal.pause()

@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 has no name for; OSError names the one that failed."""
+"""The system calls that Python 3.11 has no name for; an OSError names the call that failed."""
 
 import ctypes
 import os
@@ -37,7 +37,7 @@ PR_SET_NO_NEW_PRIVS: Final = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-_in_place = ctypes.PyDLL(None, use_errno=True)  # the interpreter's lock is kept
+_libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # calls keep the global interpreter lock
 
 
 def _checked(name: str, result: int) -> int:
@@ -48,16 +48,15 @@ def _checked(name: str, result: int) -> int:
 
 
 def fork() -> int:
-    """Fork, and spend no millisecond on the locks of threads, and the chances of others, where there is none.
+    """Fork; where there is one thread only, without the millisecond that `os.fork` takes.
 
-    Python's own fork makes all locks anew and draws a seed for `random`, page after page of the child's.
+    `os.fork` makes all locks anew and seeds `random` again in the child, which copies page after page.
     """
-    if len(sys._current_frames()) > 1:  # noqa: SLF001 - the interpreter's own count
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # from 3.12 on of what may go wrong: it did go on before
+    if len(sys._current_frames()) > 1:  # noqa: SLF001 - counts all threads, not only those of `threading`
+        # From Python 3.12 on, os.fork warns that a fork of a process with threads may deadlock.
+        with warnings.catch_warnings(action="ignore"):
             return os.fork()
-    return _checked("fork", _in_place.fork())
+    return _checked("fork", _libc_with_gil.fork())
 
 
 def unshare(flags: int) -> None:
@@ -77,7 +76,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def unmount(target: str) -> None:
-    """Take a mount away; what still uses it keeps it."""
+    """Detach a mount; processes that still use it keep it."""
     _checked(f"umount {target}", _libc.umount2(os.fsencode(target), MNT_DETACH))
 
 
@@ -94,13 +93,13 @@ def pivot_root(new: str, old: str) -> None:
 
 
 def prctl(option: int, value: int = 0, address: Any = 0) -> int:
-    """Set, or ask, something about this process."""
+    """Set or read an attribute of this process."""
     zero = ctypes.c_ulong(0)
     result = _libc.prctl(option, ctypes.c_ulong(value), address or zero, zero, zero)
     return _checked(f"prctl {option}", result)
 
 
 def call(name: str, *arguments: Any) -> int:
-    """Make a system call by name; numbers fill whole registers, of which an int alone would set half."""
-    registers = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    """Make a system call by name; an int is passed as a C long: ctypes would set only half of a register."""
+    registers = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     return _checked(name, _libc.syscall(ctypes.c_long(number(name)), *registers))

@@ -1,7 +1,7 @@
-"""What a candidate uses, read from outside; none of it is its own word.
+"""What a candidate uses, read from outside in /proc, without asking the candidate.
 
-Where no machine's /proc can be seen, as in a root of one's own, a descriptor that was opened on it before is
-what to read from.
+The parameter `proc` is a descriptor of the machine's /proc, opened before; it is needed by a process whose
+root has no /proc. If it is None, /proc is read by its path.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_MOST: Final = 1 << 16  # bytes of a file that is read at once
+_MOST: Final = 1 << 16  # bytes that are read of a file
 PROC: Final = "/proc"
 
 
@@ -25,7 +25,7 @@ def number(pidfd: int, proc: int | None = None) -> int:
 
 
 def numbers(process: int) -> tuple[int, ...]:
-    """Return the numbers of a process, as seen from here and from each namespace inside; () if dead."""
+    """Return the numbers of a process, as seen from here and from each inner namespace; () if it is dead."""
     try:
         lines = _read(None, f"{process}/status").splitlines()
     except OSError:
@@ -34,19 +34,19 @@ def numbers(process: int) -> tuple[int, ...]:
 
 
 def server_of(keeper: int) -> int:
-    """Return the server that a keeper has left behind, both as seen from here; -1 if it ended."""
+    """Return the number of a keeper's server, both as seen from here; -1 if it ended."""
     return next(itertools.islice(processes(keeper), 1, None), -1)
 
 
 def processes(first: int, proc: int | None = None) -> Iterator[int]:
-    """Yield a process and its descendants; those that end meanwhile may be among them.
+    """Yield the numbers of a process and its descendants; some may have ended meanwhile.
 
-    In a process namespace these are all there are: orphans become children of the first.
+    From the first process of a process namespace these are all in it: orphans become its children.
     """
     yield first
     try:
         tasks = _entries(proc, f"{first}/task")
-        children = [each for task in tasks for each in _read(proc, f"{first}/task/{task}/children").split()]
+        children = [child for task in tasks for child in _read(proc, f"{first}/task/{task}/children").split()]
     except OSError:  # it ended
         return
     for child in children:
@@ -54,15 +54,15 @@ def processes(first: int, proc: int | None = None) -> Iterator[int]:
 
 
 def memory(first: int, proc: int | None = None) -> int:
-    """Return the bytes that a process and its descendants have in memory, what they share counted once."""
+    """Return the resident bytes of a process and its descendants; shared pages are counted once."""
     return sum(_share(process, proc) for process in processes(first, proc))
 
 
 def largest_of_too_many(among: Collection[int], bound: int, proc: int | None = None) -> int | None:
-    """Return the largest of some processes if together they have more than `bound` bytes in memory."""
-    if sum(_mapped(each, proc) for each in among) <= bound:  # counts what they share for each, and is quick
+    """Return the largest of some processes if they use more than `bound` bytes together, else None."""
+    if sum(_resident(process, proc) for process in among) <= bound:  # quick; counts shared pages for each
         return None
-    shares = {each: _share(each, proc) for each in among}
+    shares = {process: _share(process, proc) for process in among}
     return max(shares, key=shares.__getitem__) if sum(shares.values()) > bound else None
 
 
@@ -77,7 +77,7 @@ def address_space(proc: int) -> int:
     return int(_read(proc, "self/statm").split()[0]) * _PAGE
 
 
-def _mapped(process: int, proc: int | None) -> int:
+def _resident(process: int, proc: int | None) -> int:
     try:
         return int(_read(proc, f"{process}/statm").split()[1]) * _PAGE
     except OSError:  # it ended
@@ -85,6 +85,7 @@ def _mapped(process: int, proc: int | None) -> int:
 
 
 def _share(process: int, proc: int | None) -> int:
+    """Return the proportional set size in bytes: each shared page is divided among its processes."""
     try:
         lines = _read(proc, f"{process}/smaps_rollup").splitlines()
     except OSError:  # it ended

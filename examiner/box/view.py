@@ -1,4 +1,4 @@
-"""What can be read inside: folders and files to show, and what in them to hide."""
+"""What can be read inside the box: folders and files to show, and those in them to hide."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Final
 
 DEVICES: Final = tuple(Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom"))
 
-# What a Python and the libraries of its packages need of a system: libraries, programs, fonts, time zones.
+# What Python and its packages need of the system: libraries, programs, fonts, time zones.
 SYSTEM: Final = (
     *("/lib", "/lib64", "/bin", "/usr/lib", "/usr/lib64", "/usr/bin"),
     *("/usr/share/fonts", "/usr/share/zoneinfo", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime"),
@@ -17,21 +17,21 @@ SYSTEM: Final = (
 
 @dataclass(frozen=True)
 class View:
-    """Absolute paths that can be read and executed inside, where they stand outside.
+    """Absolute paths that can be read and executed inside; they are the same inside and outside.
 
     Parameters
     ----------
     shown
-        Folders and files; what does not exist is passed over. A link shows what it leads to as well.
+        Folders and files; those that do not exist are skipped. A link shows its target as well.
     hidden
-        Folders and files in them that cannot be read all the same.
+        Folders and files in them that cannot be read.
     """
 
     shown: tuple[Path, ...]
     hidden: tuple[Path, ...] = ()
 
     def links(self) -> dict[Path, Path]:
-        """Return the links to be made, each with what it leads to; in a folder that is shown they are."""
+        """Return the links to make, each with its target; a link in a shown folder is there already."""
         places = self.places()
         return {
             path: path.resolve()
@@ -40,7 +40,7 @@ class View:
         }
 
     def places(self) -> dict[Path, Path]:
-        """Return where to put what, leaving out what lies in a folder that is put somewhere itself."""
+        """Return what to mount, by where; a path in another mounted folder needs no mount."""
         existing = [path for path in self.shown if path.exists()]
         wanted = {path.resolve(): path.resolve() for path in existing}
         wanted |= {path: path.resolve() for path in existing if not path.is_symlink()}
@@ -51,22 +51,22 @@ class View:
         return kept
 
     def masks(self) -> list[Path]:
-        """Return what is hidden and would be seen."""
+        """Return the hidden paths that lie in shown ones, and so have to be covered."""
         shown = self.places().values()
         real = {path.resolve() for path in self.hidden if path.exists()}
         return [path for path in sorted(real) if _lies_in(path, shown)]
 
     def around_the_hidden(self) -> tuple[list[Path], list[Path]]:
-        """Return what can be shown as a whole, and the folders of whose entries only some can be."""
+        """Return the paths that are shown whole, and the folders that are shown only in part."""
         real, masks = sorted(set(self.places().values())), self.masks()
         whole = [part for path in real for part in _without(path, masks)]
-        broken = {
+        partial = {
             folder
             for mask in masks
             for folder in mask.parents
             if _lies_in(folder, real) and folder not in masks
         }
-        return whole, sorted(broken)
+        return whole, sorted(partial)
 
 
 def _lies_in(path: Path, folders: Iterable[Path]) -> bool:
@@ -80,15 +80,15 @@ def _without(path: Path, masks: list[Path]) -> Iterator[Path]:
         yield path
         return
     for entry in sorted(path.iterdir()):
-        if not entry.is_symlink():  # a rule for a link would be one for what it leads to
+        if not entry.is_symlink():  # a Landlock rule for a link would hold for its target
             yield from _without(entry, masks)
 
 
 def of_this_python(absent: Iterable[Path] = ()) -> View:
     """Return what the running Python needs: itself, its environment, the system's libraries.
 
-    Packages that lie beside a standard library, and that it does not import from, are hidden: they may be the
-    instructor's. So is what is to be absent.
+    Folders of packages beside a standard library that are not on `sys.path` are hidden, as they may be the
+    instructor's; so are the paths in `absent`.
     """
     base, version = Path(sys.base_prefix), f"python{sys.version_info.major}.{sys.version_info.minor}"
     patterns = ("bin/python3*", f"lib*/{version}", "lib*/libpython*")

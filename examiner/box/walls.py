@@ -18,23 +18,23 @@ _ALLOWING_NAMESPACES = (
 
 
 class MissingWalls(Exception):  # noqa: N818 - the name says what is wrong
-    """Student code may not run on this machine; the text says what to do about it."""
+    """Too few walls stand on this machine to run student code; the text says what to do about it."""
 
 
 @dataclass(frozen=True)
 class Walls:
-    """Which walls there are.
+    """The walls that a machine has.
 
     Parameters
     ----------
     namespaces
-        Whether user, mount, process, network and IPC namespaces can be had.
+        Whether user, mount, process, network and IPC namespaces can be made.
     landlock
         Landlock's version, 0 for none.
     seccomp
         Whether system calls can be filtered.
     denial
-        The kernel's answer where namespaces were denied.
+        The kernel's error if namespaces were denied.
     """
 
     namespaces: bool
@@ -54,12 +54,12 @@ class Walls:
 
     @property
     def advice(self) -> str:
-        """What to do about the missing ones; empty if none is."""
+        """What to do about missing walls; empty if none is missing."""
         steps = []
         if not self.seccomp:
             steps.append("use Linux on x86-64 or aarch64 with CONFIG_SECCOMP_FILTER")
         if not self.namespaces:
-            denial = self.denial or "not asked for"
+            denial = self.denial or "not tried"
             steps.append(f"allow user namespaces ({denial}): {_ALLOWING_NAMESPACES}")
         if self.landlock < landlock.SCOPES_SINCE:
             have = f"version {self.landlock}" if self.landlock else "none"
@@ -70,7 +70,7 @@ class Walls:
 
 
 def available() -> Walls:
-    """Find out which walls this machine has, by putting them up around a child."""
+    """Return the walls that this machine has; namespaces are tried in a child process."""
     denial = _denial_of_namespaces()
     return Walls(not denial, landlock.version(), seccomp.is_supported(), denial)
 

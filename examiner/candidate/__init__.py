@@ -1,1 +1,1 @@
-"""What runs a student's notebook: a warm server of the student environment, and the end that asks it."""
+"""What runs in the student environment: a warm server, the candidates that it forks, and their snapshots."""

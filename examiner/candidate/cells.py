@@ -1,10 +1,10 @@
 """A student's process: runs a notebook's cells in order, and leaves a snapshot of itself at each grade cell.
 
-It shares an interpreter with the student's code. What it reports is a claim: good for the feedback, never for
-a verdict.
+It shares an interpreter with the student's code, so its reports are not trusted: they serve the feedback,
+never a verdict.
 """
 
-import _signal  # type: ignore[import-not-found]  # the interpreter's own
+import _signal  # type: ignore[import-not-found]  # see ALARM below
 import base64
 import contextlib
 import json
@@ -29,48 +29,59 @@ from examiner.wire.channel import Channel
 from examiner.wire.codec import decode
 from examiner.wire.shared_memory import SharedBlock
 
-EVENT_LIMIT: Final = 4_000_000  # bytes of what is reported of one cell
+EVENT_LIMIT: Final = 4_000_000  # bytes of the report of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
 TOO_LATE: Final = "the cell was not done in the time that a cell may take"
 
-# The interpreter's own, without the names of signals around it, which a page of memory each are spent on.
+# Plain ints, for the C functions in `_signal`: each enum of `signal` would cost a copied page.
 ALARM: Final = int(signal.SIGALRM)
 IGNORE: Final = int(signal.SIG_IGN)
 
 
 class CellTimeout(BaseException):  # students see it by this name; `except Exception` does not catch it
-    """The cell took longer than a cell may."""
+    """The cell exceeded its time limit."""
 
 
 def run_candidate(shell: RecordingShell, descriptors: Sequence[int]) -> None:
-    """Do the work in the first descriptor, report on the second; each cell to be graded has three more."""
-    with open(descriptors[0], "rb") as handed:  # noqa: PTH123 - a descriptor
-        work = Work.from_bytes(handed.read())
+    """Run a notebook in this process.
+
+    Parameters
+    ----------
+    shell : RecordingShell
+        The shell that the cells run in.
+    descriptors : sequence of int
+        A file with the encoded `Work`; the control socket, for reports; then three for each cell that is
+        graded: a socket and the shared memory of either direction.
+    """
+    with open(descriptors[0], "rb") as file:  # noqa: PTH123 - a descriptor
+        work = Work.from_bytes(file.read())
     if work.outlasts_its_cells and syscalls.fork():
-        _stay_behind()
+        _keep_namespace()
     control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORT_LIMITS)
     CandidateRun(shell, work, control, descriptors[2:]).run()
 
 
-def _stay_behind() -> NoReturn:
-    """Be the first process of a namespace, so that snapshots outlive a student's process that ends itself."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans are buried by the kernel
+def _keep_namespace() -> NoReturn:
+    """Keep the process namespace alive as its first process, so that snapshots can outlive the student's."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # then the kernel reaps orphans
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
     while True:
         signal.pause()
 
 
 class CandidateRun:
-    """One run through a notebook."""
+    """One run of a notebook, from its first cell to its last."""
 
-    def __init__(self, shell: RecordingShell, work: Work, control: Channel, lines: Sequence[int]) -> None:
+    def __init__(
+        self, shell: RecordingShell, work: Work, control: Channel, descriptors: Sequence[int]
+    ) -> None:
         self.shell, self.work, self.control = shell, work, control
-        self.lines = [_channel(*lines[place : place + 3]) for place in range(0, len(lines), 3)]
+        self.channels = [_channel(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)]
         self.streams: list[Stream] = []
 
     def run(self) -> None:
-        """Go through all cells, or until the student's code ends the process."""
-        self._settle()
+        """Run all cells, or until the student's code ends the process."""
+        self._prepare()
         for number, (role, source) in enumerate(self.work.cells):
             if role is Role.PLAIN:
                 self._run_cell(number, source, self.control, nonce=0)
@@ -79,22 +90,22 @@ class CandidateRun:
             else:
                 self._leave_snapshot(number, role)
 
-    def _settle(self) -> None:
-        """Take on the folder, the environment, the randomness and the streams."""
+    def _prepare(self) -> None:
+        """Write the files, and set the environment, the seeds and the streams."""
         for name, content in self.work.files.items():
             path = Path(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         os.environ.update(self.work.environment)
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - text
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds text
         sys.dont_write_bytecode = True
         random.seed(self.work.seed)
-        np.random.seed(self.work.seed % (1 << 32))  # noqa: NPY002 - forks share the state of this very generator
+        np.random.seed(self.work.seed % (1 << 32))  # noqa: NPY002 - students use the global generator
         self.shell.InteractiveTB.set_mode(self.work.tracebacks)
         self._open_streams()
 
     def _open_streams(self) -> None:
-        """Record what is printed, and what goes to the descriptors 1 and 2, from here on."""
+        """Record from now on what is printed, and what is written to descriptors 1 and 2."""
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             file = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_APPEND, 0o600)
             os.dup2(file, descriptor)
@@ -103,7 +114,7 @@ class CandidateRun:
             setattr(sys, name, self.streams[-1])
 
     def _run_cell(self, number: int, source: str, channel: Channel, nonce: int) -> None:
-        """Run one cell within its time, and report its outputs and what it changed in those before."""
+        """Run one cell within its time limit; report its outputs, and earlier ones that it changed."""
         recorder, shell = self.shell.recorder, self.shell
         recorder.open(number)
         started = time.monotonic()
@@ -115,45 +126,44 @@ class CandidateRun:
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 _signal.signal(ALARM, IGNORE)
-        except CellTimeout as late:  # it came when IPython had already let go of the cell
-            recorder.add(error_output("CellTimeout", str(late)))
+        except CellTimeout as timeout:  # it was raised after IPython had finished the cell
+            recorder.add(error_output("CellTimeout", str(timeout)))
         for stream in self.streams:
             stream.collect()
-        timed_out = any(each.get("ename") == "CellTimeout" for each in recorder.cells[number])
-        if not timed_out and time.monotonic() - started > self.work.seconds:  # and the cell has swallowed it
+        timed_out = any(output.get("ename") == "CellTimeout" for output in recorder.cells[number])
+        if not timed_out and time.monotonic() - started > self.work.seconds:  # the cell caught the exception
             recorder.add(error_output("CellTimeout", TOO_LATE))
             timed_out = True
         outputs = recorder.take_changed()
         if not any(outputs.values()):
-            _report_silence(channel, nonce, number, outputs)
+            _report_no_outputs(channel, nonce, number, outputs)
             return
         _report(channel, nonce, {"cell": number, "timed_out": timed_out, "outputs": outputs})
 
     def _leave_snapshot(self, number: int, role: Role) -> None:
-        """Fork a process that does what the examiner asks on the next line, and say so.
+        """Fork a snapshot that answers the examiner on the next channel, and report it.
 
-        While it is examined this process stands still, so that no later cell can disturb what is measured
-        there, or end it.
+        While the snapshot is examined, this process waits, so that no later cell can disturb a measurement or
+        end the snapshot.
         """
-        channel = self.lines.pop(0)
+        channel = self.channels.pop(0)
         is_last = number == len(self.work.cells) - 1
-        if is_last and not (
-            self.work.outlasts_its_cells or self.work.measures
-        ):  # then there is nothing to go on with
-            _report_silence(self.control, 0, number)
+        # After the last cell this process has nothing left to run, so it becomes the snapshot itself.
+        if is_last and not (self.work.outlasts_its_cells or self.work.measures):
+            _report_no_outputs(self.control, 0, number)
             self._be_snapshot(number, role, channel)
             return
         try:
             child = syscalls.fork()
-        except OSError as error:  # the student's code has started as many as it may
+        except OSError as error:  # the student's code has used up the limit on processes
             _report(self.control, 0, {"cell": number, "trouble": str(error)})
             return
         if child == 0:
-            os.setpgid(0, 0)  # so that what it starts can be ended with it
+            os.setpgid(0, 0)  # a process group, so that what it starts can be killed with it
             self._be_snapshot(number, role, channel)
             os._exit(0)
-        _hang_up(channel)
-        _report_silence(self.control, 0, number)
+        _close(channel)
+        _report_no_outputs(self.control, 0, number)
         if role is Role.EXAMINED:
             self.control.receive(time.monotonic() + FOREVER)
             with contextlib.suppress(ProcessLookupError):
@@ -161,8 +171,10 @@ class CandidateRun:
             os.waitpid(child, 0)
 
     def _be_snapshot(self, number: int, role: Role, channel: Channel) -> None:
-        for other in (self.control, *self.lines):  # nonsense said there would cost other cells,
-            other.close()  # and while they are open, nobody sees the student's process end
+        # Nonsense on the other channels would spoil other cells; and while a snapshot holds them open, the
+        # examiner does not notice that the student's process has ended.
+        for other in (self.control, *self.channels):
+            other.close()
         if role is Role.EXAMINED:
             os.dup2(0, 1)
             os.dup2(0, 2)
@@ -182,7 +194,7 @@ def _channel(sock: int, incoming: int, outgoing: int) -> Channel:
     return Channel(socket.socket(fileno=sock), SharedBlock(incoming, size), SharedBlock(outgoing, size))
 
 
-def _hang_up(channel: Channel) -> None:
+def _close(channel: Channel) -> None:
     channel.close()
     for block in (channel.incoming, channel.outgoing):
         if block:
@@ -194,7 +206,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:
-    """Send an event; outputs that are too long are left out, each cell's for itself."""
+    """Send an event; if it is too long, all its outputs are replaced by an error that says so."""
     text = json.dumps(event, ensure_ascii=False, default=_plain).encode("utf-8", "replace")
     if len(text) > EVENT_LIMIT:
         left_out = [error_output("OutputLimit", f"outputs of more than {EVENT_LIMIT:,} bytes were left out")]
@@ -203,9 +215,9 @@ def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:
     _send(channel, nonce, text)
 
 
-def _report_silence(channel: Channel, nonce: int, number: int, silent: Iterable[int] = ()) -> None:
-    """Send the event of cells without outputs; it is written by hand, since most are such."""
-    empty = ", ".join([f'"{each}": []' for each in silent])
+def _report_no_outputs(channel: Channel, nonce: int, number: int, silent: Iterable[int] = ()) -> None:
+    """Send the event of a cell without outputs; most are such, so the slow JSON encoder is avoided."""
+    empty = ", ".join([f'"{cell}": []' for cell in silent])
     _send(channel, nonce, f'{{"cell": {number}, "outputs": {{{empty}}}}}'.encode())
 
 
@@ -215,10 +227,10 @@ def _send(channel: Channel, nonce: int, text: bytes) -> None:
 
 
 def _plain(value: object) -> str:
-    """Return what JSON has no type for as notebooks keep it: bytes in base64, anything else as its text."""
+    """Return text for a value that JSON has no type for: bytes in base64, as notebooks do, others by repr."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
 
 
 def error_output(ename: str, evalue: str) -> Output:
-    """Return an error as nbformat has it."""
+    """Return an error output in the format of nbformat."""
     return {"output_type": "error", "ename": ename, "evalue": evalue, "traceback": [f"{ename}: {evalue}"]}

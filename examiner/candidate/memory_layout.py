@@ -1,7 +1,8 @@
-"""How a server lies in memory: a fork copies an entry for each page that is not part of a huge one.
+"""A memory layout that makes forks of a server cheap: contiguous arenas in huge pages.
 
-Python takes its memory in arenas that end up between libraries. Here they come one behind the other instead,
-so that huge pages fit; a fork then takes two thirds of the time.
+A fork copies a page table entry for each page, but only one for a huge page. Python allocates memory in
+arenas that usually lie scattered between libraries. Here they are allocated one after another instead, so
+that they fit into huge pages; a fork then takes two thirds of the time.
 """
 
 import ctypes
@@ -10,20 +11,20 @@ from typing import Final
 
 HUGE: Final = 2 << 20
 MADV_COLLAPSE: Final = 25
-ARENA: Final = 1 << 20  # bytes that Python asks for at a time
+ARENA: Final = 1 << 20  # bytes of one arena
 
 
 class _Arenas(ctypes.Structure):
-    """Python's `PyObjectArenaAllocator`: functions, and what they are passed as their first argument."""
+    """Python's `PyObjectArenaAllocator`: two functions, and the context that is their first argument."""
 
     _fields_ = (("context", ctypes.c_void_p), ("allocate", ctypes.c_void_p), ("free", ctypes.c_void_p))
 
 
 def line_up() -> _Arenas:
-    """Have Python's memory lie in one piece from here on; return what `let_go` takes to end that.
+    """Allocate new arenas of Python contiguously from now on; return the allocator before, for `let_go`.
 
-    The C library's `sbrk` gets the size as its first argument, whatever is asked for. It knows no failure
-    that Python would understand, so this is for a time in which memory is no question.
+    The allocator is the C library's `sbrk`: its argument is the context, which is the size of an arena. It
+    returns -1 on failure, which Python would take for an address, so use it only while memory is plentiful.
     """
     libc = ctypes.CDLL(None)
     before = _Arenas()
@@ -36,7 +37,7 @@ def line_up() -> _Arenas:
 
 
 def let_go(before: _Arenas) -> None:
-    """Have Python take its memory as before."""
+    """Restore the allocator that was in use before `line_up`."""
     _set(before)
 
 
@@ -45,7 +46,7 @@ def _set(arenas: _Arenas) -> None:
 
 
 def use_huge_pages(proc: int) -> None:
-    """Put what this process holds into huge pages if it can; `proc` is open on the machine's /proc."""
+    """Move this process's memory into huge pages where possible; `proc` is open on the machine's /proc."""
     libc = ctypes.CDLL(None)
     with open(os.open("self/maps", os.O_RDONLY, dir_fd=proc)) as mappings:  # noqa: PTH123 - a descriptor
         lines = mappings.read().splitlines()
@@ -55,11 +56,11 @@ def use_huge_pages(proc: int) -> None:
 
 
 def _writable(lines: list[str]) -> list[tuple[int, int]]:
-    """Return where memory of a process's own lies, neighbours as one."""
+    """Return the ranges of private writable memory, adjacent ones merged."""
     found: list[tuple[int, int]] = []
     for line in lines:
-        place, rights, _, _, _, *name = line.split(maxsplit=5)
-        first, end = (int(each, 16) for each in place.split("-"))
+        addresses, rights, _, _, _, *name = line.split(maxsplit=5)
+        first, end = (int(address, 16) for address in addresses.split("-"))
         if rights != "rw-p" or name not in ([], ["[heap]"]):
             continue
         if found and found[-1][1] == first:

@@ -1,6 +1,7 @@
-"""An IPython shell that records the outputs of cells as nbformat has them.
+"""An IPython shell that records the outputs of cells in the format of nbformat.
 
-Belongs to the student environment: it imports the standard library, IPython and nothing of examiner.
+It runs in the student environment, and imports the standard library, IPython, traitlets and nothing of
+examiner.
 """
 
 import io
@@ -20,14 +21,15 @@ from traitlets.config import Config
 
 Output = dict[str, Any]
 
-# Magics, help, commands, automatic calls, prompts that were copied, lines that are indented for nothing.
+# What IPython may have to transform: magics, help, commands, automatic calls, copied prompts, leading
+# indentation.
 _PERHAPS_NO_PYTHON = re.compile(r"[%!?]|\A\s|^\s*(?:[,;/>]|In \[|\.\.\.)", re.MULTILINE)
 
-TEXT_LIMIT = 1_000_000  # characters of stdout and stderr that are kept of one cell
+TEXT_LIMIT = 1_000_000  # characters of stdout and stderr that are kept for one cell
 
 
 class Recorder:
-    """The outputs of every cell so far; those of ``current`` grow."""
+    """The outputs of every cell so far; new ones are added to the cell ``current``."""
 
     def __init__(self) -> None:
         self.current = 0
@@ -38,13 +40,13 @@ class Recorder:
         self._clear_first = False
 
     def open(self, cell: int) -> None:
-        """Let what follows belong to ``cell``."""
+        """Start a cell: the outputs that follow belong to it."""
         self.current, self._text_left, self._clear_first = cell, TEXT_LIMIT, False
         self.cells[cell] = []
         self.changed.add(cell)
 
     def add(self, output: Output) -> None:
-        """Append an output, or the text of a stream to the stream before it."""
+        """Append an output; text of the same stream as before is joined to it."""
         outputs = self.cells[self.current]
         if self._clear_first:
             outputs.clear()
@@ -56,7 +58,7 @@ class Recorder:
             outputs.append(output)
 
     def write(self, name: str, text: str) -> None:
-        """Add to a stream, up to the limit of the cell."""
+        """Add text to a stream, up to the limit of the cell."""
         if self._text_left <= 0 or not text:
             return
         if len(text) > self._text_left:
@@ -65,7 +67,7 @@ class Recorder:
         self.add({"output_type": "stream", "name": name, "text": text})
 
     def display(self, data: Output, metadata: Output, display_id: str | None, *, update: bool) -> None:
-        """Add a display, or change every display of that id, also in cells before."""
+        """Add a display, or update every display of that id, also in earlier cells."""
         known = self._displays.setdefault(display_id, []) if display_id else []
         if update:
             for cell, output in known:
@@ -77,7 +79,7 @@ class Recorder:
         known.append((self.current, output))
 
     def clear(self, *, wait: bool) -> None:
-        """Forget the current cell's outputs, now or when the next one arrives."""
+        """Remove the current cell's outputs, now or when the next one arrives."""
         self._clear_first = wait
         if not wait:
             self.cells[self.current].clear()
@@ -90,7 +92,7 @@ class Recorder:
 
 
 class Stream(io.TextIOBase):
-    """``sys.stdout`` or ``sys.stderr`` of a run; what went to its descriptor is collected after each cell."""
+    """``sys.stdout`` or ``sys.stderr`` of a run; writes to its descriptor are collected after each cell."""
 
     def __init__(self, recorder: Recorder, name: str, descriptor: int) -> None:
         self.recorder, self.name, self._descriptor, self._read = recorder, name, descriptor, 0
@@ -98,7 +100,7 @@ class Stream(io.TextIOBase):
     encoding = "utf-8"
 
     def writable(self) -> bool:
-        """Return True: Python asks before it prints."""
+        """Return True."""
         return True
 
     def write(self, text: str) -> int:
@@ -109,23 +111,23 @@ class Stream(io.TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """Return the descriptor that processes started by a cell inherit."""
+        """Return the descriptor, which processes started by a cell inherit."""
         return self._descriptor
 
     def collect(self) -> None:
-        """Add what bypassed Python, by ``os.write`` or a process started by the cell."""
+        """Record what ``os.write``, or a process that the cell started, wrote to the descriptor."""
         raw = os.pread(self._descriptor, TEXT_LIMIT, self._read)
         self._read += len(raw)
         self.recorder.write(self.name, raw.decode("utf-8", "replace"))
 
 
 class RecordingDisplayHook(DisplayHook):
-    """The value of a cell's last expression becomes an ``execute_result``."""
+    """Records the value of a cell's last expression as an ``execute_result``."""
 
     recorder: Recorder
 
     def write_output_prompt(self) -> None:
-        """Print no ``Out[1]:``."""
+        """Do nothing: no ``Out[1]:`` is printed."""
 
     def write_format_data(self, format_dict: Output, md_dict: Output | None = None) -> None:
         """Record the value in all its representations."""
@@ -133,12 +135,12 @@ class RecordingDisplayHook(DisplayHook):
         self.recorder.add(result | {"execution_count": self.prompt_count})
 
     def finish_displayhook(self) -> None:
-        """Print no empty line."""
+        """End the display; no empty line is printed."""
         self._is_active = False
 
 
 class RecordingPublisher(DisplayPublisher):
-    """``display(…)``, figures and ``clear_output``."""
+    """Records ``display(…)``, figures and ``clear_output``."""
 
     recorder: Recorder
 
@@ -151,11 +153,11 @@ class RecordingPublisher(DisplayPublisher):
         update: bool = False,
         **_: object,
     ) -> None:
-        """Record a display or change one."""
+        """Record a display, or update one."""
         self.recorder.display(data, metadata or {}, (transient or {}).get("display_id"), update=update)
 
     def clear_output(self, wait: bool = False) -> None:
-        """Forget the cell's outputs."""
+        """Remove the cell's outputs."""
         self.recorder.clear(wait=wait)
 
 
@@ -172,17 +174,17 @@ class RecordingShell(InteractiveShell):
         self.recorder.add(error)
 
     def transform_cell(self, raw_cell: str) -> str:
-        """Return the cell in Python; what cannot be anything else is not taken apart to find that out."""
+        """Return the cell as Python; a cell that can only be Python skips IPython's transformations."""
         if _PERHAPS_NO_PYTHON.search(raw_cell) or self.input_transformers_post:
             return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
         return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
 
     def system(self, cmd: str) -> None:
-        """Run a `!command`, its output all in one, as a kernel does; but no box has a terminal."""
+        """Run a `!command` and print its output, through a pipe: no box has a terminal."""
         command = self.var_expand(cmd, depth=1)  # type: ignore[no-untyped-call]
         done = subprocess.run(  # noqa: S602 - the student's command, within the student's walls
             command,
-            shell=True,  # `!ls *.txt` is written for one
+            shell=True,  # such as `!ls *.txt`, which a shell expands
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -192,18 +194,18 @@ class RecordingShell(InteractiveShell):
         self.user_ns["_exit_code"] = done.returncode
 
     def should_run_async(self, raw_cell: str, **known: Any) -> bool:
-        """Return whether the cell awaits something; a cell without the words is not compiled to find out."""
+        """Return whether the cell awaits something; a cell without the word is not compiled to find out."""
         return ("await" in raw_cell or "async" in raw_cell) and bool(
             super().should_run_async(raw_cell, **known)
         )
 
     @contextmanager
-    def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - IPython calls it by this name
-        """Keep no second copy of what is printed: IPython's has no limit."""
+    def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - IPython passes it by this name
+        """Do nothing: IPython would keep a second copy of what is printed, without a limit."""
         yield
 
     def record_anew(self) -> None:
-        """Forget all outputs."""
+        """Start with a new recorder, without outputs."""
         self.recorder = self.display_pub.recorder = self.displayhook.recorder = Recorder()
 
     def ask_exit(self) -> None:

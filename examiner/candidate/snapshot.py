@@ -1,7 +1,7 @@
-"""The candidate's end of the wire: a snapshot of the student's process does what the examiner asks.
+"""The candidate's end of the wire: a snapshot of the student's process carries out the examiner's requests.
 
-It runs behind the walls, beside the student's code, and nothing it says is trusted. Plain data goes back by
-value, everything else stays here and goes back as a numbered handle.
+It runs behind the walls, beside the student's code, and its answers are not trusted. Plain data is returned
+by value; any other object stays here and is returned as a numbered handle.
 """
 
 import builtins
@@ -20,7 +20,7 @@ from examiner.wire.channel import Channel, FrameKind
 from examiner.wire.codec import Handle, Reverse, decode, encode
 from examiner.wire.limits import MAX_ERROR_TEXT, MessageLimits, WireError
 
-SERVED: Final = MessageLimits(total=sys.maxsize)  # how much is enough, the examiner says
+SERVED: Final = MessageLimits(total=sys.maxsize)  # the examiner limits the whole conversation
 SINGLE: Final = frozenset({type(None), bool, int, float, complex})
 
 BINARY: Final = {
@@ -45,7 +45,7 @@ _LIBC: Final = ctypes.CDLL(None) if hasattr(ctypes.CDLL(None), "malloc_trim") el
 
 
 class _Lent:
-    """An object that lives in the examiner; asking it for anything asks over there."""
+    """A stand-in for an object of the examiner; attributes and calls are forwarded to it."""
 
     __slots__ = ("__number", "__snapshot")
 
@@ -60,7 +60,7 @@ class _Lent:
 
 
 class _ByRef:
-    """A value that is to stay here although it is plain."""
+    """A value that is returned as a handle although it is plain."""
 
     __slots__ = ("value",)
 
@@ -69,7 +69,7 @@ class _ByRef:
 
 
 class _Nowhere(io.TextIOBase):
-    """Where a snapshot prints: what a student's code says while it is examined is nobody's business."""
+    """A stream that discards what a student's code prints while it is examined."""
 
     def write(self, text: str) -> int:
         return len(text)
@@ -79,10 +79,9 @@ NOWHERE: Final = _Nowhere()
 
 
 def give_back() -> None:
-    """Have large arrays taken from the system and given back at once.
+    """Make malloc return large freed blocks to the system at once.
 
-    The allocator of glibc keeps what was freed for the next who asks; then nobody sees from outside what a
-    call needs.
+    Otherwise glibc keeps them for reuse, and the memory that a call needs cannot be seen from outside.
     """
     if _LIBC is not None:
         _LIBC.mallopt(_M_MMAP_THRESHOLD, _LARGE)
@@ -91,10 +90,11 @@ def give_back() -> None:
 
 
 def keep_freed() -> None:
-    """Have all arrays but the largest taken from what was freed before.
+    """Make malloc keep freed blocks for reuse, except the largest.
 
-    Else the same call is a third slower in one process than in the next: it depends on what happens to lie at
-    the end of the heap whether that is given back after each call, and every page of it asked for again.
+    Otherwise the same call may be a third slower in one process than in another: depending on what lies at
+    the end of the heap, it is returned to the system after each call, and each of its pages is faulted in
+    again.
     """
     if _LIBC is not None:
         _LIBC.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
@@ -102,12 +102,12 @@ def keep_freed() -> None:
 
 
 def _exit(manager: Any, name: str | None) -> bool:
-    """Leave a `with` block of the examiner's, which ended well or by an exception of this name."""
+    """Call `__exit__` for a `with` block of the examiner; `name` is the exception's class, or None."""
     error = None if name is None else getattr(builtins, name)()
     return bool(type(manager).__exit__(manager, None if error is None else type(error), error, None))
 
 
-# What can be asked for; made before a snapshot is, as is everything that can be.
+# The operations of requests. Like everything that can be, they are made before the fork of a snapshot.
 OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "import": importlib.import_module,
     "call": lambda f, args, kwargs: f(*args, **kwargs),
@@ -137,15 +137,14 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
 
 
 class Snapshot:
-    """Serves one grade cell until the examiner hangs up.
+    """Answers the requests of one grade cell until the examiner closes the channel.
 
     Parameters
     ----------
     channel : Channel
-        Connected to the examiner.
+        The connection to the examiner.
     namespace : dict
-        Where the student's notebook has run.
-
+        The namespace in which the student's notebook has run.
     """
 
     def __init__(self, channel: Channel, namespace: MutableMapping[str, Any]) -> None:
@@ -167,12 +166,12 @@ class Snapshot:
             self._answer(frame.nonce, frame.payload)
 
     def ask(self, number: int, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Have an object of the examiner do something, in the middle of a request."""
+        """Return what an object of the examiner answers, while a request of the examiner is being served."""
         nonce = self.nonce
         question = (number, operation, args, kwargs)
         self._send(FrameKind.CALLBACK, nonce, question)
         while (frame := self.channel.receive(time.monotonic() + FOREVER)).kind == FrameKind.REQUEST:
-            self._answer(frame.nonce, frame.payload)  # the examiner's object asks something in its turn
+            self._answer(frame.nonce, frame.payload)  # the examiner sends a request before it answers
             self.nonce = nonce
         value = decode(frame.payload, self._from_handle, self.channel.incoming, self.channel.limits)
         if frame.kind == FrameKind.FAILED:
@@ -190,7 +189,7 @@ class Snapshot:
                 self.objects.pop(number, None)
             value = self._operation(operation)(*args)
             kind, reply = FrameKind.VALUE, self._encode(_ByRef(value) if by_ref else value)
-        except BaseException as error:  # noqa: BLE001 - whatever student code raises is an answer, SystemExit too
+        except BaseException as error:  # noqa: BLE001 - what student code raises is an answer, even SystemExit
             kind, reply = FrameKind.RAISED, self._encode(_described(error))
         self.channel.send(kind, nonce, reply, time.monotonic() + FOREVER)
 
@@ -203,7 +202,7 @@ class Snapshot:
     def _encode(self, value: Any) -> bytes:
         try:
             return encode(value, self._to_handle, self.channel.outgoing, self.channel.limits)
-        except WireError:  # plain, but beyond a bound: it stays here
+        except WireError:  # the value is plain but exceeds a limit, so it is returned as a handle
             return encode(self._to_handle(value), self._to_handle, self.channel.outgoing, self.channel.limits)
 
     def _to_handle(self, value: Any) -> Handle | Reverse:
@@ -223,11 +222,11 @@ class Snapshot:
         return self.lent[handle.number]
 
     def _resolve(self, *names: str) -> dict[str, Any]:
-        """Return those of the names that the student's notebook has defined."""
+        """Return the values of those names that the student's notebook has defined."""
         found = {name: self.namespace[name] for name in names if name in self.namespace}
         try:
             encode(found, self._to_handle, self.channel.outgoing, self.channel.limits)
-        except WireError:  # too much for one message: what is not a single value stays here
+        except WireError:  # too much for one message: only single values are returned by value
             return {name: v if type(v) in SINGLE else _ByRef(v) for name, v in found.items()}
         return found
 

@@ -1,15 +1,16 @@
-"""The warm server of the student environment: enters the outer walls, imports what is slow, forks candidates.
+"""The warm server of the student environment: enters the outer walls, preloads libraries, forks candidates.
 
-It runs none of a student's code and reads nothing that a student wrote: the work goes through it as a
-descriptor. Messages on its link are datagrams, one job at a time:
+It runs none of a student's code and reads nothing that a student wrote: the work passes through it as an open
+descriptor. Messages on its link are datagrams, and there is one candidate at a time:
 
-    start + bounds as JSON, descriptors  →  started, pidfd  |  failed + reason
-                                         →  killed, before one of its processes is, for all their memory
+    start + limits as JSON, descriptors  →  started, pidfd  |  failed + reason
+                                         →  killed, before a process is killed since all use too much memory
     end                                  →  (nothing)
-    draw                                 →  drawing: all candidates from now on find matplotlib imported
+    forbid + number of a process         →  forbid: the process can start no others and write no files
+    draw                                 →  drawing: matplotlib is imported for all candidates from now on
 
-Matplotlib waits until work comes that is likely to draw: it takes more time to import, and more of each fork,
-than all the rest.
+Matplotlib is imported only when work comes that is likely to draw: it takes longer to import than all the
+rest, and makes each fork slower.
 """
 
 import contextlib
@@ -31,9 +32,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from examiner.box import absent, limits
+from examiner.box import absent
 from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
-from examiner.box.limits import ResourceLimits
+from examiner.box.limits import ResourceLimits, forbid_more
 from examiner.box.link import DATAGRAM_BYTES, KILLED, LOOK_MS
 from examiner.box.view import of_this_python
 from examiner.box.walls import MissingWalls, Walls
@@ -42,22 +43,25 @@ from examiner.candidate.cells import run_candidate
 from examiner.candidate.recording import RecordingShell, recording_shell
 from examiner.candidate.work import ENVIRONMENT, FORBID
 
-MOST_DESCRIPTORS: Final = 253  # the kernel's bound for one datagram
+MOST_DESCRIPTORS: Final = 253  # the kernel's limit for one datagram
 PRELOADED: Final = ("numpy.testing", "numpy.random")
 WARM_UP_CELLS: Final = ("%time\nraise ValueError('imports what formats a traceback')", "print(1)\n1")
 DRAWING: Final = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
 DRAW: Final = ("import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.show()",)
 
 
-def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
+def serve(descriptor: int, take_back: Callable[[], None], arenas: Any) -> None:
     """Answer on the link until it is closed.
 
     Parameters
     ----------
+    descriptor
+        The link's socket.
+    take_back
+        Called when all is imported; it removes our modules from `sys.modules`, so that students cannot import
+        them.
     arenas
-        From `pages.line_up`, which was called before anything large was imported.
-    lent_names
-        Called when all is imported; it takes back the names of our modules, so that nobody can import them.
+        What `memory_layout.line_up` returned, which was called before anything large was imported.
     """
     link = socket.socket(fileno=descriptor)
     settings = json.loads(link.recv(DATAGRAM_BYTES))
@@ -72,38 +76,38 @@ def serve(descriptor: int, lent_names: Any, arenas: Any) -> None:
         link.send(f"refused {error}".encode())
         return
     shell = warm_shell()
-    lent_names()
+    take_back()
     absent.forget(hidden, places)
-    _settle(arenas, proc)
-    warm = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
-    link.send(b"ready " + json.dumps(warm).encode())
+    _lay_out_memory(arenas, proc)
+    info = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
+    link.send(b"ready " + json.dumps(info).encode())
     _answer(link, box, shell, partial(_learn_to_draw, shell, fonts, proc))
 
 
 def _read_fonts(caches: str) -> dict[str, bytes]:
-    """Return matplotlib's lists of fonts, which take a second to make anew."""
+    """Return matplotlib's font caches by name; without them, making one takes a second."""
     return {path.name: path.read_bytes() for path in Path(caches).glob("fontlist-*.json")} if caches else {}
 
 
 def warm_shell() -> RecordingShell:
-    """Return a shell that has imported the modules that exist, and has failed once."""
-    with _at_home({}):
+    """Return a shell that has run cells once, so that what IPython needs for them is imported."""
+    with _temporary_home({}):
         shell = recording_shell()
         _warm_up(shell, PRELOADED, WARM_UP_CELLS)
     return shell
 
 
 def _learn_to_draw(shell: RecordingShell, fonts: Mapping[str, bytes], proc: int) -> None:
-    """Import what draws with the shell there, so that figures are shown at the end of a cell; draw once."""
+    """Import matplotlib and draw once; as the shell is there, figures are shown at the end of a cell."""
     arenas = memory_layout.line_up()
-    with _at_home(fonts):
+    with _temporary_home(fonts):
         _warm_up(shell, DRAWING, DRAW)
-    _settle(arenas, proc)
+    _lay_out_memory(arenas, proc)
 
 
 @contextlib.contextmanager
-def _at_home(files: Mapping[str, bytes]) -> Iterator[None]:
-    """Have a home with these files, where libraries keep what they keep, and no trace of it afterwards."""
+def _temporary_home(files: Mapping[str, bytes]) -> Iterator[None]:
+    """Give libraries a home folder with these files inside the block, and remove it afterwards."""
     environment, home = dict(os.environ), Path(tempfile.mkdtemp())
     os.environ.update(HOME=str(home), MPLCONFIGDIR=str(home), IPYTHONDIR=str(home / "ipython"))
     for name, content in files.items():
@@ -117,7 +121,7 @@ def _at_home(files: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def _warm_up(shell: RecordingShell, modules: Iterable[str], cells: Iterable[str]) -> None:
-    """Import those of the modules that exist, run the cells, and forget what they left."""
+    """Import those of the modules that exist, run the cells, and remove their names and outputs."""
     for module in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
@@ -130,11 +134,11 @@ def _warm_up(shell: RecordingShell, modules: Iterable[str], cells: Iterable[str]
     shell.record_anew()
 
 
-def _settle(arenas: Any, proc: int) -> None:
-    """Lay out what is imported for cheap forks."""
+def _lay_out_memory(arenas: Any, proc: int) -> None:
+    """Arrange the memory of what is imported so that forks are cheap."""
     gc.collect()
     gc.freeze()
-    _do_what_forks_do()
+    _run_fork_hooks()
     memory_layout.let_go(arenas)
     memory_layout.use_huge_pages(proc)
 
@@ -143,12 +147,12 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell, learn_to_draw:
     boxed: Boxed | None = None
     while True:
         if boxed is not None:
-            _look_until_asked(link, box, boxed)
+            _watch_until_message(link, box, boxed)
         message, descriptors, _, _ = socket.recv_fds(link, DATAGRAM_BYTES, MOST_DESCRIPTORS)
-        verb, _, bounds = message.partition(b" ")
+        verb, _, argument = message.partition(b" ")
         if verb == FORBID:
             with contextlib.suppress(ProcessLookupError):
-                limits.forbid_more(int(bounds))
+                forbid_more(int(argument))
             link.send(FORBID)
             continue
         if boxed is not None:
@@ -157,17 +161,17 @@ def _answer(link: socket.socket, box: Box, shell: RecordingShell, learn_to_draw:
         if not verb:
             return
         if verb == b"start":
-            boxed = _start(link, box, shell, _limits(bounds), descriptors)
+            boxed = _start(link, box, shell, _limits(argument), descriptors)
         elif verb == b"draw":
             learn_to_draw()
             box.measure()
             link.send(b"drawing")
 
 
-def _do_what_forks_do() -> None:
-    """Have libraries do here, once, what they want done in each fork: our own forks pass them by.
+def _run_fork_hooks() -> None:
+    """Run the fork hooks of libraries here, once, as `syscalls.fork` does not run them.
 
-    Matplotlib forgets its open fonts, `threading` and `logging` their locks.
+    Matplotlib drops its open fonts in them; `threading` and `logging` make their locks anew.
     """
     ctypes.pythonapi.PyOS_BeforeFork()
     ctypes.pythonapi.PyOS_AfterFork_Child()
@@ -178,8 +182,8 @@ def _limits(text: bytes) -> ResourceLimits:
     return ResourceLimits(**json.loads(text))
 
 
-def _look_until_asked(link: socket.socket, box: Box, boxed: Boxed) -> None:
-    """Look after a candidate's memory until there is a message."""
+def _watch_until_message(link: socket.socket, box: Box, boxed: Boxed) -> None:
+    """Check a candidate's memory from time to time until there is a message."""
     poll, is_over = select.poll(), False
     poll.register(link, select.POLLIN)
     while not poll.poll(0 if is_over else LOOK_MS):
@@ -187,10 +191,10 @@ def _look_until_asked(link: socket.socket, box: Box, boxed: Boxed) -> None:
 
 
 def _start(
-    link: socket.socket, box: Box, shell: RecordingShell, bounds: ResourceLimits, descriptors: Sequence[int]
+    link: socket.socket, box: Box, shell: RecordingShell, limits: ResourceLimits, descriptors: Sequence[int]
 ) -> Boxed | None:
     try:
-        boxed = box.start(partial(run_candidate, shell, descriptors), bounds, descriptors, ENVIRONMENT)
+        boxed = box.start(partial(run_candidate, shell, descriptors), limits, descriptors, ENVIRONMENT)
     except WallsFailed as error:
         link.send(f"failed {error}".encode())
         return None

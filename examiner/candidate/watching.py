@@ -1,4 +1,4 @@
-"""What automatic mutants need at run time; it lies beside the notebook and imports nothing but NumPy."""
+"""The run-time support of automatic mutants; it lies beside the notebook and imports only NumPy."""
 
 import functools
 import json
@@ -17,13 +17,13 @@ SCALARS = (bool, int, float, complex, str, bytes, np.generic)
 
 
 def zero(value: Any) -> Any:
-    """Return zeros of the value's type and shape, or the value itself where that means nothing."""
+    """Return zeros of the value's type and shape, or the value itself if its type has no zero."""
     if isinstance(value, SCALARS):
         return type(value)()
     if isinstance(value, np.ndarray):
         return np.zeros_like(value)
     if type(value) in {tuple, list}:
-        return type(value)(zero(each) for each in value)
+        return type(value)(zero(item) for item in value)
     if callable(getattr(type(value), "numpy", None)):
         return _zero_tensor(value)
     return value
@@ -33,12 +33,12 @@ def _zero_tensor(value: Any) -> Any:
     zeros = np.zeros_like(value.numpy())
     try:
         return type(value)(zeros)
-    except Exception:  # noqa: BLE001 - a student's constructor may raise anything; an array is wrong enough
+    except Exception:  # noqa: BLE001 - a student's constructor may raise anything; an array of zeros is wrong as well
         return zeros
 
 
 def zeros_of_its_shape(function: AnyFunction) -> AnyFunction:
-    """Make the function return zeros of the shape of what it returned."""
+    """Make the function return zeros in the shape of its result."""
 
     @functools.wraps(function)
     def mutant(*args: Any, **kwargs: Any) -> Any:
@@ -48,13 +48,13 @@ def zeros_of_its_shape(function: AnyFunction) -> AnyFunction:
 
 
 def observed(name: str) -> Callable[[AnyFunction], AnyFunction]:
-    """Note what the function returns."""
+    """Record from which stubs the function's results differ."""
 
     def decorate(function: AnyFunction) -> AnyFunction:
         @functools.wraps(function)
         def observing(*args: Any, **kwargs: Any) -> Any:
             value = function(*args, **kwargs)
-            _note(name, args, value)
+            _compare(name, args, value)
             return value
 
         return observing
@@ -62,21 +62,22 @@ def observed(name: str) -> Callable[[AnyFunction], AnyFunction]:
     return decorate
 
 
-def _note(name: str, args: tuple[Any, ...], value: Any) -> None:
-    differs = _differs.setdefault(name, {"None"})  # a function that returns nothing is there for what it does
+def _compare(name: str, args: tuple[Any, ...], value: Any) -> None:
+    # Every function counts as different from the stub "None": one that returns None works by side effects.
+    differs = _differs.setdefault(name, {"None"})
     for stub, is_same in SAME.items():
         if stub not in differs and not is_same(value, args):
             differs.add(stub)
 
 
 def _is_zero(value: Any) -> bool:
-    """Whether `zero` would change nothing."""
+    """Whether the value holds only zeros already, so that `zero` would not change it."""
     if isinstance(value, SCALARS):
         return bool(value == type(value)())
     if isinstance(value, np.ndarray):
         return not value.any()
     if type(value) in {tuple, list}:
-        return all(_is_zero(each) for each in value)
+        return all(_is_zero(item) for item in value)
     return not callable(getattr(type(value), "numpy", None)) or not value.numpy().any()
 
 
@@ -90,21 +91,21 @@ SAME: dict[str, Callable[[Any, tuple[Any, ...]], bool]] = {
 
 
 def calling(key: str) -> Callable[[AnyFunction], AnyFunction]:
-    """Note that the function is called."""
+    """Record that the function is called."""
 
     def decorate(function: AnyFunction) -> AnyFunction:
         @functools.wraps(function)
-        def noting(*args: Any, **kwargs: Any) -> Any:
+        def recording(*args: Any, **kwargs: Any) -> Any:
             _called.add(key)
             return function(*args, **kwargs)
 
-        return noting
+        return recording
 
     return decorate
 
 
 def seen() -> str:
-    """Return, as JSON, what has been called so far, and the stubs that each public function differed from."""
+    """Return, as JSON, the functions called so far, and the stubs that each observed one differed from."""
     return json.dumps(
         {"called": sorted(_called), "differed": {name: sorted(stubs) for name, stubs in _differs.items()}}
     )

@@ -1,4 +1,4 @@
-"""What a candidate is handed and what it reports, in the words of both ends."""
+"""What a candidate is given and what it reports, as both ends know it."""
 
 import os
 from collections.abc import Mapping
@@ -9,19 +9,18 @@ from typing import Any, Final, NoReturn
 from examiner.wire.codec import decode, encode
 from examiner.wire.limits import MessageLimits
 
-EVENT: Final = (
-    16  # the kind of a frame on the control line, and of the reply of a cell that was run in a snapshot
-)
+# The kind of a frame on the control channel, and of the reply of a cell that ran in a snapshot.
+EVENT: Final = 16
 
-FOREVER: Final = 10**6  # seconds: it is the trusted end that sets limits, from outside
-FORBID: Final = b"forbid"  # what a server is told, and says, of a process that shall start no others
+FOREVER: Final = 10**6  # seconds; the trusted end sets the limits, from outside
+FORBID: Final = b"forbid"  # the message, and its reply, that stops a process from starting others
 
-# What may be handed over, and what may be reported; the other end breaks off behind these.
+# Limits for the work and for the reports; an end that receives more ends the conversation.
 WORK_LIMITS: Final = MessageLimits(frame=256 << 20, items=100_000)
 REPORT_LIMITS: Final = MessageLimits(frame=16 << 20, total=128 << 20)
 
 
-# All variables that a server finds, and each candidate with it.
+# The environment variables of a server and of its candidates.
 ENVIRONMENT: Final = {
     "PATH": os.defpath,
     "LANG": "C.UTF-8",
@@ -32,33 +31,34 @@ ENVIRONMENT: Final = {
 
 
 class Role(StrEnum):
-    """What becomes of a code cell."""
+    """Where a code cell runs."""
 
     PLAIN = "plain"  # the candidate runs it
-    EXAMINED = "examined"  # a snapshot answers the examiner
-    KERNEL = "kernel"  # a snapshot runs it, once it is told the text
+    EXAMINED = "examined"  # the examiner runs it, and asks a snapshot for the student's names
+    KERNEL = "kernel"  # a snapshot runs it, when it gets the text
 
 
 @dataclass(frozen=True)
 class Work:
-    """The code cells of one notebook, and all that they find.
+    """The code cells of one notebook, and the files and settings that they run with.
 
     Parameters
     ----------
     cells : tuple of (Role, str)
-        In order; those that are not plain come without their text.
+        Role and source of each cell, in order; the source is empty unless the role is plain.
     files : mapping from str to bytes
-        What lies beside the notebook, by its path relative to it.
+        The files beside the notebook, by relative path.
     environment : mapping from str to str
-        Variables in addition to the few that every candidate has.
+        Variables in addition to `ENVIRONMENT`.
     seconds : float
-        For each cell; one that takes longer is interrupted.
+        The time limit of each cell, which is interrupted after it.
     seed : int
-        What the global generators of `random` and `numpy.random` start from.
+        The seed of the global generators of `random` and `numpy.random`.
     tracebacks : str
-        How much of an error is written out, in IPython's words.
+        IPython's traceback mode, such as "Context".
     measures : bool
-        Whether a snapshot's memory is measured; what is the student's process's own is known by its fork.
+        Whether memory is measured in snapshots; then each snapshot is a fork, so that what it shares with the
+        student's process is known.
     """
 
     cells: tuple[tuple[Role, str], ...]
@@ -71,11 +71,11 @@ class Work:
 
     @property
     def outlasts_its_cells(self) -> bool:
-        """Whether snapshots wait until no cell runs any more."""
+        """Whether snapshots run cells of their own after all of the student's cells."""
         return any(role is Role.KERNEL for role, _ in self.cells)
 
     def to_bytes(self) -> bytes:
-        """Return what `from_bytes` makes the same work of."""
+        """Return the encoded work, which `from_bytes` decodes."""
         cells = [(str(role), source) for role, source in self.cells]
         values = (
             cells,
@@ -90,7 +90,7 @@ class Work:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Work":
-        """Return the work that `to_bytes` wrote."""
+        """Return the work that `to_bytes` encoded."""
         cells, *rest = decode(data, limits=WORK_LIMITS)
         return cls(tuple((Role(role), source) for role, source in cells), *rest)
 

@@ -1,7 +1,7 @@
-"""Puts beside an instructor's notebook what its students may import, so that a release is complete.
+"""Generates what students may import beside the instructor's notebook, so that a release is complete.
 
-That is the allowed parts of the reference, and the sources of the checks package. nbgrader copies what is in
-`source/<assignment>/` into the release and over each submission; git ignores what is made here.
+These are the allowed parts of the reference, and the sources of the checks package. nbgrader copies the files
+of `source/<assignment>/` into the release and over each submission; git ignores what is generated here.
 """
 
 import ast
@@ -18,7 +18,7 @@ CHECKS_FILES = ("*.py", "pyproject.toml", "README.md", "py.typed")
 
 
 def generate(course: Course, assignment: Assignment) -> None:
-    """Make `source/<assignment>/` hold the allowed parts and the checks, rewriting only what differs."""
+    """Write the allowed parts and the checks into `source/<assignment>/`; equal files stay untouched."""
     source = course.source(assignment)
     write(source / CHECKS, checks_files())
     if course.package is not None:
@@ -26,7 +26,7 @@ def generate(course: Course, assignment: Assignment) -> None:
 
 
 def write(folder: Path, files: Files) -> None:
-    """Make the folder hold these files and nothing else; without files there is no folder."""
+    """Make the folder hold exactly these files; without files, remove it."""
     if not files:
         shutil.rmtree(folder, ignore_errors=True)
         return
@@ -56,12 +56,12 @@ def checks_files() -> Files:
 
 
 def allowed_files(package: Path, parts: tuple[str, ...]) -> Files:
-    """Return the allowed modules of a package and its `__init__` files without the others, by relative path.
+    """Return the allowed modules of a package, and its `__init__` files without the others, by relative path.
 
     Raises
     ------
     BadCourse
-        If a part does not exist, or uses one that is not allowed.
+        If a part does not exist, or imports one that is not allowed.
     """
     name = package.name
     modules = {f"{name}.{part}" for part in parts}
@@ -75,8 +75,8 @@ def allowed_files(package: Path, parts: tuple[str, ...]) -> Files:
             raise BadCourse("course.toml", f"there is no part {module} ({path})", "correct 'parts'")
         _refuse_foreign_imports(path, name, modules | packages)
         files[path.relative_to(package).as_posix()] = path.read_bytes()
-    for each in sorted(packages):
-        path = package.parent / each.replace(".", "/") / "__init__.py"
+    for dotted in sorted(packages):
+        path = package.parent / dotted.replace(".", "/") / "__init__.py"
         files[path.relative_to(package).as_posix()] = filter_init(path, name, modules | packages).encode()
     return files
 
@@ -87,9 +87,9 @@ def filter_init(path: Path, name: str, allowed: set[str]) -> str:
     Parameters
     ----------
     path : Path
-        The file, which holds a docstring and imports from the package and nothing else.
+        The file, which may hold only a docstring and imports from the package.
     name : str
-        The package.
+        The name of the package.
     allowed : set of str
         Dotted names of modules and packages.
     """

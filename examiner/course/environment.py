@@ -1,7 +1,7 @@
-"""The environment that submissions run in: makes it, registers it as a kernel, and says when it is missing.
+"""The environment that submissions run in: makes it, registers it as a kernel, and raises if it is missing.
 
-It has an interpreter, what course.toml's requirements say, and the checks package. Nothing of the
-instructor's is in it, so that the reference is not one import away.
+It holds an interpreter, the requirements that course.toml names, and the checks package. It holds nothing of
+the instructor's, so that students cannot import the reference.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ from examiner.store.atomic import write_text
 STAMP = "examiner-fingerprint.json"
 
 KERNEL_ENVIRONMENT = {
-    "PYTHONPATH": "",  # the instructor's would put the reference within a student's reach
+    "PYTHONPATH": "",  # with the instructor's, students could import the reference
     "PYTHONNOUSERSITE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
-    "OPENBLAS_NUM_THREADS": "1",  # submissions run side by side, one for each core
+    "OPENBLAS_NUM_THREADS": "1",  # one submission runs on each core
     "OMP_NUM_THREADS": "1",
 }
 
-# Not `-m ipykernel_launcher`: a file of that name in a submission would run in its place.
+# Not `-m ipykernel_launcher`: a file of that name in a submission would be run instead.
 LAUNCH = "import sys; del sys.path[0]; from ipykernel import kernelapp; kernelapp.launch_new_instance()"
 
-# The first import of matplotlib in an environment lists the fonts and says so on stderr, which nbgrader takes
-# for a failure of the grade cell it happens in.
+# The first import of matplotlib in an environment builds its font cache and reports that on stderr, which
+# nbgrader takes for a failure of the grade cell.
 FONT_WARM_UP = (
     "from importlib.util import find_spec as f; f('matplotlib') and __import__('matplotlib.font_manager')"
 )
@@ -44,21 +44,24 @@ FONT_WARM_UP = (
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Digests of what a student environment is made from; `base` is slow to make again, `checks` is not."""
+    """Digests of what a student environment is made from.
+
+    `base` stands for Python and the requirements, which are slow to install, `checks` for the checks package.
+    """
 
     base: str
     checks: str
 
 
 def setup(course: Course, say: Callable[[str], None]) -> bool:
-    """Make the student environment and its kernel as the course says; return whether anything had to be done.
+    """Bring the student environment and its kernel up to date; return whether anything had to be done.
 
     Raises
     ------
     BadCourse
         If the requirements file is missing.
     PlatformFault
-        If the environment cannot be made; the log says why.
+        If the environment cannot be made; the log has the reason.
     """
     if course.student.requirements is None:
         require(course)
@@ -66,7 +69,7 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
     wanted, found = fingerprint(course), stamped(course)
     if found != wanted:
         stamp = course.student.folder / STAMP
-        stamp.unlink(missing_ok=True)  # an interrupted installation is not taken for a whole one
+        stamp.unlink(missing_ok=True)  # so that an interrupted installation is not taken for a complete one
         _install(course, say, everything=found is None or found.base != wanted.base)
         write_text(stamp, json.dumps(to_plain(wanted)))
     registered = read_kernel(course) == kernel_spec(course)
@@ -77,12 +80,12 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
 
 
 def require(course: Course) -> Fingerprint:
-    """Return the fingerprint of the student environment, which is there and up to date.
+    """Return the fingerprint of the student environment, or raise if it is missing or out of date.
 
     Raises
     ------
     MissingEnvironment
-        If it is missing or out of date, or the kernel is missing or another course's.
+        If the environment is missing or out of date, or the kernel is missing or belongs to another course.
     """
     if course.student.requirements is None:
         return _fingerprint_of_kernel(course.student)
@@ -102,7 +105,7 @@ def require(course: Course) -> Fingerprint:
 
 
 def _fingerprint_of_kernel(student: StudentEnvironment) -> Fingerprint:
-    """Return what an environment is that we have not made: its kernel, and the names of what is installed."""
+    """Return the fingerprint of an environment not made here: its kernel's specification and its packages."""
     kernel = find_kernel(student.kernel)
     place, fix = f"kernel {student.kernel}", "install it, and see `jupyter kernelspec list`"
     if kernel is None:
@@ -116,12 +119,12 @@ def _fingerprint_of_kernel(student: StudentEnvironment) -> Fingerprint:
 
 
 def caches(course: Course) -> Path:
-    """Return the folder with the lists of fonts that matplotlib would take a second to make anew."""
+    """Return the folder of matplotlib's font cache, which takes a second to build."""
     return course.student.folder / "caches"
 
 
 def fingerprint(course: Course) -> Fingerprint:
-    """Return what the environment should be made from."""
+    """Return the fingerprint that the environment should have."""
     base = hashlib.sha256(sys.version.encode() + _requirements(course).read_bytes())
     checks = hashlib.sha256()
     for name, content in sorted(checks_files().items()):
@@ -130,7 +133,7 @@ def fingerprint(course: Course) -> Fingerprint:
 
 
 def stamped(course: Course) -> Fingerprint | None:
-    """Return what the environment was made from, or None if there is no whole environment."""
+    """Return the fingerprint that the environment was made with, or None if it is missing or incomplete."""
     if not course.student.python.exists():
         return None
     try:
@@ -140,7 +143,7 @@ def stamped(course: Course) -> Fingerprint | None:
 
 
 def kernel_spec(course: Course) -> dict[str, object]:
-    """Return what Jupyter has to know to start the kernel."""
+    """Return the kernel's specification, as Jupyter expects it in kernel.json."""
     python = str(course.student.python)
     return {
         "argv": [python, "-c", LAUNCH, "-f", "{connection_file}"],
@@ -151,12 +154,12 @@ def kernel_spec(course: Course) -> dict[str, object]:
 
 
 def kernel_file(course: Course) -> Path:
-    """Return where the running environment keeps the kernel's specification."""
+    """Return the path of the kernel's specification in the running environment."""
     return Path(sys.prefix) / "share" / "jupyter" / "kernels" / course.student.kernel / "kernel.json"
 
 
 def read_kernel(course: Course) -> dict[str, list[str]] | None:
-    """Return the registered specification, or None."""
+    """Return the registered specification, or None if there is none that can be read."""
     try:
         spec: dict[str, list[str]] = json.loads(kernel_file(course).read_text())
     except (OSError, ValueError):
@@ -184,7 +187,7 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
         _run([*pip, "--require-hashes", "-r", str(requirements)], log)
         _run([str(student.python), "-c", FONT_WARM_UP], log, MPLCONFIGDIR=str(caches(course)))
     say(f"installing {CHECKS}")
-    with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders where it runs
+    with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders in its source tree
         write(Path(scratch) / CHECKS, checks_files())
         options = ["--no-deps", "--no-build-isolation", "--force-reinstall"]
         _run([*pip, *options, str(Path(scratch) / CHECKS)], log)
@@ -192,7 +195,9 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
 
 def _run(command: list[str], log: Path, **variables: str) -> None:
     with log.open("a") as out:
-        run = subprocess.run(command, stdout=out, stderr=out, check=False, env=os.environ | variables)  # noqa: S603  (our own command)
+        run = subprocess.run(  # noqa: S603 - our own command
+            command, stdout=out, stderr=out, check=False, env=os.environ | variables
+        )
         if run.returncode:
             fact = f"`{' '.join(command[:4])} …` failed"
             raise PlatformFault("student environment", fact, f"read {log}, then run `examiner setup` again")

@@ -1,4 +1,4 @@
-"""Reads the course in a folder: by its course.toml, or else by nbgrader's own settings."""
+"""Reads the course in a folder: from its course.toml, or else from nbgrader's settings."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ def load_course(root: Path) -> Course:
     Raises
     ------
     NoCourse
-        If the folder has no course.toml, and is no course of nbgrader's either.
+        If the folder has no course.toml, and is not an nbgrader course either.
     BadCourse
-        If course.toml, roster.csv or nbgrader_config.py says something that cannot be used.
+        If course.toml, roster.csv or nbgrader_config.py holds something that cannot be used.
     """
     root = root.resolve()
     if (root / COURSE_FILE).is_file():
         return load_toml_course(root)
-    from examiner.course import nbgrader_course  # noqa: PLC0415 - traitlets would delay every command
+    from examiner.course import nbgrader_course  # noqa: PLC0415 - importing traitlets would delay every command
 
     if nbgrader_course.is_nbgrader_course(root):
         return nbgrader_course.load_nbgrader_course(root)

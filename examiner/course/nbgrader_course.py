@@ -1,7 +1,7 @@
-"""Reads a course as nbgrader knows it: its settings, its folders, its gradebook; there is no course.toml.
+"""Reads a course without a course.toml from what nbgrader knows of it: its settings, folders and gradebook.
 
-The kernel that the notebooks name is the student environment. It is the instructor's to make, and often his
-own: nbgrader and examiner are hidden from students in it.
+The kernel that the notebooks name is the student environment. The instructor makes it, and often it is the
+one that the instructor works in; so nbgrader and examiner are hidden from students in it.
 """
 
 import sqlite3
@@ -25,8 +25,8 @@ UNNAMED: Final = "default_course"  # what nbgrader calls a course without a name
 HIDDEN: Final = ("examiner", "nbgrader")
 CELL_SECONDS: Final = 30  # nbgrader's own default
 
-# Settings of nbgrader's that would lead elsewhere, and the only value that is followed.
-_AS_USUAL: Final = {
+# Settings of nbgrader of which examiner supports only the default: folders and delimiters.
+_DEFAULTS: Final = {
     "CourseDirectory": {
         "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}",
         "source_directory": "source",
@@ -49,7 +49,7 @@ _being_read: set[Path] = set()
 
 
 def is_nbgrader_course(root: Path) -> bool:
-    """Whether a folder looks like a course of nbgrader's."""
+    """Whether a folder looks like an nbgrader course."""
     return (root / NBGRADER_CONFIG).is_file() and (root / "source").is_dir()
 
 
@@ -59,7 +59,7 @@ def load_nbgrader_course(root: Path) -> Course:
     Raises
     ------
     BadCourse
-        If its settings say something that cannot be followed.
+        If its settings have a value that is not supported.
     """
     settings = _settings(root)
     names = _assignments(root)
@@ -81,14 +81,14 @@ def load_nbgrader_course(root: Path) -> Course:
 
 
 def _environment(root: Path, name: str, kernel: Kernel | None) -> StudentEnvironment:
-    if kernel is None:  # `environment.require` says so when it is needed
+    if kernel is None:  # `environment.require` raises when the kernel is needed
         return StudentEnvironment(root, None, name, name)
     folder = kernel.program.parent.parent if kernel.program.parent.name == "bin" else kernel.program.parent
     return StudentEnvironment(folder, None, name, kernel.display_name, kernel.program)
 
 
 def _settings(root: Path) -> Mapping[str, Any]:
-    """Return what nbgrader_config.py sets; it is the instructor's own program, and is run."""
+    """Return what nbgrader_config.py sets; it is a program of the instructor's, and is run."""
     path = root / NBGRADER_CONFIG
     if root in _being_read:
         fix = "write `from examiner.plugin import install; install(get_config())`, or make a course.toml"
@@ -100,16 +100,16 @@ def _settings(root: Path) -> Mapping[str, Any]:
         return {}
     except BadCourse:
         raise
-    except Exception as error:  # whatever the instructor's own program raises is to be seen there
+    except Exception as error:  # the instructor's program may raise anything
         raise BadCourse(path, f"it cannot be run ({error!r})", "correct it there") from error
     finally:
         _being_read.discard(root)
-    _refuse_what_leads_elsewhere(root, settings)
+    _refuse_unsupported(root, settings)
     return settings
 
 
-def _refuse_what_leads_elsewhere(root: Path, settings: Mapping[str, Any]) -> None:
-    wanted = {(section, key, value) for section, each in _AS_USUAL.items() for key, value in each.items()}
+def _refuse_unsupported(root: Path, settings: Mapping[str, Any]) -> None:
+    wanted = {(section, key, value) for section, keys in _DEFAULTS.items() for key, value in keys.items()}
     wanted |= {
         ("CourseDirectory", "root", str(root)),
         ("CourseDirectory", "db_url", f"sqlite:///{root / 'gradebook.db'}"),
@@ -117,7 +117,7 @@ def _refuse_what_leads_elsewhere(root: Path, settings: Mapping[str, Any]) -> Non
     for section, key, value in sorted(wanted):
         found = _text(settings, section, key)
         if found not in {"", value}:
-            fix = f"leave it at {value!r}; examiner follows no other"
+            fix = f"leave it at {value!r}: examiner supports no other value"
             raise BadCourse(root / NBGRADER_CONFIG, f"c.{section}.{key} is {found!r}", fix)
 
 
@@ -141,10 +141,10 @@ def _text(settings: Mapping[str, Any], section: str, key: str) -> str:
 
 
 def _assignments(root: Path) -> list[str]:
-    """Return the folders of source/ that hold notebooks."""
+    """Return the names of the folders in source/ that hold notebooks."""
     folders = sorted((root / "source").iterdir())
-    found = [each for each in folders if each.is_dir() and any(each.glob("*.ipynb"))]
-    names = [safe_name(str(each), each.name) for each in found]
+    found = [folder for folder in folders if folder.is_dir() and any(folder.glob("*.ipynb"))]
+    names = [safe_name(str(folder), folder.name) for folder in found]
     if not names:
         fix = "put each assignment's notebooks into a folder there"
         raise BadCourse(root / "source", "there is no assignment", fix)
@@ -152,9 +152,9 @@ def _assignments(root: Path) -> list[str]:
 
 
 def _kernel_name(root: Path, assignments: list[str], settings: Mapping[str, Any]) -> str:
-    """Return the kernel that is asked for, as Jupyter calls it."""
+    """Return the name of the kernel that the settings or the notebooks ask for."""
     wanted = _text(settings, "Execute", "kernel_name")
-    named = {wanted: root / NBGRADER_CONFIG} if wanted else dict(_named(root, assignments))
+    named = {wanted: root / NBGRADER_CONFIG} if wanted else dict(_kernels_of_notebooks(root, assignments))
     if len(named) > 1:
         fact = f"its notebooks name several kernels ({', '.join(sorted(named))})"
         raise BadCourse(root / "source", fact, "give them one, or set c.Execute.kernel_name")
@@ -162,7 +162,7 @@ def _kernel_name(root: Path, assignments: list[str], settings: Mapping[str, Any]
     return "python3" if name == "python" else name
 
 
-def _named(root: Path, assignments: list[str]) -> Iterator[tuple[str, Path]]:
+def _kernels_of_notebooks(root: Path, assignments: list[str]) -> Iterator[tuple[str, Path]]:
     for name in assignments:
         for path in sorted((root / "source" / name).glob("*.ipynb")):
             metadata = load(path, BadSource).get("metadata", {})
@@ -182,7 +182,7 @@ def _gradebook(path: Path) -> tuple[tuple[Student, ...], dict[str, datetime | No
                 Student(*(entry or "" for entry in row)) for row in connection.execute(students).fetchall()
             )
             dues = dict(connection.execute("select name, duedate from assignment").fetchall())
-    except sqlite3.Error:  # whoever writes it will say what is wrong with it
+    except sqlite3.Error:  # the code that writes the gradebook reports what is wrong with it
         return (), {}
     moments = {
         name: datetime.fromisoformat(due).replace(tzinfo=UTC) if due else None for name, due in dues.items()

@@ -1,4 +1,4 @@
-"""Reads roster.csv: who takes the course."""
+"""Reads roster.csv, the list of students."""
 
 import csv
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ ROSTER_COLUMNS = ("id", "first_name", "last_name", "email", "lms_id")
 
 
 def read_roster(path: Path) -> tuple[Student, ...]:
-    """Read the roster; a course without one gets to know its students when they submit."""
+    """Return the students in a roster; without one, students become known when they submit."""
     if not path.exists():
         return ()
     with path.open(newline="", encoding="utf-8") as file:
@@ -27,7 +27,7 @@ def read_roster(path: Path) -> tuple[Student, ...]:
     ids = [student.id for student in students]
     for index, student_id in enumerate(ids):
         if student_id in ids[:index]:
-            raise BadCourse(path, f"'{student_id}' stands in it twice", "remove one of the lines")
+            raise BadCourse(path, f"'{student_id}' is in it twice", "remove one of the lines")
     return tuple(students)
 
 

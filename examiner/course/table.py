@@ -1,4 +1,4 @@
-"""Tables of TOML files, read key by key: what nobody reads is a spelling mistake."""
+"""Tables of TOML files, read key by key, so that keys that were never read can be reported as mistakes."""
 
 import tomllib
 from datetime import datetime
@@ -26,11 +26,11 @@ class Table:
     path : Path
         The file.
     header : str
-        The name of the table, as it stands in brackets; empty for the whole file.
+        The name of the table, as in the brackets; empty for the whole file.
     values : dict
-        What it holds.
+        Its keys and values.
     fault : type of ExaminerError
-        What is raised about it.
+        The error to raise about this file.
     """
 
     def __init__(self, path: Path, header: str, values: dict[str, Any], fault: type[ExaminerError]) -> None:
@@ -46,7 +46,7 @@ class Table:
         return list(self._values)
 
     def take(self, key: str, kind: type, *default: Any) -> Any:
-        """Return the value of a key, which must be of the kind; without a default it must be there."""
+        """Return the value of a key, which must be of the type; without a default the key is required."""
         self._taken.add(key)
         if key not in self._values:
             if default:
@@ -60,38 +60,38 @@ class Table:
         return value
 
     def seconds(self, key: str, default: int) -> int:
-        """Return a number of seconds above zero."""
+        """Return the value of a key as a number of seconds above zero."""
         value: int = self.take(key, int, default)
         if value <= 0:
             raise self._fault(self.place, f"'{key}' is {value}", "give a number of seconds above 0")
         return value
 
     def name(self, key: str) -> str:
-        """Return a value that can be the name of a folder."""
+        """Return the value of a key that can be the name of a folder."""
         value: str = self.take(key, str)
         return safe_name(f"{self.place}, '{key}'", value)
 
     def table(self, key: str) -> Self:
-        """Return a table inside this one, empty if it is not there."""
+        """Return a table inside this one; it is empty if it is missing."""
         header = f"{self._header}.{key}" if self._header else key
         return type(self)(self.path, header, self.take(key, dict, {}), self._fault)
 
     def tables(self, key: str) -> list[Self]:
-        """Return the tables of an array of tables."""
+        """Return the tables of an array of tables, such as [[mutant]]."""
         return [
             type(self)(self.path, key, self._checked(key, entry, dict), self._fault)
             for entry in self.take(key, list)
         ]
 
     def refuse_the_rest(self) -> None:
-        """Raise the fault if the table holds a key that nobody asked for."""
+        """Raise the fault if the table has a key that was never read."""
         for key in self._values.keys() - self._taken:
             close = get_close_matches(key, self._taken, n=1) or sorted(self._taken)
             raise self._fault(self.place, f"'{key}' is unknown", f"use {' or '.join(close)}, or remove it")
 
 
 def read_table(path: Path, fault: type[ExaminerError]) -> Table:
-    """Return what a TOML file holds; raise `fault` if it is not TOML."""
+    """Return the top-level table of a TOML file; raise `fault` if it is not TOML."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Reads a course from course.toml and roster.csv, or says in one clear error what is wrong there."""
+"""Reads a course from course.toml and roster.csv, or raises one error that says what is wrong there."""
 
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ def load_toml_course(root: Path) -> Course:
     Raises
     ------
     BadCourse
-        If course.toml or roster.csv says something that cannot be used.
+        If course.toml or roster.csv holds something that cannot be used.
     """
     return _course(root, read_table(root / COURSE_FILE, BadCourse))
 

@@ -1,7 +1,8 @@
-"""Grades one submission at a time in a boxed Jupyter kernel, whatever its language, with nbgrader's scores.
+"""Grades one submission at a time in a boxed Jupyter kernel of any language, by nbgrader's rule for points.
 
-The kernel runs everything, grade cells too, whose text it is told when their turn comes. So it has a say in
-the verdicts, and they are labelled self-reported. But there are points only for cells that it has answered.
+The kernel runs all cells, grade cells too; it gets the text of each only when that cell is run. As the
+student's code can influence the outputs, the verdicts are labelled self-reported. A cell that the kernel did
+not answer gets no points.
 """
 
 import json
@@ -38,17 +39,16 @@ from examiner.submission.repair import Piece, repair, unanswered
 from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict
 
 KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
-MOST_SAID: Final = 4_000_000  # bytes that are kept of what one cell says
-MOST_AT_ONCE: Final = 64 << 20  # bytes of a message; what sends a longer one is no longer heard
-PASSED_BY: Final = "the kernel was not asked to run it: it is empty, or tagged skip-execution"
+OUTPUT_BYTES: Final = 4_000_000  # that are kept of the outputs of one cell
+MESSAGE_BYTES: Final = 64 << 20  # of one message; a socket that sends a longer one is disconnected
+NOT_RUN: Final = "the kernel was not asked to run it: it is empty, or tagged skip-execution"
 TIMEOUT_NAME: Final = "CellTimeoutError"
-# What a client of Jupyter's stumbles with over messages that make no sense.
-SENSELESS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+# The exceptions that Jupyter's client raises over malformed messages.
+MALFORMED: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
-QUIET: Final = logging.getLogger(
-    "examiner.kernel"
-)  # what students do to their kernels stands on their sheets
+# Jupyter's messages about kernels are not shown: what students do to their kernels is on their sheets.
+QUIET: Final = logging.getLogger("examiner.kernel")
 QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False
 
@@ -59,26 +59,26 @@ class KernelEngine:
     Parameters
     ----------
     kernel : str
-        Its name, as Jupyter knows it.
-    surroundings : SandboxSettings
-        The walls around it, and what is hidden from it.
+        The name by which Jupyter knows the kernel.
+    settings : SandboxSettings
+        The walls around the kernel, and what is hidden from it.
     secret : bytes
-        What seeds are made from.
-    bounds : ResourceLimits, optional
-        What each of its processes may use, but for its time, which is the job's matter.
+        The secret from which seeds are derived.
+    limits : ResourceLimits, optional
+        How much the kernel may use; its CPU time is set by each job.
     """
 
     def __init__(
-        self, kernel: str, surroundings: SandboxSettings, secret: bytes, bounds: ResourceLimits | None = None
+        self, kernel: str, settings: SandboxSettings, secret: bytes, limits: ResourceLimits | None = None
     ) -> None:
-        self._kernel, self._surroundings, self._secret = kernel, surroundings, secret
-        self._bounds = bounds or KERNEL_LIMITS
+        self._kernel, self._settings, self._secret = kernel, settings, secret
+        self._limits = limits or KERNEL_LIMITS
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave nothing: no kernel outlives its job."""
+        """Do nothing: every kernel has ended with its job."""
 
     def run(self, job: Job) -> GradedNotebook:
         """Grade a job.
@@ -88,14 +88,15 @@ class KernelEngine:
         MissingEnvironment
             If Jupyter does not know the kernel.
         NoKernel, TooFewWalls
-            If it does not start.
+            If the kernel does not start.
         BadSource, UnreadableNotebook
-            If one of the notebooks is none.
+            If the instructor's or the student's notebook is not a notebook.
         """
         document = json.loads(job.instructor)
         repaired = repair(parse(document, Path("the instructor's notebook")), document_of(job))
         pieces = [piece for piece in repaired.pieces if piece.is_code]
-        seed = cell_seed(self._secret, job.identity, "")  # a kernel's environment is set once
+        # A kernel gets its environment variables once, so all its cells have the same seed.
+        seed = cell_seed(self._secret, job.identity, "")
         provisioner = self._provisioner(job, seed)
         record = _execute(provisioner, _cells(document, pieces), job.limits)
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
@@ -107,9 +108,9 @@ class KernelEngine:
         return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
 
     def _provisioner(self, job: Job, seed: str) -> BoxedProvisioner:
-        """Return what will start the kernel; its parent is the manager that will ask for that."""
-        surroundings = self._surroundings
-        bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
+        """Return the provisioner that will start the kernel for its parent, a kernel manager."""
+        settings = self._settings
+        limits = replace(self._limits, cpu_seconds=job.limits.notebook_seconds)
         listener = f"{Listener.__module__}.{Listener.__name__}"
         manager = AsyncKernelManager(kernel_name=self._kernel, client_class=listener, log=QUIET)
         try:
@@ -121,48 +122,52 @@ class KernelEngine:
             parent=manager,
             kernel_id=str(uuid4()),
             kernel_spec=specification,
-            absent=sorted({*INSTRUCTORS, *surroundings.hidden}),
+            absent=sorted({*INSTRUCTORS, *settings.hidden}),
             files=dict(job.files),
-            fonts=str(surroundings.caches or ""),
-            limits=asdict(bounds),
+            fonts=str(settings.caches or ""),
+            limits=asdict(limits),
             variables={"EXAMINER_SEED": seed, "NBGRADER_EXECUTION": "autograde"},
-            walls=surroundings.walls,
+            walls=settings.walls,
         )
         return provisioner
 
 
 class Listener(AsyncKernelClient):
-    """Hears a kernel out, but for messages that are too long."""
+    """A kernel client that refuses messages that are too long."""
 
     @default("context")  # type: ignore[untyped-decorator]
     def _bounded_context(self) -> zmq.asyncio.Context:
-        self._created_context = True  # so that it is closed with the rest
+        self._created_context = True  # so that the client closes it
         context = zmq.asyncio.Context()
-        context.setsockopt(zmq.MAXMSGSIZE, MOST_AT_ONCE)
+        context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
         return context
 
 
 @dataclass
 class _Record:
-    """What a kernel has said of each cell that it has answered, and where it was lost, if it was."""
+    """The outputs and times of the cells that a kernel has answered, and how the kernel was lost, if it was.
+
+    `late` holds the cells that were interrupted, `current` is the cell that was run last; `loss` is about
+    that one.
+    """
 
     outputs: dict[int, list[Output]]
     late: set[int]
     seconds: dict[int, float]
-    passed: int = 0
+    current: int = 0
     loss: tuple[Outcome, str] | None = None
 
     def shown(self, pieces: Sequence[Piece]) -> dict[int, list[Output]]:
-        """Return the outputs, with the loss at the cell where it is to be seen, if no verdict says it."""
-        if self.loss is None or pieces[self.passed].is_autograded:
+        """Return the outputs; a loss that no verdict reports is shown as an error of its cell."""
+        if self.loss is None or pieces[self.current].is_autograded:
             return self.outputs
         outcome, fact = self.loss
         error = {"output_type": "error", "ename": str(outcome), "evalue": fact}
-        return {**self.outputs, self.passed: [error | {"traceback": [f"{outcome}: {fact}"]}]}
+        return {**self.outputs, self.current: [error | {"traceback": [f"{outcome}: {fact}"]}]}
 
 
 class _Client(NotebookClient):
-    """Runs cells as nbgrader does, and keeps what was answered within bounds."""
+    """Runs cells as nbgrader does, and records outputs up to a limit."""
 
     def __init__(self, cells: Sequence[Any], provisioner: BoxedProvisioner, record: _Record) -> None:
         late = {
@@ -182,30 +187,30 @@ class _Client(NotebookClient):
             shutdown_kernel="immediate",
             store_widget_state=False,
             on_cell_executed=self._keep,
-            timeout_func=self._time_of_a_cell,
+            timeout_func=self._cell_timeout,
         )
         self.owns_km = True
-        self._record, self._said = record, 0
+        self._record, self._output_bytes = record, 0
         self._seconds = 0.0
 
     def run(self, number: int, seconds: float) -> None:
-        """Have one cell run, for at most some seconds."""
-        self._seconds, self._said = seconds, 0
+        """Run one cell, for at most some seconds."""
+        self._seconds, self._output_bytes = seconds, 0
         started = time.monotonic()
         self.execute_cell(self.nb.cells[number], number)
         self._record.seconds[number] = time.monotonic() - started
 
-    def _time_of_a_cell(self, _cell: Any) -> float:
+    def _cell_timeout(self, _cell: Any) -> float:
         return self._seconds
 
     async def _async_check_alive(self) -> None:
-        """Look whether the kernel lives."""
-        if self.kc is None:  # so asks a cell that was broken off, whose questions nbclient does not stop
-            raise DeadKernelError("nobody listens any more")
+        """Raise DeadKernelError if the kernel is dead."""
+        if self.kc is None:  # nbclient does not cancel this check for a cell that was interrupted
+            raise DeadKernelError("the client was closed")
         await super()._async_check_alive()
 
     def _keep(self, cell: Any, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
-        """Keep what a cell said, as nbgrader does: an error that was not shown is one all the same."""
+        """Record a cell's outputs; as in nbgrader, an error in the reply counts even if it was not shown."""
         content, outputs = execute_reply["content"], list(cell.outputs)
         names = [output.get("ename") for output in outputs if output["output_type"] == "error"]
         if content["status"] != "ok" and content.get("ename") not in names:
@@ -217,12 +222,13 @@ class _Client(NotebookClient):
             self._record.late.add(cell_index)
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        """Take in a message; of a cell that says too much, nothing but when it is done."""
+        """Process a message; after too many outputs of a cell, only its status messages are used."""
         if msg["msg_type"] != "status":
-            before, self._said = self._said, self._said + len(json.dumps(msg["content"], default=str))
-            if self._said > MOST_SAID:
-                if before <= MOST_SAID:
-                    fact = f"outputs of more than {MOST_SAID:,} bytes were left out"
+            before = self._output_bytes
+            self._output_bytes += len(json.dumps(msg["content"], default=str))
+            if self._output_bytes > OUTPUT_BYTES:
+                if before <= OUTPUT_BYTES:
+                    fact = f"outputs of more than {OUTPUT_BYTES:,} bytes were left out"
                     error = {"output_type": "error", "ename": "OutputLimit", "evalue": fact}
                     cell.outputs = [error | {"traceback": [f"OutputLimit: {fact}"]}]
                 return None
@@ -230,40 +236,41 @@ class _Client(NotebookClient):
 
 
 def _cells(document: Mapping[str, Any], pieces: Sequence[Piece]) -> list[Any]:
-    """Return the cells that are run, with the instructor's tags and nothing else of their metadata."""
-    marks = [document["cells"][p.original.index]["metadata"] if p.original else {} for p in pieces]
-    tags = [each.get("tags", []) for each in marks]
+    """Return the cells to run; of their metadata, only the instructor's tags are kept."""
+    originals = [document["cells"][p.original.index]["metadata"] if p.original else {} for p in pieces]
+    tags = [metadata.get("tags", []) for metadata in originals]
     return [
-        new_code_cell(piece.source, metadata={"tags": own}) for piece, own in zip(pieces, tags, strict=True)
+        new_code_cell(piece.source, metadata={"tags": names})
+        for piece, names in zip(pieces, tags, strict=True)
     ]
 
 
 def _execute(provisioner: BoxedProvisioner, cells: Sequence[Any], limits: TimeLimits) -> _Record:
-    """Run cells in a fresh kernel, until all are done or it is lost."""
+    """Run cells in a fresh kernel, until all are done or the kernel is lost."""
     record = _Record({}, set(), {})
     client = _Client(cells, provisioner, record)
     try:
         with client.setup_kernel():
             end = time.monotonic() + limits.notebook_seconds
-            for record.passed in range(len(cells)):
+            for record.current in range(len(cells)):
                 left = end - time.monotonic()
                 if left <= 0:
                     record.loss = Outcome.TIMEOUT, "the time of the whole notebook was over"
                 else:
-                    record.loss = _lost(client, provisioner, record.passed, min(limits.cell_seconds, left))
+                    record.loss = _lost(client, provisioner, record.current, min(limits.cell_seconds, left))
                 if record.loss:
                     break
-    except RuntimeError as error:  # so says Jupyter of a kernel that does not come up
-        place, said = provisioner.kernel_spec.display_name, provisioner.last_words
-        fix = "run its command by hand, and see"
-        raise NoKernel(f"kernel {place}", f"{error}{said and ': ' + said}", fix) from error
+    except RuntimeError as error:  # Jupyter raises this for a kernel that does not start
+        name, reason = provisioner.kernel_spec.display_name, provisioner.last_words
+        fix = "run its command by hand to see why"
+        raise NoKernel(f"kernel {name}", f"{error}{reason and ': ' + reason}", fix) from error
     return record
 
 
 def _lost(
     client: _Client, provisioner: BoxedProvisioner, number: int, seconds: float
 ) -> tuple[Outcome, str] | None:
-    """Run a cell; return how the kernel was lost by that, if it was."""
+    """Run a cell; return the outcome and the fact if the kernel was lost by it, else None."""
     place, kills = f"code cell {number + 1}", provisioner.memory_kills()
     try:
         client.run(number, seconds)
@@ -273,8 +280,8 @@ def _lost(
         return outcome, f"{place} {ENDED[outcome]}"
     except CellTimeoutError:
         return Outcome.TIMEOUT, f"{place} did not end, and could not be interrupted"
-    except SENSELESS as error:
-        return Outcome.TAMPERED, f"{place}: the kernel said what makes no sense ({error!r})"
+    except MALFORMED as error:
+        return Outcome.TAMPERED, f"{place}: the kernel sent a malformed message ({error!r})"
     return None
 
 
@@ -285,7 +292,7 @@ def _verdict(piece: Piece, number: int, record: _Record, seed: str) -> Verdict:
     verdict = Verdict(name, Outcome.ERROR, 0.0, most, Mode.KERNEL, seed=seed, seconds=seconds)
     if number in record.outputs:
         return priced(verdict, record.outputs[number], timed_out=number in record.late)
-    if record.loss and number >= record.passed:
+    if record.loss and number >= record.current:
         outcome, fact = record.loss
         return replace(verdict, outcome=outcome, message=fact)
-    return replace(verdict, outcome=Outcome.INCONCLUSIVE, points=None, message=PASSED_BY)
+    return replace(verdict, outcome=Outcome.INCONCLUSIVE, points=None, message=NOT_RUN)

@@ -1,12 +1,11 @@
-"""A kernel of any language behind the walls: enters them, starts its command inside, leaves nothing of it.
+"""A program that starts one kernel of any language behind the walls, and cleans up after it.
 
-It is a program of its own, started for one kernel, with an order on its standard input. On its link, made of
-datagrams, it says
+It reads an `Order` from its standard input. On its link, a socket of datagrams, it sends
 
     started + JSON, pidfd of the box, pidfd of the kernel  |  failed + reason  |  refused + advice
 
-and lives until the kernel has ended, or the link is closed. It ends with the kernel's exit code. Meanwhile
-it says `killed` when it has killed the largest process of too large a box.
+and it runs until the kernel has ended, or the link is closed. It ends with the kernel's exit code. It sends
+`killed` whenever it kills the largest process of a box that uses too much memory.
 """
 
 import contextlib
@@ -34,35 +33,35 @@ HOME: Final = Path("home")
 RUNTIME_FOLDER: Final = Path("runtime")
 FONTS: Final = HOME / ".cache" / "matplotlib"
 CONNECTION_FILE: Final = "connection.json"
-SOCKETS: Final = "s"  # what the names of the kernel's sockets begin with; the path of a socket must be short
-BURIER: Final = 2  # processes of a box that are not the student's: the one that buries orphans, the kernel
-SIGNALLED: Final = 128  # a shell adds it to the number of the signal that ended a program
+SOCKETS: Final = "s"  # the names of the kernel's sockets begin with this; the path of a socket must be short
+OWN_PROCESSES: Final = 2  # processes of a box that are not the student's: the init process and the kernel
+SIGNALLED: Final = 128  # exit codes of programs ended by a signal are this plus its number, as in shells
 
 
 @dataclass(frozen=True)
 class Order:
-    """All that a kernel is started with.
+    """Everything that is needed to start a kernel.
 
     Parameters
     ----------
     command
         Its program and arguments.
     placeholder
-        What stands in them for the path of the connection file.
+        The text in them that is replaced by the path of the connection file.
     connection
-        What that file says, but for where the sockets are.
+        The content of that file, except where the sockets are.
     environment
-        All its variables, but for those that name folders.
+        Its environment variables, except HOME and TMPDIR.
     shown, hidden
-        What it can read, and what not all the same.
-    bounds
-        What it may use.
+        The paths that it can read, and those in them that it cannot.
+    limits
+        How much it may use.
     files
-        What its working folder holds, by path.
+        The files of its working folder, by relative path.
     fonts
-        matplotlib's lists of fonts, by name.
+        matplotlib's font caches, by name.
     walls
-        Exactly these, or all that the machine has.
+        The walls to use; None for all that the machine has.
     """
 
     command: tuple[str, ...]
@@ -71,34 +70,34 @@ class Order:
     environment: Mapping[str, str]
     shown: tuple[str, ...]
     hidden: tuple[str, ...]
-    bounds: ResourceLimits
+    limits: ResourceLimits
     files: Mapping[str, bytes]
     fonts: Mapping[str, bytes]
     walls: Walls | None = None
 
     def to_bytes(self) -> bytes:
-        """Return what `from_bytes` makes the same order of, in the same Python."""
+        """Return the encoded order; marshal's format is the same only within one version of Python."""
         return marshal.dumps(asdict(self))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Order":
-        """Return the order that `to_bytes` wrote."""
-        entries = marshal.loads(data)  # noqa: S302 - from the process that started this one
-        bounds, walls = ResourceLimits(**entries["bounds"]), entries["walls"]
-        return cls(**entries | {"bounds": bounds, "walls": Walls(**walls) if walls else None})
+        """Return the order that `to_bytes` encoded."""
+        entries = marshal.loads(data)  # noqa: S302 - the order comes from the process that started this one
+        limits, walls = ResourceLimits(**entries["limits"]), entries["walls"]
+        return cls(**entries | {"limits": limits, "walls": Walls(**walls) if walls else None})
 
 
 def main() -> None:
-    """Run the kernel that is ordered, and end as it does."""
+    """Start the kernel of the order, wait for its end, and exit with its exit code."""
     link = socket.socket(fileno=int(sys.argv[1]))
     order = Order.from_bytes(sys.stdin.buffer.read())
     view = View(tuple(map(Path, order.shown)), tuple(map(Path, order.hidden)))
     try:
         box = enter_outer(view, order.walls)
         ours, theirs = socket.socketpair()
-        bounds = replace(order.bounds, processes=order.bounds.processes + BURIER)
-        body = partial(_live, order, theirs)
-        boxed = box.start(body, bounds, {2, theirs.fileno()}, order.environment)
+        limits = replace(order.limits, processes=order.limits.processes + OWN_PROCESSES)
+        body = partial(_supervise, order, theirs)
+        boxed = box.start(body, limits, {2, theirs.fileno()}, order.environment)
     except MissingWalls as error:
         link.send(f"refused {error}".encode())
         sys.exit(1)
@@ -106,23 +105,23 @@ def main() -> None:
         link.send(f"failed {error}"[:DATAGRAM_BYTES].encode())
         sys.exit(1)
     theirs.close()
-    said, descriptors, _, _ = socket.recv_fds(ours, DATAGRAM_BYTES, 1)
+    report, descriptors, _, _ = socket.recv_fds(ours, DATAGRAM_BYTES, 1)
     if descriptors:
         place = {"home": str(boxed.home), "walls": asdict(box.walls)}
         message = b"started " + json.dumps(place).encode()
         socket.send_fds(link, [message], [boxed.pidfd, *descriptors])
         _wait(link, box, boxed)
     else:
-        link.send(b"failed " + (said or b"the process died"))
+        link.send(b"failed " + (report or b"the process died"))
     status = box.end(boxed)
     os._exit(status if status >= 0 else SIGNALLED - status)
 
 
 def _wait(link: socket.socket, box: Box, boxed: Boxed) -> None:
-    """Return when the box has ended, or nobody asks for it any more; until then look after its memory."""
+    """Return when the box has ended or the link is closed; until then check its memory from time to time."""
 
     def tell() -> None:
-        with contextlib.suppress(BlockingIOError):  # then it was told often enough
+        with contextlib.suppress(BlockingIOError):  # the socket is full of unread messages of this kind
             link.send(KILLED, socket.MSG_DONTWAIT)
 
     poll, is_over = select.poll(), False
@@ -132,31 +131,32 @@ def _wait(link: socket.socket, box: Box, boxed: Boxed) -> None:
         is_over = box.look_after(boxed, tell)
 
 
-def _live(order: Order, report: socket.socket) -> NoReturn:
-    """Be the first process in a box: make ready, start the kernel, bury orphans, and end as it does."""
+def _supervise(order: Order, report: socket.socket) -> NoReturn:
+    """Run as the first process in a box: start the kernel, reap orphans, exit with the kernel's exit code."""
     try:
-        runtime = _settle(order)
-        command = [each.replace(order.placeholder, str(runtime / CONNECTION_FILE)) for each in order.command]
+        runtime = _prepare_folders(order)
+        connection_file = str(runtime / CONNECTION_FILE)
+        command = [word.replace(order.placeholder, connection_file) for word in order.command]
         kernel = os.fork()
         if kernel == 0:
-            _become(command)
+            _exec_kernel(command)
         descriptor = os.pidfd_open(kernel)
     except OSError as error:
         report.send(str(error).encode()[:DATAGRAM_BYTES])
         os._exit(1)
     socket.send_fds(report, [b"started"], [descriptor])
     os.closerange(0, os.sysconf("SC_OPEN_MAX"))
-    for each in (signal.SIGINT, signal.SIGTERM):  # without namespaces, they may come from a kernel's code
-        signal.signal(each, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # without namespaces, the student's code can send them
+        signal.signal(number, signal.SIG_IGN)
     while True:
-        number, status = os.wait()
-        if number == kernel:
+        child, status = os.wait()
+        if child == kernel:
             code = os.waitstatus_to_exitcode(status)
             os._exit(code if code >= 0 else SIGNALLED - code)
 
 
-def _settle(order: Order) -> Path:
-    """Fill the private folders, enter the working folder, and return where the sockets will be."""
+def _prepare_folders(order: Order) -> Path:
+    """Fill the private folders, enter the working folder, and return the folder of the sockets."""
     home = Path.cwd()
     for folder in (WORK, FONTS, RUNTIME_FOLDER):
         folder.mkdir(parents=True)
@@ -169,12 +169,12 @@ def _settle(order: Order) -> Path:
     connection = {**order.connection, "transport": "ipc", "ip": str(runtime / SOCKETS)}
     (runtime / CONNECTION_FILE).write_text(json.dumps(connection))
     os.environ["HOME"] = str(home / HOME)
-    os.chdir(WORK)  # of the boxed kernel alone, which expects its notebook's folder there
+    os.chdir(WORK)  # this changes the boxed kernel alone, which expects to run in its notebook's folder
     return runtime
 
 
-def _become(command: list[str]) -> NoReturn:
-    """Be the kernel; what Python has ignored for itself is not ignored there."""
+def _exec_kernel(command: list[str]) -> NoReturn:
+    """Become the kernel; SIGPIPE, which Python ignores, gets its default action back."""
     try:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvp(command[0], command)  # noqa: S606 - behind the walls

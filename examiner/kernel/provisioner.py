@@ -1,14 +1,14 @@
-"""Starts kernels behind the walls, for whoever asks Jupyter for one: nbclient, nbgrader, JupyterLab.
+"""Starts kernels behind the walls, for any client of Jupyter: nbclient, nbgrader, JupyterLab.
 
-A kernel's specification names `examiner-boxed` as its provisioner. What the kernel may read is a rule:
+A kernel's specification names `examiner-boxed` as its provisioner. The kernel may read
 
     the system's libraries and programs, and the folder of the specification;
-    of a Python, what it needs of its base, and its environment, but for packages that are to be absent;
-    of another program that lies in `PREFIX/bin`, all of PREFIX; of one that lies elsewhere, the file alone;
-    files that the command names by absolute paths; what `shown` adds, without what `hidden` takes away.
+    for Python, what it needs of its base, and its environment, except the packages in `absent`;
+    for another program in `PREFIX/bin`, all of PREFIX; for one that lies elsewhere, that file alone;
+    files that the command names by absolute paths, and the paths in `shown`; but not those in `hidden`.
 
-What lies in the folder that it is started in is copied into a private one, but for notebooks: nbgrader keeps
-hidden tests there. Nothing comes back but what the kernel says on its sockets.
+The files of the folder that it is started in are copied into a private one, except notebooks, which may hold
+nbgrader's hidden tests. Nothing is copied back; the kernel only sends messages on its sockets.
 """
 
 import asyncio
@@ -42,24 +42,24 @@ from examiner.submission import intake
 
 ENTRY_POINT: Final = "examiner-boxed"
 KERNEL_LIMITS: Final = ResourceLimits(cpu_seconds=900, memory_mb=4000, processes=128, open_files=512)
-INSTRUCTORS: Final = ("examiner", "nbgrader")  # packages that no kernel needs, even if it lives beside them
+INSTRUCTORS: Final = ("examiner", "nbgrader")  # packages that are absent for kernels by default
 HELPER_START_SECONDS: Final = 60.0  # that a helper may take until the kernel's command runs
 KILLED_STATUS: Final = SIGNALLED + signal.SIGKILL
-HELPER_END_SECONDS: Final = 10.0  # seconds that a helper may take to end
+HELPER_END_SECONDS: Final = 10.0  # that a helper may take to end
 
 _HELPER: Final = (
     "import sys; sys.path.insert(0, sys.argv[2]); from examiner.kernel.helper import main; main()"
 )
 
-# There are no terminals in a box, and IPython runs `!command` in one; let it do so through
-# pipes. The command is the student's, behind the student's walls, and is written for a shell.
+# IPython runs `!command` in a terminal, and there is none in a box; this replaces it by pipes. The command
+# runs in a shell, as `!ls *.txt` needs one; it is the student's, behind the student's walls.
 _PIPES: Final = (
     "__import__('ipykernel.zmqshell').zmqshell.system = lambda command: (lambda process: "
     "([print(line, end='') for line in process.stdout], process.wait())[1])"
     "(__import__('subprocess').Popen(command, shell=True, stdout=-1, stderr=-2, text=True, errors='replace'))"
 )
 
-_ASK: Final = """
+_LIST_FILES: Final = """
 import json, sys, types
 order = json.load(sys.stdin)
 for name, text in order["modules"].items():
@@ -75,17 +75,19 @@ class NoKernel(PlatformFault):
 
 
 def view_of(command: Sequence[str], language: str, names: tuple[str, ...]) -> View:
-    """Return what the kernel of a command may read.
+    """Return what a kernel may read, given its command.
 
     Parameters
     ----------
     command
-        Its program, as an absolute path, and arguments.
+        Its program, as an absolute path, and its arguments.
+    language
+        The language of the kernel's specification.
     names
-        Of Python packages that are to be absent.
+        Names of Python packages that must be absent.
     """
     program = Path(command[0])
-    named = [Path(each) for each in command[1:] if each.startswith("/")]
+    named = [Path(word) for word in command[1:] if word.startswith("/")]
     files = tuple(path for path in named if path.is_file())
     if language.lower() == "python":
         python = _view_of_python(program, names)
@@ -105,7 +107,7 @@ def view_of(command: Sequence[str], language: str, names: tuple[str, ...]) -> Vi
 def _view_of_python(python: Path, names: tuple[str, ...]) -> View:
     modules = {module.__name__.rpartition(".")[2]: _text(module.__file__) for module in (view, absent)}
     asked = subprocess.run(  # noqa: S603 - the interpreter that the kernel's specification names
-        [python, "-I", "-c", _ASK],
+        [python, "-I", "-c", _LIST_FILES],
         input=json.dumps({"modules": modules, "absent": names}),
         capture_output=True,
         text=True,
@@ -113,18 +115,18 @@ def _view_of_python(python: Path, names: tuple[str, ...]) -> View:
         cwd="/",
     )
     if asked.returncode:
-        fact = f"it does not say what it needs ({asked.stderr.strip().rpartition(chr(10))[2]})"
+        fact = f"it cannot list the files that it needs ({asked.stderr.strip().rpartition(chr(10))[2]})"
         raise NoKernel(python, fact, "reinstall it, or name another one in the kernel's specification")
     shown, hidden = (tuple(map(Path, paths)) for paths in json.loads(asked.stdout))
     return View(shown, hidden)
 
 
 def _absolute(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return paths that can be shown: a relative one would mean another folder to the helper."""
+    """Return the paths, or raise NoKernel for a relative one: the helper runs in another folder."""
     found = tuple(paths)
     for path in found:
         if not Path(path).is_absolute():
-            raise NoKernel(path, "a box has no folder that this is relative to", "write the whole path")
+            raise NoKernel(path, "a relative path means nothing in a box", "write the whole path")
     return found
 
 
@@ -133,7 +135,7 @@ def _text(file: str | None) -> str:
 
 
 def _belongings(program: Path) -> Iterator[Path]:
-    """Yield what comes with a program, where it seems to lie and where it lies: its prefix, or it alone."""
+    """Yield a program's prefix, or the file alone, for its path and for its path with links resolved."""
     guarded = {folder for place in (Path.home(), Path.cwd()) for folder in (place, *place.parents)}
     for path in (program, program.resolve()):
         prefix = path.parent.parent
@@ -142,25 +144,25 @@ def _belongings(program: Path) -> Iterator[Path]:
 
 
 class BoxedProvisioner(KernelProvisionerBase):
-    """Starts one kernel behind the walls, and ends all that it has started."""
+    """Starts one kernel behind the walls, and ends it with all processes that it has started."""
 
-    shown = List(Unicode(), help="Folders and files that it can read in addition.").tag(config=True)
-    hidden = List(Unicode(), help="Folders and files in those that it cannot read.").tag(config=True)
+    shown = List(Unicode(), help="Folders and files that the kernel can read in addition.").tag(config=True)
+    hidden = List(Unicode(), help="Folders and files in those that the kernel cannot read.").tag(config=True)
     absent = List(
-        Unicode(), list(INSTRUCTORS), help="Packages of its Python that it can neither import nor read."
+        Unicode(), list(INSTRUCTORS), help="Packages that the kernel can neither import nor read."
     ).tag(config=True)
-    limits = Dict(help="What it may use, in the words of examiner.box.limits.ResourceLimits.").tag(
+    limits = Dict(help="How much the kernel may use: the fields of examiner.box.limits.ResourceLimits.").tag(
         config=True
     )
-    variables = Dict(help="Variables in addition to those of its specification.").tag(config=True)
-    fonts = Unicode(help="A folder with matplotlib's lists of fonts.").tag(config=True)
+    variables = Dict(help="Environment variables in addition to those of the specification.").tag(config=True)
+    fonts = Unicode(help="A folder with matplotlib's font caches.").tag(config=True)
     files = Dict(
-        help="What its working folder holds, by path, besides what the folder it is started in holds."
+        help="Files of the working folder, by path, in addition to those of the folder it is started in."
     )
-    walls = Instance(Walls, allow_none=True, help="Exactly these, instead of all there are.")
+    walls = Instance(Walls, allow_none=True, help="The walls to use, instead of all that the machine has.")
 
-    standing: Walls | None = None  # around the kernel that was started last
-    last_words = ""  # of it, if it ended by itself and not well
+    standing: Walls | None = None  # the walls around the kernel that was started last
+    last_words = ""  # the last line of that kernel's stderr, if it ended with an error
     _helper: "subprocess.Popen[bytes] | None" = None
     _pidfds: tuple[int, ...] = ()  # pidfds of the box and of the kernel
     _link: socket.socket | None = None
@@ -170,7 +172,7 @@ class BoxedProvisioner(KernelProvisionerBase):
 
     @property
     def has_process(self) -> bool:
-        """Whether there is a kernel that nobody has waited for."""
+        """Whether there is a kernel that has not been waited for."""
         return self._helper is not None
 
     async def poll(self) -> int | None:
@@ -178,13 +180,13 @@ class BoxedProvisioner(KernelProvisionerBase):
         return self._helper.poll() if self._helper else 0
 
     async def wait(self) -> int | None:
-        """Wait until the kernel has ended, and all that it has started."""
-        while self._helper and self._helper.poll() is None:  # noqa: ASYNC110 - that it ended is no event
+        """Wait until the kernel and all that it has started have ended; return its exit code."""
+        while self._helper and self._helper.poll() is None:  # noqa: ASYNC110 - no event tells that it ended
             await asyncio.sleep(0.02)
         return self._release()
 
     async def send_signal(self, signum: int) -> None:
-        """Send a signal to the kernel, and to nothing that it has started; SIGKILL ends all of it."""
+        """Send a signal to the kernel alone; SIGKILL ends all processes that it has started, too."""
         if not self._pidfds:
             return
         box, kernel = self._pidfds
@@ -205,7 +207,7 @@ class BoxedProvisioner(KernelProvisionerBase):
         await self.send_signal(signal.SIGTERM)
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Leave nothing; for a restart, the place where its sockets are found stays."""
+        """End the kernel and remove its folder; for a restart, the folder that leads to its sockets stays."""
         if self._helper:
             await self.kill()
             await self.wait()
@@ -218,7 +220,7 @@ class BoxedProvisioner(KernelProvisionerBase):
             shutil.rmtree(folder)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what `launch_kernel` is to be called with; the kernel's sockets get their names."""
+        """Name the kernel's sockets; return the arguments for `launch_kernel`."""
         manager = self.parent
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="kernel-"))
@@ -239,35 +241,36 @@ class BoxedProvisioner(KernelProvisionerBase):
         try:
             await self._launch(self._order(cmd, kwargs.get("cwd"), kwargs["env"]))
         except BaseException:
-            self._drop_folder()  # nobody cleans up what did not start
+            self._drop_folder()  # Jupyter does not clean up after a kernel that did not start
             raise
         return self.connection_info
 
     async def _launch(self, order: Order) -> None:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = os.memfd_create("errors")
-        with tempfile.TemporaryFile() as handed, theirs:
-            handed.write(order.to_bytes())
-            handed.seek(0)
-            self._helper = subprocess.Popen(  # noqa: ASYNC220, S603 - it is started at once; our own program
+        with tempfile.TemporaryFile() as file, theirs:
+            file.write(order.to_bytes())
+            file.seek(0)
+            self._helper = subprocess.Popen(  # noqa: ASYNC220, S603 - it does not wait; our own program
                 [sys.executable, "-I", "-c", _HELPER, str(theirs.fileno()), str(Path(__file__).parents[2])],
-                stdin=handed,
+                stdin=file,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 env={"LANG": "C.UTF-8"},
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                start_new_session=True,  # an interrupt of the terminal is not for the kernel
+                start_new_session=True,  # so that Ctrl-C in the terminal does not reach the kernel
             )
         self._link.settimeout(HELPER_START_SECONDS)
         try:
-            said, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, self._link, DATAGRAM_BYTES, 2)
+            reply, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, self._link, DATAGRAM_BYTES, 2)
         except TimeoutError:
-            said, descriptors = b"", []
-        self._take_in(said, descriptors)
+            reply, descriptors = b"", []
+        self._link.settimeout(None)  # or a look for messages would wait as long
+        self._take_reply(reply, descriptors)
 
     def memory_kills(self) -> int:
-        """Return how many of the kernel's processes were killed so far for the memory of all of them."""
+        """Return how many of the kernel's processes were killed so far because all used too much memory."""
         with contextlib.suppress(BlockingIOError):
             while self._link and self._link.recv(DATAGRAM_BYTES, socket.MSG_DONTWAIT) == KILLED:
                 self._kills += 1
@@ -278,7 +281,7 @@ class BoxedProvisioner(KernelProvisionerBase):
         if program is None:
             raise NoKernel(command[0], "there is no such program", "correct the kernel's specification")
         command = [str(Path(program).absolute()), *command[1:]]
-        if any("ipykernel" in each for each in command):
+        if any("ipykernel" in word for word in command):
             command.append(f"--IPKernelApp.exec_lines={[_PIPES]!r}")
         seen = view_of(command, self.kernel_spec.language, tuple(self.absent))
         files = intake.read(Path(folder), PlatformFault) if folder else {}
@@ -290,27 +293,27 @@ class BoxedProvisioner(KernelProvisionerBase):
             environment=self._environment(Path(program), environment),
             shown=(*map(str, seen.shown), *_absolute(self.shown), *_absolute(resources)),
             hidden=(*map(str, seen.hidden), *_absolute(self.hidden)),
-            bounds=ResourceLimits(**{**vars(KERNEL_LIMITS), **self.limits}),
+            limits=ResourceLimits(**{**vars(KERNEL_LIMITS), **self.limits}),
             files={n: text for n, text in files.items() if not n.endswith(".ipynb")} | self.files,
             fonts=self._fonts(),
             walls=self.walls,
         )
 
     def _environment(self, program: Path, environment: dict[str, str]) -> dict[str, str]:
-        """Return the few variables that a kernel finds; nothing else of ours."""
-        few: dict[str, str] = {"PATH": f"{program.parent}:{os.defpath}", "LANG": "C.UTF-8"}
+        """Return the kernel's environment variables; of Jupyter's, only those of the specification pass."""
+        own: dict[str, str] = {"PATH": f"{program.parent}:{os.defpath}", "LANG": "C.UTF-8"}
         passed_on = {name: environment[name] for name in self.kernel_spec.env if name in environment}
         if "NBGRADER_EXECUTION" in environment:
             passed_on["NBGRADER_EXECUTION"] = environment["NBGRADER_EXECUTION"]
-        return {**few, **passed_on, **self.variables}
+        return {**own, **passed_on, **self.variables}
 
     def _fonts(self) -> dict[str, bytes]:
         folder = Path(self.fonts) if self.fonts else Path.home() / ".cache" / "matplotlib"
         return {path.name: path.read_bytes() for path in folder.glob("fontlist-*.json")}
 
-    def _take_in(self, said: bytes, descriptors: Sequence[int]) -> None:
-        """Take what a helper has said: where the kernel is, or why there is none."""
-        verb, _, rest = said.partition(b" ")
+    def _take_reply(self, reply: bytes, descriptors: Sequence[int]) -> None:
+        """Take over the kernel that a helper reports, or raise an error with the helper's reason."""
+        verb, _, rest = reply.partition(b" ")
         if verb != b"started":
             reason = rest.decode("utf-8", "replace") or self._last_words()
             self._release()
@@ -329,10 +332,10 @@ class BoxedProvisioner(KernelProvisionerBase):
         return last_line(self._errors)
 
     def _release(self) -> int:
-        """Let go of a kernel that has ended, or is to end now; return its exit code."""
+        """End the helper, and with it the kernel if it still runs; return the kernel's exit code."""
         helper, self._helper = self._helper, None
         if self._link:
-            self._link.close()  # with it the helper ends, and all that is in its box
+            self._link.close()  # the helper then ends, and with it all processes of its box
         status = 0
         if helper:
             try:

@@ -1,1 +1,1 @@
-"""The machine that grades: what it lacks, and JupyterLab on it."""
+"""The machine that grades: whether it can, and how JupyterLab is started on it."""

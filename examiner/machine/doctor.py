@@ -1,7 +1,7 @@
-"""Whether this machine can grade this course, and what to do where it cannot; nothing is changed by asking.
+"""Checks whether this machine can grade this course, and says what to do if it cannot; it changes nothing.
 
-Looked at are the walls of the box, each promise by trying to break it with and without them; the student
-environment, and one right and one wrong answer graded in it; the version of nbgrader; the gradebook; the
+It checks the walls of the box, by trying to break each promise with and without them; the student
+environment, by grading one right and one wrong answer in it; the version of nbgrader; the gradebook; the
 grade sheets; the disk, the memory and the processors.
 """
 
@@ -35,15 +35,15 @@ from examiner.notebook import NBFORMAT
 from examiner.store import sheets, tables
 from examiner.verdict import Outcome
 
-DEGRADED: Final = 3  # as for a run that graded some and not others: it works, and not everything does
+DEGRADED: Final = 3  # as for a run that graded some submissions and not others: not everything works
 DISTRIBUTION: Final = "tinytorch-examiner"
 SIEGE_SECONDS: Final = 180
 SCARCE_DISK_MB: Final = 1000
 NO_DISK_MB: Final = 100
 CPUS: Final = Path("/sys/devices/system/cpu")
-WORKER_MB: Final = 300  # that a worker and what it starts have in memory by themselves
+WORKER_MB: Final = 300  # memory of a worker and the processes that it starts, without students' data
 
-# Run by the Python that candidates run in: on some systems it decides who may make namespaces.
+# It is run by the Python that candidates run in: some systems allow namespaces for certain programs only.
 _SIEGE: Final = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -52,7 +52,7 @@ from examiner.box.selftest import selftest
 from examiner.box.walls import Walls, available
 wanted = json.loads(sys.argv[2])
 walls = Walls(**wanted) if wanted else available()
-reports = [asdict(each) for each in selftest(walls, thorough=True)]
+reports = [asdict(report) for report in selftest(walls, thorough=True)]
 json.dump({"walls": asdict(walls), "reports": reports}, sys.stdout)
 """
 
@@ -61,23 +61,25 @@ class Health(StrEnum):
     """What a finding means for grading."""
 
     GOOD = "good"
-    NOTE = "note"  # nothing is wrong, and somebody may want to know
-    WEAK = "weak"  # it works, with less than what could be
-    BAD = "bad"  # it does not work, or should not be done
+    NOTE = "note"  # nothing is wrong, but it is worth knowing
+    WEAK = "weak"  # grading works, with less protection or room than it should have
+    BAD = "bad"  # grading does not work, or should not be done
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Parameters
     ----------
     about : str
-        The part that it is about.
+        The part that was checked, such as "gradebook".
     what : str
-        What was looked at, or found.
+        What was found.
+    state : Health
+        What it means for grading.
     note : str
-        More about it; where something is wrong, what to do.
+        More about it; if something is wrong, what to do.
     """
 
     about: str
@@ -87,12 +89,14 @@ class Finding:
 
 
 def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
-    """Look at everything, in order.
+    """Make all checks, and yield the findings in order.
 
     Parameters
     ----------
+    course : Course
+        The course to grade.
     walls : Walls, optional
-        Try exactly these instead of all that the machine has.
+        The walls to try, instead of all that the machine has.
     """
     yield from _walls(course, walls)
     yield from _environment(course, walls)
@@ -104,7 +108,7 @@ def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return 0 if the course can be graded behind all walls, 3 if with less, 1 if it cannot."""
+    """Return 0 if the course can be graded with all that is checked, 3 if with less, 1 if it cannot."""
     states = {finding.state for finding in findings}
     if Health.BAD in states:
         return PlatformFault.exit_code
@@ -116,17 +120,19 @@ def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
     python = str(course.student.python if is_there else sys.executable)
     command = [python, "-I", "-c", _SIEGE, str(Path(__file__).parents[2]), json.dumps(only and asdict(only))]
     try:
-        siege = subprocess.run(command, capture_output=True, check=True, timeout=SIEGE_SECONDS)  # noqa: S603  (our own text)
+        siege = subprocess.run(  # noqa: S603 - our own program
+            command, capture_output=True, check=True, timeout=SIEGE_SECONDS
+        )
         found = json.loads(siege.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error).encode()
-        lines = said.decode("utf-8", "replace").splitlines()
+        text = getattr(error, "stderr", None) or str(error).encode()
+        lines = text.decode("utf-8", "replace").splitlines()
         why = next((line for line in lines if line and not line.startswith((" ", "Traceback"))), "")
         yield Finding(
             "walls",
             "they could not be tried",
             Health.BAD,
-            f"{why}; nothing is graded until that is put right",
+            f"{why}; nothing is graded until that is corrected",
         )
         return
     yield from _promises(Walls(**found["walls"]), found["reports"])
@@ -139,7 +145,7 @@ def _promises(walls: Walls, reports: Iterable[dict[str, Any]]) -> Iterator[Findi
         is_kind, is_kept = report["wall"] == "kinds", report["state"] != WallState.MISSING
         note = report["note"]
         if not is_kept and not is_kind and walls.advice:
-            note = "comes with a kind of wall that is missing"
+            note = "it needs a kind of wall that is missing"
         lacking = Health.WEAK if walls.advice and walls.are_enough else Health.BAD
         state = Health.GOOD if is_kept else lacking
         yield Finding(f"wall: {report['wall']}", f"{report['state']}: {report['promise']}", state, note)
@@ -175,7 +181,7 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
 
 
 def _is_python(course: Course) -> bool:
-    """Whether the student environment is sure to be a Python's; a kernel that is told of may be anything."""
+    """Whether the student environment is known to be a Python; a kernel may be of any language."""
     return course.student.program is None or course.mode is not Mode.KERNEL
 
 
@@ -192,9 +198,9 @@ def _job(body: str) -> Job:
     return Job(identity, instructor, json.dumps(notebook).encode(), limits=TimeLimits(notebook_seconds=60))
 
 
-def _cell(name: str, source: str, **marks: bool) -> dict[str, Any]:
+def _cell(name: str, source: str, **flags: bool) -> dict[str, Any]:
     nbgrader = {"grade_id": name, "points": 1, "schema_version": 3, "grade": False, "solution": False}
-    nbgrader |= {"locked": False} | marks
+    nbgrader |= {"locked": False} | flags
     cell = {"cell_type": "code", "execution_count": None, "id": name, "source": source}
     return cell | {"outputs": [], "metadata": {"nbgrader": nbgrader}}
 
@@ -203,10 +209,10 @@ def _nbgrader() -> Iterator[Finding]:
     found = metadata.version("nbgrader")
     pins = [pin for pin in metadata.requires(DISTRIBUTION) or () if pin.startswith("nbgrader==")]
     if pins == [f"nbgrader=={found}"]:
-        yield Finding("nbgrader", f"version {found}, whose tables are known")
+        yield Finding("nbgrader", f"version {found}, which is supported")
         return
     fix = f"install {' '.join(pins) or 'examiner anew'}"
-    yield Finding("nbgrader", f"version {found}, whose tables are not known", Health.BAD, fix)
+    yield Finding("nbgrader", f"version {found}, which is not supported", Health.BAD, fix)
 
 
 def _gradebook(course: Course) -> Iterator[Finding]:
@@ -231,13 +237,13 @@ def _gradebook(course: Course) -> Iterator[Finding]:
         fix = "put back a copy, or move it away and run `examiner rebuild`"
         yield Finding("gradebook", f"it is damaged ({verdict})", Health.BAD, fix)
         return
-    yield Finding("gradebook", f"it can be read, and its journal is kept by {journal}")
+    yield Finding("gradebook", f"it can be read, and its journal mode is {journal}")
     if journal == "wal":
         note = "somebody has it open, or a run was killed; until the next run, copy its -wal file with it"
         yield Finding("gradebook", "a write-ahead log is in use", Health.NOTE, note)
     if not tables.is_on_local_disk(path):
-        note = "locks of SQLite cannot be relied on there: keep the course on a disk of this machine"
-        yield Finding("gradebook", "it lies on a disk of the network", Health.WEAK, note)
+        note = "SQLite's locks are not reliable there: keep the course on a disk of this machine"
+        yield Finding("gradebook", "it lies on a network disk", Health.WEAK, note)
 
 
 def _sheets(course: Course) -> Iterator[Finding]:
@@ -247,10 +253,10 @@ def _sheets(course: Course) -> Iterator[Finding]:
         return
     filed = list(root.rglob("*.json"))
     spoilt = [path for path in filed if not _is_whole(path)]
-    yield Finding("sheets", f"{len(filed) - len(spoilt)} files are what was written")
+    yield Finding("sheets", f"{len(filed) - len(spoilt)} files are intact")
     damaged = [*spoilt, *root.rglob(f"*{sheets.DAMAGED}")]
     for path in damaged:
-        fix = "put back a copy under its first name; without one, its work is graded again"
+        fix = "put back a copy under its original name; without a copy, the submission is graded again"
         yield Finding("sheets", f"{path.relative_to(course.root)} is damaged", Health.WEAK, fix)
     if root.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         note = f"it holds hidden tests and the secret: chmod 700 {root}"
@@ -283,11 +289,11 @@ def _processors(proc: Path = Path("/proc"), cpus: Path = CPUS) -> Iterator[Findi
     yield Finding("machine", f"{available:,} MB of memory", Health.WEAK if fix else Health.GOOD, fix)
     load = float((proc / "loadavg").read_text().split()[0])
     if load > count:
-        note = "measured cells may stay inconclusive, and are left to a person then"
+        note = "measured cells may stay inconclusive, and are then graded by hand"
         yield Finding("machine", f"it is busy (load {load:g})", Health.NOTE, note)
     governors = {path.read_text().strip() for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")}
     if governors - {"performance"}:
         note = "times vary more: `cpupower frequency-set -g performance` while speed is measured"
         yield Finding(
-            "machine", f"its speed is governed by {', '.join(sorted(governors))}", Health.NOTE, note
+            "machine", f"its CPU frequency governor is {', '.join(sorted(governors))}", Health.NOTE, note
         )

@@ -1,4 +1,4 @@
-"""JupyterLab with the course open: formgrader, assignment list and validate, with the course's settings."""
+"""Starts JupyterLab in a course: formgrader, assignment list and validate use the course's settings."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ from typing import NoReturn
 
 from examiner.model import Course
 
-# The versions are pinned, and a course works without a network.
+# No check for updates: versions are pinned, and a course works without a network.
 LAB_OPTIONS = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
 
 
 def start(course: Course, options: Sequence[str] = ()) -> NoReturn:
-    """Become JupyterLab, with options of its own; examiner ends here."""
+    """Replace this process by JupyterLab, which gets the options."""
     os.chdir(course.root)  # where nbgrader's extensions look for nbgrader_config.py
     arguments = [sys.executable, "-m", "jupyterlab", *LAB_OPTIONS, *options]
-    os.execv(sys.executable, arguments)  # noqa: S606  (no shell is wanted)
+    os.execv(sys.executable, arguments)  # noqa: S606 - no shell is wanted

@@ -1,1 +1,1 @@
-"""What a student handed in: read within bounds, and mended."""
+"""What a student handed in: files read up to a limit, and notebooks repaired."""

@@ -1,4 +1,4 @@
-"""Finds submissions and reads them: regular files, a bounded number of bytes; it follows nothing."""
+"""Finds submissions and reads their regular files, up to a number of bytes; links are never followed."""
 
 import hashlib
 import os
@@ -19,13 +19,13 @@ TIMESTAMP: Final = "timestamp.txt"
 EXCHANGE_FILES: Final = (TIMESTAMP, "submission_secret.txt")  # put there by the exchange, not by the student
 MOST_BYTES: Final = 64 << 20
 MOST_FILES: Final = 2000
-DEEPEST: Final = 20  # folders
+DEEPEST: Final = 20  # levels of folders
 
 
 def submissions(course: Course) -> list[Submission]:
-    """Return what has been handed in for the assignments of the course, by student and assignment.
+    """Return the submissions for the assignments of the course, sorted by student and assignment.
 
-    What is no folder is among them, so that somebody is told: see `check_folder`.
+    Entries that are not folders are included, so that they can be reported: see `check_folder`.
     """
     known = {assignment.name for assignment in course.assignments}
     return sorted(
@@ -37,9 +37,9 @@ def submissions(course: Course) -> list[Submission]:
 
 
 def check_folder(submission: Submission) -> None:
-    """Raise a StudentFault if the submission is a link, or no folder."""
+    """Raise a StudentFault if the submission is a link or not a folder."""
     if submission.folder.is_symlink() or not submission.folder.is_dir():
-        raise StudentFault(submission.folder, "this is not a folder", "replace it by what it stands for")
+        raise StudentFault(submission.folder, "this is not a folder", "replace it by a folder with the files")
 
 
 def check(course: Course, assignment: Assignment, submission: Submission, files: Files) -> None:
@@ -52,12 +52,12 @@ def check(course: Course, assignment: Assignment, submission: Submission, files:
 
 
 def handed_in(submission: Submission, files: Files) -> datetime | None:
-    """Return when a submission was handed in, if the exchange has written that down.
+    """Return when a submission was handed in (UTC), or None without the exchange's timestamp.
 
     Raises
     ------
     StudentFault
-        If what is written there is no time.
+        If the timestamp cannot be read as a time.
     """
     text = files.get(TIMESTAMP, b"").decode("utf-8", "replace").strip()
     if not text:
@@ -71,7 +71,7 @@ def handed_in(submission: Submission, files: Files) -> datetime | None:
 
 
 def _moment(text: str) -> datetime:
-    """Return a moment in words that nbgrader reads too: the name of a zone may stand behind it."""
+    """Return the time in a text, as nbgrader reads it; it may end with the name of a time zone."""
     head, _, name = text.rpartition(" ")
     zone = _zone(name)
     moment: datetime = parse(head if zone else text)
@@ -81,7 +81,7 @@ def _moment(text: str) -> datetime:
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if "/" in name else None
-    except (ZoneInfoNotFoundError, ValueError):  # students write it, and a path is no zone
+    except (ZoneInfoNotFoundError, ValueError):  # students can write anything here, such as a path
         return None
 
 
@@ -91,8 +91,8 @@ def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:
     Raises
     ------
     ExaminerError
-        If something there is neither a file nor a folder (a link, a pipe, a device), or it is too much. Whose
-        `fault` that is depends on where it lies.
+        If something there is neither a file nor a folder (a link, a pipe, a device), or there is too much. It
+        is of the class `fault`, as it depends on the folder who is to blame.
     """
     found: dict[str, bytes] = {}
     left = MOST_BYTES
@@ -106,12 +106,12 @@ def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:
 
 
 def digest(folder: Path, fault: type[ExaminerError] = StudentFault) -> str:
-    """Return a digest of the names and contents of all files below a folder, as `read` reads them."""
+    """Return the SHA-256 of the names and contents of all files below a folder, as `read` returns them."""
     return digest_of(read(folder, fault))
 
 
 def digest_of(files: Files) -> str:
-    """Return a digest of names and contents."""
+    """Return the SHA-256 of the names and contents of files, as hexadecimal digits."""
     total = hashlib.sha256()
     for path, content in sorted(files.items()):
         name = path.encode(errors="surrogateescape")
@@ -136,7 +136,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _files(folder: Path, fault: type[ExaminerError], depth: int = 0) -> Iterator[Path]:
     if depth > DEEPEST:
-        raise fault(folder, f"it lies deeper than {DEEPEST} folders", "put it higher")
+        raise fault(folder, f"it lies deeper than {DEEPEST} folders", "move it up")
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name in IGNORED:
             continue
@@ -147,8 +147,8 @@ def _files(folder: Path, fault: type[ExaminerError], depth: int = 0) -> Iterator
 
 
 def _content(path: Path, most: int, fault: type[ExaminerError]) -> bytes:
-    """Return what a regular file holds; opening it neither follows a link nor waits for a pipe."""
-    fix = "replace it by what it stands for"
+    """Return the content of a regular file; opening it neither follows a link nor waits for a pipe."""
+    fix = "replace it by a regular file"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -160,6 +160,8 @@ def _content(path: Path, most: int, fault: type[ExaminerError]) -> bytes:
         content = file.read(most + 1) if status.st_size <= most else None
     if content is None or len(content) > most:
         raise fault(
-            path, f"with it, there are more than {MOST_BYTES >> 20} MB", "hand in less: no data, no outputs"
+            path,
+            f"with this file, there are more than {MOST_BYTES >> 20} MB",
+            "hand in less: no data, no outputs",
         )
     return content

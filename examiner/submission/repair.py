@@ -1,8 +1,9 @@
-"""What is run of a submission: the instructor's notebook, with the student's answers in its solution cells.
+"""Makes the notebook to run: the instructor's, with the student's answers in its solution cells.
 
-Cells are recognised by their grade_id, or by their id where that was lost. What a student deleted, doubled,
-retyped, changed or moved is mended, and told. The student's own cells stay where they stood. Nothing else is
-taken over: no metadata, tags, outputs or attachments.
+Cells are recognised by their grade_id, or by their id if that was lost. Cells that the student deleted,
+duplicated, changed, moved or gave another type are restored, and each repair is reported. The student's own
+cells stay where they were. Nothing else is taken from the submission: no metadata, tags, outputs or
+attachments.
 """
 
 import re
@@ -24,17 +25,17 @@ _KINDS: Final = {
 }
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
-MOST_CELLS: Final = 2000  # of a submission
+MOST_CELLS: Final = 2000  # cells that a submission may have
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One cell of what is run.
+    """One cell of the repaired notebook.
 
     Parameters
     ----------
     original : Cell or None
-        The instructor's cell; None for one of the student's own.
+        The instructor's cell; None if the cell is the student's own.
     """
 
     kind: str
@@ -44,71 +45,71 @@ class Piece:
 
     @property
     def is_code(self) -> bool:
-        """Whether the cell is run."""
+        """Whether it is a code cell, which is run."""
         return self.kind == "code"
 
     @property
     def is_autograded(self) -> bool:
-        """Whether it is a cell that tests."""
+        """Whether it is an autograded cell of the instructor."""
         return self.original is not None and self.original.is_autograded
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """The cells of what is run, in order, and what was mended, a sentence each."""
+    """The cells of the repaired notebook, in order, and one sentence for each repair."""
 
     pieces: tuple[Piece, ...]
     repairs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Theirs:
+class _StudentCell:
     """A cell as the student handed it in."""
 
     kind: str
     source: str
     id: str
-    marks: Mapping[str, Any]
+    nbgrader: Mapping[str, Any]
 
     @property
     def grade_id(self) -> str:
-        name = self.marks.get("grade_id")
+        name = self.nbgrader.get("grade_id")
         return name if isinstance(name, str) else ""
 
 
 def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
-    """Return what is to be run of a submission.
+    """Return the notebook to run for a submission.
 
     Parameters
     ----------
     notebook : Notebook
         The instructor's.
     submitted : mapping
-        The JSON of the student's notebook, of any format.
+        The JSON of the student's notebook, in any version of the format.
 
     Raises
     ------
     UnreadableNotebook
-        If the student's JSON holds no cells at all, or more than anybody writes.
+        If the student's JSON holds no cells at all, or more than `MOST_CELLS`.
     """
-    theirs = list(islice(_cells(submitted, notebook), MOST_CELLS + 1))
-    if len(theirs) > MOST_CELLS:
-        fix = "hand in the cells of the assignment, and few besides"
+    cells = list(islice(_cells(submitted, notebook), MOST_CELLS + 1))
+    if len(cells) > MOST_CELLS:
+        fix = "hand in the cells of the assignment, and few more"
         raise UnreadableNotebook(notebook.path.name, f"the notebook has more than {MOST_CELLS} cells", fix)
     repairs: list[str] = []
-    found = _match(notebook, theirs, repairs)
-    own = _own_cells(theirs, found)
+    found = _match(notebook, cells, repairs)
+    own = _own_cells(cells, found)
     ids = {cell.id for cell in notebook.cells}
-    pieces = [_own(theirs[place], ids) for place in own.get(-1, ())]
-    for cell in notebook.cells:
-        place = found.get(cell.index)
-        pieces.append(_mended(cell, None if place is None else theirs[place], repairs))
-        pieces += [_own(theirs[place], ids) for place in own.get(cell.index, ())]
+    pieces = [_own(cells[position], ids) for position in own.get(-1, ())]
+    for original in notebook.cells:
+        position = found.get(original.index)
+        pieces.append(_repaired(original, None if position is None else cells[position], repairs))
+        pieces += [_own(cells[position], ids) for position in own.get(original.index, ())]
     return Repaired(tuple(pieces), tuple(repairs))
 
 
 def released(cell: Cell) -> str:
-    """Return the source of a cell as students get it."""
+    """Return the source of a cell as in the release: without solutions and hidden tests."""
     if not cell.is_solution:
         return visible(cell.source)
     stub = STUB if cell.is_code else TEXT_STUB
@@ -116,7 +117,7 @@ def released(cell: Cell) -> str:
 
 
 def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:
-    """Return the solution cells that are still as students get them."""
+    """Return the grade_ids of the solution cells that are still as released."""
     cells = ((piece.original, piece.source) for piece in pieces)
     return tuple(
         cell.grade_id for cell, source in cells if cell and cell.is_solution and source == released(cell)
@@ -124,71 +125,71 @@ def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:
 
 
 def name_of(cell: Cell) -> str:
-    """Return what a cell is called in a sentence."""
+    """Return the name of a cell for a sentence."""
     return cell.grade_id or cell.id or f"cell {cell.index + 1}"
 
 
-def _cells(document: Mapping[str, Any], notebook: Notebook) -> Iterator[_Theirs]:
-    """Yield the student's cells: those of format 4, or those of the sheets of a format before."""
+def _cells(document: Mapping[str, Any], notebook: Notebook) -> Iterator[_StudentCell]:
+    """Yield the student's cells, from nbformat 4 or from the worksheets of an earlier version."""
     sheets = document.get("worksheets", [document])
-    cells = (
+    lists = (
         [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
         if isinstance(sheets, list)
         else []
     )
-    if not any(isinstance(each, list) for each in cells):
+    if not any(isinstance(cells, list) for cells in lists):
         raise UnreadableNotebook(notebook.path.name, "the notebook holds no cells", "hand it in again")
-    for raw in (raw for each in cells if isinstance(each, list) for raw in each):
+    for raw in (raw for cells in lists if isinstance(cells, list) for raw in cells):
         if not isinstance(raw, dict) or str(raw.get("cell_type")) not in _KINDS:
             continue
         source = raw.get("source", raw.get("input", ""))
         if isinstance(source, list):
             source = "".join(line for line in source if isinstance(line, str))
         metadata = raw.get("metadata")
-        marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+        nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
         identity = raw.get("id")
-        yield _Theirs(
+        yield _StudentCell(
             _KINDS[raw["cell_type"]],
             source if isinstance(source, str) else "",
             identity if isinstance(identity, str) else "",
-            marks if isinstance(marks, dict) else {},
+            nbgrader if isinstance(nbgrader, dict) else {},
         )
 
 
-def _match(notebook: Notebook, theirs: Sequence[_Theirs], repairs: list[str]) -> dict[int, int]:
-    """Return the place of the student's version of each of the instructor's cells that is there."""
+def _match(notebook: Notebook, cells: Sequence[_StudentCell], repairs: list[str]) -> dict[int, int]:
+    """Return the positions of the student's versions of the instructor's cells, by the latter's index."""
     by_grade_id: dict[str, int] = {}
-    for place, each in enumerate(theirs):
-        if each.grade_id and each.grade_id in by_grade_id:
-            repairs.append(f"{each.grade_id}: it was there more than once; the last one counts")
-        by_grade_id[each.grade_id] = place
-    unmarked = [place for place, each in enumerate(theirs) if not each.grade_id]
-    by_id = {theirs[place].id: place for place in unmarked if theirs[place].id}
-    by_source = {theirs[place].source.strip(): place for place in unmarked}
+    for position, cell in enumerate(cells):
+        if cell.grade_id and cell.grade_id in by_grade_id:
+            repairs.append(f"{cell.grade_id}: it was there more than once; the last one counts")
+        by_grade_id[cell.grade_id] = position
+    unnamed = [position for position, cell in enumerate(cells) if not cell.grade_id]
+    by_id = {cells[position].id: position for position in unnamed if cells[position].id}
+    by_source = {cells[position].source.strip(): position for position in unnamed}
     found: dict[int, int] = {}
-    for cell in notebook.cells:
-        where = by_grade_id.get(cell.grade_id) if cell.grade_id else None
-        if where is None and cell.id in by_id:
-            where = by_id[cell.id]
-            if cell.grade_id:
-                repairs.append(f"{cell.grade_id}: its name was lost; it was recognised by its id")
-        if where is None and not cell.grade_id:
-            where = by_source.get(cell.source.strip())
+    for original in notebook.cells:
+        where = by_grade_id.get(original.grade_id) if original.grade_id else None
+        if where is None and original.id in by_id:
+            where = by_id[original.id]
+            if original.grade_id:
+                repairs.append(f"{original.grade_id}: its name was lost; it was recognised by its id")
+        if where is None and not original.grade_id:
+            where = by_source.get(original.source.strip())
         if where is not None and where not in found.values():
-            found[cell.index] = where
+            found[original.index] = where
     repairs += _moved(notebook, found)
     return found
 
 
 def _moved(notebook: Notebook, found: Mapping[int, int]) -> Iterator[str]:
-    """Yield a sentence for each cell that stands out of order: all but the longest part that is in order."""
+    """Yield a sentence for each cell that was moved: those outside the longest increasing subsequence."""
     order = sorted(found, key=lambda index: found[index])
     ends: list[int] = []
     before: dict[int, int | None] = {}
-    for place in order:
-        length = bisect_left(ends, place)
-        before[place] = ends[length - 1] if length else None
-        ends[length:] = [place, *ends[length + 1 :]]
+    for index in order:
+        length = bisect_left(ends, index)
+        before[index] = ends[length - 1] if length else None
+        ends[length:] = [index, *ends[length + 1 :]]
     kept: set[int] = set()
     last: int | None = ends[-1] if ends else None
     while last is not None:
@@ -198,55 +199,57 @@ def _moved(notebook: Notebook, found: Mapping[int, int]) -> Iterator[str]:
         yield f"{name_of(notebook.cells[index])}: it was moved; put back in its place"
 
 
-def _own_cells(theirs: Sequence[_Theirs], found: Mapping[int, int]) -> dict[int, list[int]]:
-    """Return the places of the student's own cells, by the cell that each comes after; -1 stands for none."""
-    whose = {place: index for index, place in found.items()}
+def _own_cells(cells: Sequence[_StudentCell], found: Mapping[int, int]) -> dict[int, list[int]]:
+    """Return the positions of the student's own cells, by the instructor's cell before them; -1 for none."""
+    index_of = {position: index for index, position in found.items()}
     own: dict[int, list[int]] = {}
     last = -1
-    for place in range(len(theirs)):
-        last = whose.get(place, last)
-        if place not in whose:
-            own.setdefault(last, []).append(place)
+    for position in range(len(cells)):
+        last = index_of.get(position, last)
+        if position not in index_of:
+            own.setdefault(last, []).append(position)
     return own
 
 
-def _own(theirs: _Theirs, ids: set[str]) -> Piece:
-    """Return a cell of the student's own, under an id that no other cell has."""
-    wanted = theirs.id if _VALID_ID.fullmatch(theirs.id) else "own"
+def _own(cell: _StudentCell, ids: set[str]) -> Piece:
+    """Return a cell of the student's own, with an id that no other cell has."""
+    wanted = cell.id if _VALID_ID.fullmatch(cell.id) else "own"
     free, number = wanted, 1
     while free in ids:
         number += 1
         free = f"{wanted[:56]}-{number}"
     ids.add(free)
-    return Piece(theirs.kind, theirs.source, free)
+    return Piece(cell.kind, cell.source, free)
 
 
-def _mended(cell: Cell, theirs: _Theirs | None, repairs: list[str]) -> Piece:
-    """Return a cell of the instructor's as it is run."""
-    name = name_of(cell)
-    if theirs is None:
-        if cell.grade_id or cell.is_code:
+def _repaired(original: Cell, cell: _StudentCell | None, repairs: list[str]) -> Piece:
+    """Return a cell of the instructor's as it is run; `cell` is the student's version of it."""
+    name = name_of(original)
+    if cell is None:
+        if original.grade_id or original.is_code:
             repairs.append(f"{name}: it was missing; put back as released")
-        return Piece(cell.kind, released(cell) if cell.is_solution else cell.source, cell.id, cell)
-    if not cell.grade_id:
-        return Piece(theirs.kind, theirs.source, cell.id, cell)
-    if theirs.kind != cell.kind:
-        repairs.append(f"{name}: it was made a {theirs.kind} cell; it is a {cell.kind} cell again")
-    if not _has_marks_of(cell, theirs):
+        source = released(original) if original.is_solution else original.source
+        return Piece(original.kind, source, original.id, original)
+    if not original.grade_id:
+        return Piece(cell.kind, cell.source, original.id, original)
+    if cell.kind != original.kind:
+        repairs.append(f"{name}: it was made a {cell.kind} cell; it is a {original.kind} cell again")
+    if not _has_same_metadata(original, cell):
         repairs.append(f"{name}: its nbgrader entries were changed; the instructor's count")
-    if cell.is_solution:
-        return Piece(cell.kind, theirs.source, cell.id, cell)
-    if theirs.source.strip() not in {released(cell).strip(), cell.source.strip()}:
+    if original.is_solution:
+        return Piece(original.kind, cell.source, original.id, original)
+    if cell.source.strip() not in {released(original).strip(), original.source.strip()}:
         repairs.append(f"{name}: its text was changed; put back")
-    return Piece(cell.kind, cell.source, cell.id, cell)
+    return Piece(original.kind, original.source, original.id, original)
 
 
-def _has_marks_of(cell: Cell, theirs: _Theirs) -> bool:
-    ours: dict[str, bool | float] = {
-        "grade": cell.is_grade,
-        "solution": cell.is_solution,
-        "locked": cell.is_locked,
+def _has_same_metadata(original: Cell, cell: _StudentCell) -> bool:
+    """Whether the nbgrader metadata that the student's cell still has is the instructor's."""
+    expected: dict[str, bool | float] = {
+        "grade": original.is_grade,
+        "solution": original.is_solution,
+        "locked": original.is_locked,
     }
-    if cell.is_grade:
-        ours["points"] = cell.points
-    return all(theirs.marks.get(mark) in (None, wanted) for mark, wanted in ours.items())
+    if original.is_grade:
+        expected["points"] = original.points
+    return all(cell.nbgrader.get(key) in (None, value) for key, value in expected.items())

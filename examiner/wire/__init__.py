@@ -1,1 +1,1 @@
-"""The wire between judge and candidate: plain data in bytes, shared memory for arrays, framed messages."""
+"""The wire between judge and candidate: plain data as bytes, arrays in shared memory, messages in frames."""

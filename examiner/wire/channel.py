@@ -1,6 +1,6 @@
 """A stream socket that carries frames.
 
-Frame: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers are little-endian.
+A frame is: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers are little-endian.
 """
 
 import secrets
@@ -15,22 +15,22 @@ from examiner.wire.shared_memory import SharedBlock
 
 
 class ChannelClosed(WireError):  # noqa: N818 - says what happened
-    """The other end is gone: it hung up, or its process ended."""
+    """The other end closed the socket, or its process ended."""
 
 
 class FrameKind(IntEnum):
-    """What a frame is about."""
+    """The kind of a frame."""
 
     REQUEST = 1  # the examiner asks the candidate
     VALUE = 2  # the candidate's answer
     RAISED = 3  # the candidate's answer: an exception
-    CALLBACK = 4  # the candidate asks, in the middle of a request
+    CALLBACK = 4  # the candidate asks the examiner while it works on a request
     RESULT = 5  # the examiner's answer to a callback
     FAILED = 6  # the examiner's answer to a callback: an exception
 
 
 class Frame(NamedTuple):
-    """One message: what it is about, the request it belongs to, and a value still in bytes."""
+    """One message: its kind, the nonce of its request, and an encoded value."""
 
     kind: int
     nonce: int
@@ -40,8 +40,8 @@ class Frame(NamedTuple):
 _HEAD = struct.Struct("<IBQ")
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 _CHUNK: Final = 1 << 14
-_PATIENCE: Final = struct.pack("ll", 0, 50_000)  # a wait this long, then a look at the deadline
-_MOST: Final = 1 << 20  # bytes asked for at once, so that a claimed length alone allocates nothing
+_WAIT: Final = struct.pack("ll", 0, 50_000)  # a timeval of 50 ms, between checks of the deadline
+_MOST: Final = 1 << 20  # bytes received at once, so that a claimed length alone allocates nothing
 
 
 class Channel:
@@ -59,16 +59,16 @@ class Channel:
         self._rest = bytearray()
         self._received = 0
         sock.setblocking(True)
-        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # one system call a message, and no poll
-            sock.setsockopt(socket.SOL_SOCKET, direction, _PATIENCE)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # saves a call of poll for each message
+            sock.setsockopt(socket.SOL_SOCKET, option, _WAIT)
 
     @property
     def volume(self) -> int:
-        """How many bytes the other end has had us take in, shared memory included."""
+        """How many bytes were received from the other end, including those in shared memory."""
         return self._received + (self.incoming.taken if self.incoming else 0)
 
     def send(self, kind: int, nonce: int, payload: bytes, deadline: float) -> None:
-        """Send one frame whole.
+        """Send one frame.
 
         Raises
         ------
@@ -76,7 +76,6 @@ class Channel:
             If the other end is gone.
         TimeoutError
             If it is not sent by `deadline`, in monotonic seconds.
-
         """
         data = memoryview(_HEAD.pack(len(payload), kind, nonce) + payload)
         while data:
@@ -95,12 +94,11 @@ class Channel:
         ChannelClosed
             If the other end is gone.
         WireError
-            If it says more than the limits allow.
+            If the frame, or the whole conversation, is larger than the limits allow.
         TimeoutError
-            If it is not here by `deadline`, in monotonic seconds.
-
+            If no whole frame arrives by `deadline`, in monotonic seconds.
         """
-        _check(deadline)  # also if frames keep coming, so that no wait would ever notice
+        _check(deadline)  # frames that keep coming are received without a wait, so check here too
         self._fill(_HEAD.size, deadline)
         size, kind, nonce = _HEAD.unpack_from(self._rest)
         if size > self.limits.frame:
@@ -126,26 +124,25 @@ class Channel:
             if not piece:
                 raise ChannelClosed("the other end is gone")
             self._rest += piece
-            _check(deadline)  # also if it comes byte by byte
+            _check(deadline)  # a frame that comes byte by byte may never cause a wait
 
     def name_senders(self, *, wanted: bool) -> None:
-        """Have the kernel note of what is said from now on which process says it, or no more."""
+        """Switch SO_PASSCRED on or off: with it, the kernel records which process sent the data."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, int(wanted))
 
     def sender(self, deadline: float) -> int:
-        """Return the number of the process that says the next thing, which stays to be received.
+        """Return the number of the process that sent the next frame, which is not yet received.
 
         Raises
         ------
         ChannelClosed
-            If the other end is gone, or the kernel did not note who it is.
+            If the other end is gone, or the kernel did not record the sender.
         TimeoutError
-            If nothing is said by `deadline`, in monotonic seconds.
-
+            If nothing arrives by `deadline`, in monotonic seconds.
         """
         while True:
             try:
-                said, noted, _, _ = self.sock.recvmsg(
+                data, ancillary, _, _ = self.sock.recvmsg(
                     1, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_PEEK
                 )
             except BlockingIOError:
@@ -153,13 +150,13 @@ class Channel:
                 continue
             except OSError as error:
                 raise ChannelClosed("the other end is gone") from error
-            for level, kind, data in noted:
-                if said and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-                    return int(_CREDENTIALS.unpack(data)[0])
+            for level, kind, credentials in ancillary:
+                if data and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                    return int(_CREDENTIALS.unpack(credentials)[0])
             raise ChannelClosed("the other end is gone")
 
     def close(self) -> None:
-        """End the conversation."""
+        """Close the socket."""
         self.sock.close()
 
 

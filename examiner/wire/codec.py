@@ -4,8 +4,8 @@ Both ends run this module, but the trusted end depends on its decoder alone: `de
 give a value or `WireError`), bounded in time and memory, and builds nothing but plain data and handles. There
 is no pickle, no class lookup and no comparison of a value that came from the other side.
 
-An object that is not plain data stays where it lives and travels as a `Handle` (the candidate's) or a
-`Reverse` (the judge's). Arrays of 16 kB and more travel through a block of shared memory.
+An object that is not plain data stays in its process and is sent as a `Handle` (an object of the candidate)
+or a `Reverse` (an object of the judge). Arrays of 16 kB and more are sent through a block of shared memory.
 """
 
 import math
@@ -20,7 +20,7 @@ from examiner.wire.shared_memory import SharedBlock
 
 
 class Handle(NamedTuple):
-    """An object of the candidate, by number; `type_name` is its claim, good for messages only."""
+    """An object of the candidate, by number; `type_name` is what the candidate claims, for messages only."""
 
     number: int
     type_name: str
@@ -43,15 +43,15 @@ DTYPES: Final = tuple(
     )
 )
 CODES: Final = {dtype: code for code, dtype in enumerate(DTYPES)}
-# Classes that are named, not looked up: what a `dtype=` argument or an `x.dtype.type` may be.
+# The only classes that can be sent, by number: what a `dtype=` argument or an `x.dtype.type` may be.
 TYPES: Final[tuple[type, ...]] = (
     *(dtype.type for dtype in DTYPES),
     *(bool, int, float, complex, str, bytes, list, tuple, dict, slice, range, type(None), np.ndarray),
 )
 TYPE_CODES: Final = {cls: code for code, cls in enumerate(TYPES)}
-INLINE: Final = 16 << 10
+INLINE: Final = 16 << 10  # bytes from which on an array is sent through shared memory
 MAX_DIMENSIONS: Final = 32
-MAX_INT_BYTES: Final = 512  # some 1,200 digits: Python prints them, and a power of one ends soon
+MAX_INT_BYTES: Final = 512  # some 1,200 digits: Python still prints them, and powers of them do not take long
 MAX_NAME: Final = 200
 
 _U32 = struct.Struct("<I")
@@ -60,12 +60,12 @@ _F64 = struct.Struct("<d")
 _C128 = struct.Struct("<dd")
 _ARRAY = struct.Struct("<BB")
 _RANGE = struct.Struct("<qqq")
-_PLACE = struct.Struct("<Q")
+_OFFSET = struct.Struct("<Q")
 _KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 class _Writer:
-    """Collects one value's bytes; an object that is not plain data is turned into a handle by its owner."""
+    """Encodes one value; `to_handle` turns an object that is not plain data into a handle."""
 
     def __init__(
         self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: MessageLimits
@@ -85,7 +85,7 @@ class _Writer:
         write(self, v, depth)
 
     def reference(self, v: Any) -> None:
-        """Write what has a plain type, but is not plain, by its handle."""
+        """Write a handle for a value whose type is plain but not its content, such as an array of objects."""
         _write_handle(self, self.to_handle(v), 0)
 
     def counted(self, tag: bytes, data: bytes) -> None:
@@ -117,7 +117,7 @@ def _write_sequence(w: _Writer, v: list[Any] | tuple[Any, ...], depth: int) -> N
 
 
 def _is_key(key: Any) -> bool:
-    """Whether a dict may have this key: long ints may not be one, as they can be made to share one hash."""
+    """Whether a dict may have this key; long ints may not, as they can be chosen to share one hash."""
     return type(key) in _KEYS and (type(key) is not int or -(1 << 63) <= key < 1 << 63)
 
 
@@ -138,15 +138,15 @@ def _write_array(w: _Writer, v: "np.ndarray[Any, Any]", _depth: int) -> None:
     shared = w.block is not None and v.nbytes >= INLINE
     w.out += (b"A" if shared else b"a") + _ARRAY.pack(code, v.ndim) + struct.pack(f"<{v.ndim}I", *v.shape)
     if shared and w.block is not None:
-        w.out += _PLACE.pack(w.block.put(_bytes_of(np.ascontiguousarray(v))))
+        w.out += _OFFSET.pack(w.block.put(_bytes_of(np.ascontiguousarray(v))))
     else:
         w.out += v.tobytes()
     return None
 
 
 def _bytes_of(array: "np.ndarray[Any, Any]") -> memoryview:
-    """Return the memory of a contiguous array, byte by byte."""
-    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # 3.11 has no Buffer
+    """Return the memory of a contiguous array as bytes."""
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # Python 3.11 has no Buffer
 
 
 def _write_scalar(w: _Writer, v: "np.generic[Any]", _depth: int) -> None:
@@ -156,7 +156,7 @@ def _write_scalar(w: _Writer, v: "np.generic[Any]", _depth: int) -> None:
 def _write_dtype(w: _Writer, v: "np.dtype[Any]", _depth: int) -> None:
     if v in CODES:
         w.out += b"y" + bytes([CODES[v]])
-    else:  # of another byte order
+    else:  # a dtype of another byte order
         w.reference(v)
 
 
@@ -171,7 +171,7 @@ def _write_range(w: _Writer, v: range, _depth: int) -> None:
     try:
         w.out += b"u" + _RANGE.pack(v.start, v.stop, v.step)
     except struct.error as error:
-        raise WireError("a range of larger numbers than 64 bits") from error
+        raise WireError("a range of numbers that need more than 64 bits") from error
 
 
 def _write_slice(w: _Writer, v: slice, depth: int) -> None:
@@ -216,7 +216,7 @@ _WRITERS: dict[type, Callable[[_Writer, Any, int], None]] = {
 
 
 class _Reader:
-    """Takes one value from bytes that nobody vouches for."""
+    """Decodes one value from untrusted bytes."""
 
     def __init__(
         self,
@@ -226,37 +226,38 @@ class _Reader:
         from_handle: Callable[[Handle | Reverse], Any],
     ) -> None:
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
-        self.place = self.items = 0
-        self.shared = limits.shared  # bytes that arrays of this message may still take: places may overlap
+        self.position = self.items = 0
+        # Bytes that arrays of this message may still take; several arrays may claim the same shared memory.
+        self.shared = limits.shared
 
     def take(self, size: int) -> bytes:
-        end = self.place + size
+        end = self.position + size
         if end > len(self.data):
             raise WireError("a message ended early")
-        piece, self.place = self.data[self.place : end], end
+        piece, self.position = self.data[self.position : end], end
         return piece
 
     def unpack(self, form: struct.Struct) -> tuple[Any, ...]:
         try:
-            numbers = form.unpack_from(self.data, self.place)
+            numbers = form.unpack_from(self.data, self.position)
         except struct.error as error:
             raise WireError("a message ended early") from error
-        self.place += form.size
+        self.position += form.size
         return numbers
 
     def byte(self) -> int:
-        if self.place >= len(self.data):
+        if self.position >= len(self.data):
             raise WireError("a message ended early")
-        self.place += 1
-        return self.data[self.place - 1]
+        self.position += 1
+        return self.data[self.position - 1]
 
     def number(self) -> int:
         return self.unpack(_U32)[0]  # type: ignore[no-any-return]
 
-    def count(self, each: int) -> int:
-        """Return how many items follow; each takes `each` bytes or more, so no claim exceeds the message."""
+    def count(self, item_size: int) -> int:
+        """Return how many items of `item_size` bytes or more follow; raise if the message is too short."""
         count = self.number()
-        if count * each > len(self.data) - self.place:
+        if count * item_size > len(self.data) - self.position:
             raise WireError("a message claims more items than it has bytes")
         return count
 
@@ -279,7 +280,7 @@ class _Reader:
             raise WireError("text that is not UTF-8") from error
 
     def listed(self, known: tuple[Any, ...]) -> Any:
-        """Return the entry of a fixed list that one byte names."""
+        """Return the entry of a fixed list whose index is the next byte."""
         code = self.byte()
         if code >= len(known):
             raise WireError("an unknown dtype or type")
@@ -294,7 +295,7 @@ def _read_big_int(r: _Reader, _depth: int) -> int:
 
 
 def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
-    count = r.count(each=2)
+    count = r.count(item_size=2)
     found: dict[Any, Any] = {}
     for _ in range(count):
         key = r.value(depth + 1)
@@ -307,7 +308,7 @@ def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
 
 
 def _read_shape(r: _Reader) -> tuple["np.dtype[Any]", tuple[int, ...], int]:
-    """Return the dtype, the shape and the bytes that an array claims."""
+    """Return the dtype, the shape and the size in bytes that an array claims."""
     dtype, dimensions = r.listed(DTYPES), r.byte()
     if dimensions > MAX_DIMENSIONS:
         raise WireError(f"an array of more than {MAX_DIMENSIONS} dimensions")
@@ -320,24 +321,24 @@ def _read_array(r: _Reader, _depth: int) -> "np.ndarray[Any, Any]":
     flat = np.frombuffer(r.take(size), dtype)
     try:
         return _as_booleans(flat.reshape(shape).copy())
-    except ValueError as error:  # no elements, but dimensions whose product overflows
+    except ValueError as error:  # one dimension is 0, but the product of the others overflows
         raise WireError(f"an array of shape {shape}") from error
 
 
 def _read_shared_array(r: _Reader, _depth: int) -> "np.ndarray[Any, Any]":
     dtype, shape, size = _read_shape(r)
     if r.block is None:
-        raise WireError("an array in shared memory that was never given")
+        raise WireError("an array in shared memory, where no block was given")
     if not INLINE <= size <= r.shared:
         raise WireError(f"an array of {size} bytes in shared memory")
     r.shared -= size
     array = np.empty(shape, dtype)
-    r.block.get(r.unpack(_PLACE)[0], _bytes_of(array))
+    r.block.get(r.unpack(_OFFSET)[0], _bytes_of(array))
     return _as_booleans(array)
 
 
 def _as_booleans(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Make the bytes of a boolean array 0 and 1 only: NumPy takes others on trust and counts them wrongly."""
+    """Make the bytes of a boolean array 0 or 1: NumPy does not check them, and would count a 255 as 255."""
     if array.dtype == np.bool_:
         np.not_equal(array.view(np.uint8), 0, out=array)
     return array
@@ -351,7 +352,7 @@ def _read_scalar(r: _Reader, _depth: int) -> "np.generic[Any]":
 def _read_range(r: _Reader, _depth: int) -> range:
     start, stop, step = r.unpack(_RANGE)
     if step == 0:
-        raise WireError("a range that goes nowhere")
+        raise WireError("a range with step 0")
     return range(start, stop, step)
 
 
@@ -365,8 +366,8 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     ord("c"): lambda r, _d: complex(*r.unpack(_C128)),
     ord("s"): lambda r, _d: r.text(),
     ord("b"): lambda r, _d: r.take(r.number()),
-    ord("l"): lambda r, d: [r.value(d + 1) for _ in range(r.count(each=1))],
-    ord("t"): lambda r, d: tuple([r.value(d + 1) for _ in range(r.count(each=1))]),
+    ord("l"): lambda r, d: [r.value(d + 1) for _ in range(r.count(item_size=1))],
+    ord("t"): lambda r, d: tuple([r.value(d + 1) for _ in range(r.count(item_size=1))]),
     ord("d"): _read_dict,
     ord("a"): _read_array,
     ord("A"): _read_shared_array,
@@ -394,18 +395,17 @@ def encode(
     value
         Plain data, of exact types, nested to `limits.depth`; anything else is passed to `to_handle`.
     to_handle
-        Gives an object that is not plain the number it is known by on the other side.
+        Returns the handle by which the other side refers to an object that is not plain.
     block
-        Where arrays of 16 kB and more are put; without one they travel inline.
+        Where arrays of 16 kB and more are put; without a block they are part of the message.
 
     Raises
     ------
     WireError
-        If the value is beyond a limit.
-
+        If the value exceeds a limit.
     """
     if block is not None:
-        block.used = 0  # one message at a time: what the one before put there has been copied
+        block.used = 0  # the receiver has copied the arrays of the message before
     writer = _Writer(to_handle, block, limits or MessageLimits())
     writer.value(value)
     if len(writer.out) > writer.limits.frame:
@@ -419,20 +419,24 @@ def decode(
     block: SharedBlock | None = None,
     limits: MessageLimits | None = None,
 ) -> Any:
-    """Return the value in some bytes; whatever they are, it is plain data and handles, or `WireError`.
+    """Return the value that some bytes encode: plain data and handles only.
 
     Parameters
     ----------
     data
-        The bytes; nobody vouches for them.
+        The bytes, which are not trusted.
     from_handle
-        Gives what stands for a handle on this side; it raises `WireError` for a number it never gave out.
+        Returns what a handle stands for on this side; it raises `WireError` for an unknown number.
     block
         Where arrays of 16 kB and more were put.
 
+    Raises
+    ------
+    WireError
+        If the bytes are not exactly one value, or exceed a limit.
     """
     reader = _Reader(data, block, limits or MessageLimits(), from_handle)
     value = reader.value()
-    if reader.place != len(data):
-        raise WireError("bytes behind the value")
+    if reader.position != len(data):
+        raise WireError("bytes after the value")
     return value

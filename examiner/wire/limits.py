@@ -1,4 +1,4 @@
-"""How much may be said on the wire, and the error of an end that says more or says it wrongly."""
+"""Limits on the messages of the wire, and the error of an end that exceeds them or breaks the format."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,12 +7,12 @@ MAX_ERROR_TEXT: Final = 4000  # characters of an exception's text
 
 
 class WireError(Exception):
-    """The other end broke a bound or the format; what it says from here on means nothing."""
+    """The other end exceeded a limit or broke the format; its further messages cannot be used."""
 
 
 @dataclass(frozen=True)
 class MessageLimits:
-    """What may be said; sizes in bytes. `total` is for one conversation, all else for one message."""
+    """How much may be sent, in bytes or items; `total` is for a conversation, the others for one message."""
 
     frame: int = 32 << 20
     items: int = 200_000

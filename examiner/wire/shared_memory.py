@@ -1,8 +1,7 @@
 """Shared memory for arrays of 16 kB and more.
 
-The trusted end makes each block and seals it to its size, so that no length a candidate claims or
-truncates can fault the reader.
-
+The trusted end makes each block and seals its size, so that a candidate cannot crash the reader by truncating
+the memory.
 """
 
 import fcntl
@@ -13,12 +12,13 @@ from examiner.wire.limits import MessageLimits, WireError
 
 
 class SharedBlock:
-    """A sealed block of anonymous memory for the arrays of one direction; pages nobody wrote cost nothing."""
+    """A sealed block of anonymous memory for the arrays of one direction; unwritten pages take no memory."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor, self.size = descriptor, size
         self._memory: mmap.mmap | None = None
-        self.used = self.taken = 0  # what the present message has put here; what all messages took from here
+        self.used = 0  # bytes that the current message has put here
+        self.taken = 0  # bytes that all messages together have taken from here
 
     @classmethod
     def create(cls, size: int = MessageLimits.shared) -> "SharedBlock":
@@ -32,31 +32,31 @@ class SharedBlock:
 
     @property
     def memory(self) -> mmap.mmap:
-        """The memory itself, mapped when it is first asked for: most cells have small arrays only."""
+        """The memory itself, mapped at first use: most cells have only small arrays."""
         if self._memory is None:
             self._memory = mmap.mmap(self.descriptor, self.size)
         return self._memory
 
     def put(self, data: memoryview) -> int:
-        """Copy bytes behind what this frame has put so far; return the place."""
-        place, end = self.used, self.used + data.nbytes
+        """Copy bytes after those that this message has put so far; return their offset."""
+        offset, end = self.used, self.used + data.nbytes
         if end > self.size:
             raise WireError(f"arrays of more than {self.size} bytes in one message")
-        self.memory[place:end] = data
+        self.memory[offset:end] = data
         self.used = end
-        return place
+        return offset
 
-    def get(self, place: int, out: memoryview) -> None:
-        """Fill `out` with the bytes at a place, copied once: what the other side writes later is not seen."""
-        end = place + out.nbytes
+    def get(self, offset: int, out: memoryview) -> None:
+        """Copy the bytes at an offset to `out`, so that what the other side writes later is not seen."""
+        end = offset + out.nbytes
         if end > self.size:
             raise WireError("an array points outside the shared block")
-        with memoryview(self.memory) as memory, memory[place:end] as piece:
+        with memoryview(self.memory) as memory, memory[offset:end] as piece:
             out[:] = piece
         self.taken += out.nbytes
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Unmap the memory and close its descriptor."""
         if self._memory is not None:
             self._memory.close()
         os.close(self.descriptor)

@@ -40,12 +40,12 @@ def fork(function, *, user=None):
             os._exit(0)
     os.close(writer)
     try:
-        said = _read(reader)
+        answer = _read(reader)
     finally:
         os.kill(child, signal.SIGTERM)
         os.waitpid(child, 0)
-    assert not said.startswith("Traceback"), said
-    return json.loads(said)
+    assert not answer.startswith("Traceback"), answer
+    return json.loads(answer)
 
 
 def _become(user):
@@ -74,18 +74,18 @@ def in_child():
     return fork
 
 
-def ask(box, question, bounds=ResourceLimits(), keep=(), environment=None):  # noqa: B008 - it is frozen
+def ask(box, question, limits=ResourceLimits(), keep=(), environment=None):  # noqa: B008 - it is frozen
     """Return what a function returns in a candidate, which is ended, and how it ended."""
     reader, writer = os.pipe()
 
     def body():
         os.write(writer, json.dumps(question()).encode())
 
-    boxed = box.start(body, bounds, {*keep, writer}, environment)
+    boxed = box.start(body, limits, {*keep, writer}, environment)
     os.close(writer)
-    said = _read(reader)
+    answer = _read(reader)
     reaper.is_over(boxed.pidfd, SECONDS)
-    return json.loads(said) if said else None, box.end(boxed)
+    return json.loads(answer) if answer else None, box.end(boxed)
 
 
 @pytest.fixture(name="ask")

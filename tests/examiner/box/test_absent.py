@@ -72,9 +72,9 @@ def test_a_python_started_inside_does_not_find_it_either(walls, in_child, ask):
 
     def question():
         command = [sys.executable, "-I", "-c", "import pytest"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-        return said.splitlines()[-1]
+        errors = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        return errors.splitlines()[-1]
 
     view = of_this_python(absent.places_of(["pytest"]))
-    said, _ = in_child(lambda: ask(enter_outer(view, walls), question))
-    assert said == "ModuleNotFoundError: No module named 'pytest'"
+    answer, _ = in_child(lambda: ask(enter_outer(view, walls), question))
+    assert answer == "ModuleNotFoundError: No module named 'pytest'"

@@ -80,7 +80,7 @@ def stopped():
 
 
 def by_name(attempts):
-    return pytest.mark.parametrize("attempt", attempts, ids=lambda each: each.__name__)
+    return pytest.mark.parametrize("attempt", attempts, ids=lambda attempt: attempt.__name__)
 
 
 def beyond(user):
@@ -112,12 +112,12 @@ def test_without_namespaces_only_what_needs_them_succeeds(attempt, version, stop
     assert got_through == (attempt in beyond(user))
 
 
-@pytest.mark.parametrize("wall", [each for each in ALONE if each != "namespaces" or HERE.namespaces])
+@pytest.mark.parametrize("wall", [wall for wall in ALONE if wall != "namespaces" or HERE.namespaces])
 def test_each_kind_of_wall_stops_what_it_is_there_for_by_itself(wall, stopped, in_child):
     """Two walls stand in most ways: a hole in one must not be hidden by the other."""
     walls, meant = ALONE[wall]
     answers = stopped(walls, in_child)
-    assert {each.__name__ for each in meant} <= {name for name, why in answers.items() if why}
+    assert {attempt.__name__ for attempt in meant} <= {name for name, why in answers.items() if why}
 
 
 @pytest.mark.parametrize("version", [0, 5])

@@ -55,8 +55,8 @@ def test_a_candidate_has_the_descriptors_it_was_given_and_no_others(in_box, ask)
     def scenario(box):
         ours, theirs = socket.socketpair()
         os.dup2(theirs.fileno(), 77)
-        said, _ = ask(box, open_descriptors, keep={77})
-        return [sum(number > 2 for number in said), 77 in said, ours.fileno() in said]
+        found, _ = ask(box, open_descriptors, keep={77})
+        return [sum(number > 2 for number in found), 77 in found, ours.fileno() in found]
 
     assert in_box(scenario) == [2, True, False]  # its answer goes over the second
 
@@ -65,8 +65,8 @@ def test_standard_streams_lead_nowhere_unless_kept(in_box, ask):
     """The operator's terminal understands escape sequences, and can be typed into."""
 
     def scenario(box):
-        said, _ = ask(box, lambda: [os.fstat(number).st_rdev for number in (0, 1, 2)])
-        return said
+        answer, _ = ask(box, lambda: [os.fstat(number).st_rdev for number in (0, 1, 2)])
+        return answer
 
     assert in_box(scenario) == [Path("/dev/null").stat().st_rdev] * 3
 
@@ -76,8 +76,8 @@ def test_the_environment_is_what_was_handed_over(in_box, ask):
 
     def scenario(box):
         os.environ["SECRET"] = "1"
-        said, _ = ask(box, lambda: sorted(os.environ), environment={"LANG": "C.UTF-8"})
-        return said
+        answer, _ = ask(box, lambda: sorted(os.environ), environment={"LANG": "C.UTF-8"})
+        return answer
 
     assert in_box(scenario) == ["HOME", "LANG", "TMPDIR"]
 
@@ -103,8 +103,10 @@ def test_nothing_of_one_candidate_is_left_for_the_next(in_box, ask):
 
     def scenario(box):
         ask(box, question)
-        said, _ = ask(box, lambda: [len(list(Path(each).iterdir())) for each in (".", os.environ["TMPDIR"])])
-        return said
+        answer, _ = ask(
+            box, lambda: [len(list(Path(folder).iterdir())) for folder in (".", os.environ["TMPDIR"])]
+        )
+        return answer
 
     assert in_box(scenario) == [0, 0]
 
@@ -114,8 +116,8 @@ def test_what_is_hidden_cannot_be_read(in_box, ask, view):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "lib" / "hidden").mkdir(parents=True)
-        for each in ("lib/hidden/file", "lib/secret", "lib/open"):
-            (folder / each).write_text("text")
+        for path in ("lib/hidden/file", "lib/secret", "lib/open"):
+            (folder / path).write_text("text")
         folder.chmod(0o755)
         hidden = (folder / "lib" / "hidden", folder / "lib" / "secret")
 
@@ -124,8 +126,8 @@ def test_what_is_hidden_cannot_be_read(in_box, ask, view):
             return [str(path.relative_to(folder)) for path in found]
 
         shown = replace(view, shown=(*view.shown, folder), hidden=hidden)
-        said, _ = in_box(lambda box: ask(box, question), shown)
-    assert said == ["lib/open"]
+        answer, _ = in_box(lambda box: ask(box, question), shown)
+    assert answer == ["lib/open"]
 
 
 def can_read(path):
@@ -142,8 +144,8 @@ def test_a_python_started_inside_imports_from_its_library_and_its_environment(ki
         command = [sys.executable, "-I", "-c", "import sys, statistics; print(sys.prefix)"]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
-    said, _ = in_child(lambda: ask(enter_outer(of_this_python(), kind), question))
-    assert said == f"{sys.prefix}\n"
+    answer, _ = in_child(lambda: ask(enter_outer(of_this_python(), kind), question))
+    assert answer == f"{sys.prefix}\n"
 
 
 def test_what_stands_around_a_candidate_does_not_stand_around_its_server(in_box, ask):
@@ -199,9 +201,9 @@ def test_a_candidate_that_cannot_be_forked_leaves_nothing_behind(in_box, ask):
         try:
             box.start(pause, ResourceLimits())
         except WallsFailed as error:
-            said = str(error)
+            message = str(error)
         resource.setrlimit(resource.RLIMIT_NPROC, (resource.getrlimit(resource.RLIMIT_NPROC)[1],) * 2)
-        return [os.strerror(errno.EAGAIN) in said, before == open_descriptors(), ask(box, lambda: "ran")]
+        return [os.strerror(errno.EAGAIN) in message, before == open_descriptors(), ask(box, lambda: "ran")]
 
     assert in_box(scenario) == [True, True, ["ran", 0]]
 
@@ -358,9 +360,9 @@ def test_limits_are_lowered_from_outside(in_box):
         boxed = box.start(lambda: open_more(theirs), ResourceLimits(), {theirs.fileno()})
         limits.apply(ResourceLimits(open_files=5), 1 << 40, process=boxed.number)
         ours.send(b"1")
-        said = ours.recv(100).decode()
+        answer = ours.recv(100).decode()
         box.end(boxed)
-        return said
+        return answer
 
     def open_more(link):
         link.recv(1)
@@ -381,15 +383,15 @@ def test_the_largest_of_too_many_is_killed_after_it_was_told(in_box):
         boxed = box.start(
             lambda: start_a_large_one(theirs), ResourceLimits(together_mb=150), {theirs.fileno()}
         )
-        told = []
-        first = box.look_after(boxed, lambda: told.append(1))
+        calls = []
+        first = box.look_after(boxed, lambda: calls.append(1))
         ours.send(b"1")
         ours.recv(1)
-        second = box.look_after(boxed, lambda: told.append(1))
+        second = box.look_after(boxed, lambda: calls.append(1))
         signal_of_it = int(ours.recv(10))
-        third = box.look_after(boxed, lambda: told.append(1))
+        third = box.look_after(boxed, lambda: calls.append(1))
         box.end(boxed)
-        return [first, second, third, len(told), signal_of_it]
+        return [first, second, third, len(calls), signal_of_it]
 
     def start_a_large_one(link):
         link.recv(1)

@@ -50,9 +50,9 @@ def servants(count):
     try:
         yield made
     finally:
-        for each in made:
-            each.process.kill()
-            each.process.communicate()
+        for child in made:
+            child.process.kill()
+            child.process.communicate()
 
 
 def test_the_clock_counts_work_of_all_threads_and_not_waiting():
@@ -167,18 +167,18 @@ def test_where_else_memory_may_be_is_counted_as_full():
 def test_all_others_stand_still_and_go_on_afterwards():
     """The one that is measured is on one processor, and they are back where they were."""
     with servants(3) as [measured, *others]:
-        everybody = [each.pid for each in (measured, *others)]
+        everybody = [child.pid for child in (measured, *others)]
         measured.do(
             "import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
         )
         with meter.alone(measured.pid, lambda: everybody, meter.a_processor()) as stopped:
-            assert stopped == {each.pid for each in others}
-            assert [each.state() for each in others] == ["T", "T"]
-            threads = [int(each.name) for each in Path(f"/proc/{measured.pid}/task").iterdir()]
-            assert [len(os.sched_getaffinity(each)) for each in threads] == [1, 1]
+            assert stopped == {other.pid for other in others}
+            assert [other.state() for other in others] == ["T", "T"]
+            threads = [int(task.name) for task in Path(f"/proc/{measured.pid}/task").iterdir()]
+            assert [len(os.sched_getaffinity(thread)) for thread in threads] == [1, 1]
             measured.do("pass")
-        for each in others:
-            each.do("pass")
+        for other in others:
+            other.do("pass")
 
 
 def test_whoever_appears_while_the_others_are_stopped_is_stopped_too():

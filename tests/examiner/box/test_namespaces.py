@@ -27,8 +27,8 @@ def test_the_root_holds_what_is_shown_and_what_every_program_needs(walls, in_chi
 
     def scenario():
         box = enter_outer(replace(view, shown=(Path("/usr/lib"),)), walls)
-        said, _ = ask(box, lambda: [names("/"), names("/dev")])
-        return said
+        answer, _ = ask(box, lambda: [names("/"), names("/dev")])
+        return answer
 
     root, devices = in_child(scenario, user=user)
     assert root == ["box", "dev", "no-package", "nowhere", "tmp", "usr"]
@@ -47,8 +47,8 @@ def test_an_environment_may_stand_in_the_folder_for_temporary_files(walls, in_ch
             return (folder / "file").read_text()
 
         shown = replace(view, shown=(*view.shown, folder))
-        said, _ = in_child(lambda: ask(enter_outer(shown, walls), question))
-    assert said == "text"
+        answer, _ = in_child(lambda: ask(enter_outer(shown, walls), question))
+    assert answer == "text"
 
 
 def test_temporary_files_go_where_programs_look_for_a_place(walls, in_child, ask, view):
@@ -71,8 +71,8 @@ def test_links_are_followed_to_where_they_lead(walls, in_child, ask, view):
         (folder / "real" / "file").write_text("text")
         (folder / "link").symlink_to("real")
         shown = replace(view, shown=(*view.shown, folder / "link"))
-        said, _ = in_child(lambda: ask(enter_outer(shown, walls), (folder / "link" / "file").read_text))
-    assert said == "text"
+        answer, _ = in_child(lambda: ask(enter_outer(shown, walls), (folder / "link" / "file").read_text))
+    assert answer == "text"
 
 
 def test_nothing_is_left_on_the_machine(walls, in_child, ask, view):

@@ -42,9 +42,9 @@ def is_found_by_a_sweep(*, adopted):
         reaper.sweep()
         os.write(writer, b"cut" if is_cut(ours) else b"alive")
         os._exit(0)
-    said = os.read(reader, 9)
+    answer = os.read(reader, 9)
     reaper.sweep()
-    return said == b"cut"
+    return answer == b"cut"
 
 
 def test_a_daemon_is_killed_by_whoever_adopts(in_child):

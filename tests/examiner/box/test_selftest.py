@@ -7,9 +7,13 @@ from examiner.box.walls import Walls, available
 
 def test_every_promise_is_proved_behind_this_machines_walls(in_child, view):
     """No promise is missing; where the machine itself keeps one, nothing can be shown."""
-    reports = in_child(lambda: [[each.promise, each.state, each.note] for each in selftest(view=view)])
+    reports = in_child(
+        lambda: [[report.promise, report.state, report.note] for report in selftest(view=view)]
+    )
     if available().namespaces:
-        assert not [each for each in reports if each[1] == WallState.MISSING and each[0] != "Landlock."]
+        assert not [
+            report for report in reports if report[1] == WallState.MISSING and report[0] != "Landlock."
+        ]
     assert sum(state == WallState.PROVED for _, state, _ in reports) > len(reports) / 2
 
 
@@ -18,11 +22,13 @@ def test_a_missing_wall_is_shown_with_what_it_would_have_kept_and_how_to_get_it(
     walls = Walls(namespaces=False, landlock=landlock.version(), seccomp=True, denial="denied by somebody")
     reports = in_child(
         lambda: [
-            [each.promise, each.note] for each in selftest(walls, view) if each.state is WallState.MISSING
+            [report.promise, report.note]
+            for report in selftest(walls, view)
+            if report.state is WallState.MISSING
         ]
     )
     missing = dict(reports)
-    assert "What the private folders hold is bounded." in missing
+    assert "The size of the private folders is bounded." in missing
     assert "Files outside the view cannot be read." not in missing
     assert all("denied by somebody" in note for note in missing.values())
 

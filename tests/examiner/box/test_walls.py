@@ -60,9 +60,9 @@ def test_where_there_are_too_few_walls_nothing_starts_and_the_next_step_is_told(
         except MissingWalls as error:
             return str(error)
 
-    said = in_child(inside(OLD_CONTAINER, scenario))
-    assert "user.max_user_namespaces" in said
-    assert "lsm=landlock" in said
+    advice = in_child(inside(OLD_CONTAINER, scenario))
+    assert "user.max_user_namespaces" in advice
+    assert "lsm=landlock" in advice
 
 
 def test_fewer_walls_have_to_be_asked_for(in_child, ask, view):

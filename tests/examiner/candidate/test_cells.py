@@ -52,13 +52,15 @@ def points(engine, *sources, seconds=10):
     """Return the points of each cell, as one that tests in the kernel."""
     marks = {"grade": True, "solution": False, "locked": True, "task": False, "points": MAX_POINTS}
     modes = [f"c{number}" for number in range(len(sources))]
-    return [each.points for each in graded(engine, sources, marks, modes, seconds).sheet.verdicts]
+    return [verdict.points for verdict in graded(engine, sources, marks, modes, seconds).sheet.verdicts]
 
 
 def test_a_stream_is_one_output_until_something_else_comes_between(engine):
     """As a notebook shows it: text, then the display, then text again."""
     cell = "import sys\nprint(1)\nprint(2)\nprint('!', file=sys.stderr)\ndisplay(3)\nprint(4)"
-    kinds = [(each["output_type"], each.get("name"), each.get("text")) for each in outputs(engine, cell)[0]]
+    kinds = [
+        (output["output_type"], output.get("name"), output.get("text")) for output in outputs(engine, cell)[0]
+    ]
     assert kinds == [
         ("stream", "stdout", "1\n2\n"),
         ("stream", "stderr", "!\n"),
@@ -70,7 +72,7 @@ def test_a_stream_is_one_output_until_something_else_comes_between(engine):
 def test_text_that_bypasses_python_is_recorded(engine):
     """A kernel watches the descriptors too, and stderr of a program started by a cell costs its points."""
     cell = "import os, subprocess\nos.write(1, b'raw ')\nsubprocess.run(['sh', '-c', 'echo oh >&2'])\nNone"
-    texts = {each["name"]: each["text"] for each in outputs(engine, cell)[0]}
+    texts = {output["name"]: output["text"] for output in outputs(engine, cell)[0]}
     assert texts == {"stdout": "raw ", "stderr": "oh\n"}
 
 
@@ -128,7 +130,7 @@ def test_a_figure_that_nobody_expected_is_the_same():
         checks = {"examiner_checks/performance.py": b"def speed():\n    pass\n"}
         [[before], [*_, figure]] = outputs(engine, is_there, unexpected, files=checks)
         [[after], [expected]] = outputs(engine, is_there, drawn)
-    assert [each["data"]["text/plain"] for each in (before, after)] == ["False", "True"]
+    assert [output["data"]["text/plain"] for output in (before, after)] == ["False", "True"]
     assert figure == expected
 
 
@@ -143,7 +145,7 @@ def test_a_display_can_be_updated_from_a_later_cell(engine):
 def test_clear_output_clears_at_once_or_with_the_next_output(engine, wait, left):
     """A waiting clear without anything after it leaves what was there."""
     cell = f"from IPython.display import clear_output\nprint('before')\nclear_output(wait={wait})"
-    assert [each["text"] for each in outputs(engine, cell)[0]] == left
+    assert [output["text"] for output in outputs(engine, cell)[0]] == left
 
 
 def test_a_flood_of_text_is_cut(engine):
@@ -183,7 +185,7 @@ def test_the_points_are_those_of_nbgraders_kernel(engine, kernel, tmp_path):
     seconds = 10  # a busy machine may take a few for the first figure; one cell never ends
     Execute(timeout=seconds, kernel_name=kernel).preprocess(notebook, {"metadata": {"path": str(tmp_path)}})
     theirs = [determine_grade(cell)[0] for cell in notebook.cells]
-    ours = [points_of(each, MAX_POINTS) for each in outputs(engine, *sources)]
+    ours = [points_of(cell_outputs, MAX_POINTS) for cell_outputs in outputs(engine, *sources)]
     assert ours == theirs
     assert {0.0, 1.5, 4.0} <= set(ours)
 

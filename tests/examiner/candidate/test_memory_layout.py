@@ -16,7 +16,7 @@ from examiner.candidate import memory_layout
 def heap():
     for line in open("/proc/self/maps"):
         if line.endswith("[heap]\\n"):
-            first, end = (int(each, 16) for each in line.split()[0].split("-"))
+            first, end = (int(address, 16) for address in line.split()[0].split("-"))
             yield end - first
 
 def grown(make):
@@ -33,7 +33,7 @@ second = grown(objects)
 memory_layout.use_huge_pages(os.open("/proc", os.O_PATH))
 is_whole = all(held[n] == objects() for n in range(2))
 held.clear()
-print(json.dumps([first, second, is_whole, sum(len(each) for each in held)]))
+print(json.dumps([first, second, is_whole, sum(len(item) for item in held)]))
 """
 
 

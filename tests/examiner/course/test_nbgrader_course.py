@@ -44,7 +44,7 @@ def course(tmp_path, monkeypatch):
 def test_its_name_assignments_and_kernel_are_read(course):
     """The kernel that the notebooks name is the student environment, with the instructor's part hidden."""
     found = course(ps1="python", ps2="")
-    assert (found.id, [each.name for each in found.assignments]) == ("music", ["ps1", "ps2"])
+    assert (found.id, [assignment.name for assignment in found.assignments]) == ("music", ["ps1", "ps2"])
     assert found.student.python == Path(sys.executable)
     assert (found.student.kernel, found.student.requirements) == ("python3", None)
     assert found.student.folder == Path(sys.prefix)
@@ -76,7 +76,7 @@ def test_students_and_due_dates_are_those_of_the_gradebook(course, tmp_path):
         connection.execute("insert into student values ('anna', 'Anna', 'Bach', null, null)")
         connection.execute("insert into assignment values ('ps1', '2026-02-02 15:58:23.948203')")
     found = load_course(tmp_path / "course")
-    assert [each.name for each in found.roster] == ["Anna Bach"]
+    assert [student.name for student in found.roster] == ["Anna Bach"]
     assert found.assignments[0].due == datetime(2026, 2, 2, 15, 58, 23, 948203, UTC)
 
 

@@ -107,7 +107,7 @@ def test_a_broken_course_file_is_one_clear_sentence(course, toml, words):
         ("", "its columns are missing"),
         ("id,email\nanna,a@example.org,more\n", "line 2: it has more or fewer fields"),
         ("id,email\nanna\n", "line 2: it has more or fewer fields"),
-        ("id\nanna\nanna\n", "'anna' stands in it twice"),
+        ("id\nanna\nanna\n", "'anna' is in it twice"),
         ("id\n../anna\n", "cannot be the name of a folder"),
     ],
 )

@@ -87,9 +87,9 @@ def points(graded):
     return {verdict.grade_id: verdict.points for verdict in graded.sheet.verdicts}
 
 
-def said(graded, cell):
+def outputs_of(graded, cell):
     """Return the outputs of one cell of the executed notebook."""
-    [found] = [each for each in json.loads(graded.notebook)["cells"] if each.get("id") == cell]
+    [found] = [entry for entry in json.loads(graded.notebook)["cells"] if entry.get("id") == cell]
     return found["outputs"]
 
 
@@ -131,7 +131,7 @@ def test_a_cell_that_ends_the_kernel_says_so():
     """In the executed notebook, where the student's own cell stands."""
     graded = run(g="import os\nos._exit(0)")
     assert outcomes(graded) == PASSED | {"test_g": Outcome.CRASHED, "test_both": Outcome.CRASHED}
-    assert [output["ename"] for output in said(graded, "g")] == ["crashed"]
+    assert [output["ename"] for output in outputs_of(graded, "g")] == ["crashed"]
 
 
 def test_a_function_that_ends_the_kernel_costs_all_that_comes_after():
@@ -172,7 +172,7 @@ def test_a_flood_of_outputs_is_cut_off():
     flood = "for _ in range(100):\n    print('x' * 100_000)"
     graded = run(f=f"def f(x):\n    return x + 1\n{flood}", test_f=flood)
     assert outcomes(graded) == PASSED
-    [output] = said(graded, "f")
+    [output] = outputs_of(graded, "f")
     assert output["ename"] == "OutputLimit"
 
 
@@ -197,14 +197,14 @@ def test_the_text_of_a_test_is_not_there_before_its_turn():
     look = (
         "import gc, os\n"
         f"words = '{CANARY[:6]}' + '{CANARY[6:]}'\n"
-        "texts = [each for each in gc.get_objects() if isinstance(each, str)] + In\n"
+        "texts = [text for text in gc.get_objects() if isinstance(text, str)] + In\n"
         "names = [os.path.join(p, n) for p, _, ns in os.walk(os.path.expanduser('~/..')) for n in ns]\n"
         "files = [open(name, 'rb').read() for name in names if os.path.isfile(name)]\n"
         "sum(words in t for t in texts[:-1]), sum(words.encode() in f for f in files)"
     )
     graded = run(f=f"def f(x):\n    return x + 1\n{look}")
     assert outcomes(graded) == PASSED
-    assert said(graded, "f")[0]["data"]["text/plain"] == "(0, 0)"
+    assert outputs_of(graded, "f")[0]["data"]["text/plain"] == "(0, 0)"
 
 
 def test_files_lie_beside_the_notebook():

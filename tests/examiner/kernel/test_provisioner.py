@@ -57,10 +57,10 @@ def execute(*sources, argv=LAUNCH, cwd=None, specs=None, seconds=20, config=None
     client.resources = {"metadata": {"path": str(cwd)}} if cwd else {}
     client.owns_km = True
     client.execute()
-    return [said(cell) for cell in notebook.cells]
+    return [text_of(cell) for cell in notebook.cells]
 
 
-def said(cell):
+def text_of(cell):
     """Return the outputs of a cell as one text."""
     words = []
     for output in cell.outputs:
@@ -217,7 +217,7 @@ def test_a_kernel_ends_with_the_process_that_asked_for_it(tmp_path):
 def children(number):
     """Return the children of a process."""
     tasks = Path(f"/proc/{number}/task").iterdir()
-    return [int(each) for task in tasks for each in (task / "children").read_text().split()]
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def wait_for_end(number):

@@ -28,7 +28,7 @@ def found(findings, about):
     return [finding for finding in findings if finding.about == about]
 
 
-def told(course, about):
+def findings_about(course, about):
     """Return what is found about one part of a course whose Python does nothing, which takes no time."""
     idle = replace(course.student, program=Path("/bin/false"))
     return found(diagnose(replace(course, student=idle)), about)
@@ -36,7 +36,7 @@ def told(course, about):
 
 def about_walls(course, walls=None):
     """Return what is found about the walls, which comes first."""
-    findings = itertools.takewhile(lambda each: each.about.startswith("wall"), diagnose(course, walls))
+    findings = itertools.takewhile(lambda finding: finding.about.startswith("wall"), diagnose(course, walls))
     return list(findings)
 
 
@@ -61,7 +61,7 @@ def test_a_machine_with_all_walls_is_healthy(healthy):
     """Every promise is proved here and now, and a right and a wrong answer were told apart."""
     assert exit_code(healthy) == (0 if HAS_ALL else DEGRADED)
     assert Health.BAD not in worst(healthy)
-    assert {each.about for each in healthy if each.what.startswith("proved: ")} >= {
+    assert {finding.about for finding in healthy if finding.what.startswith("proved: ")} >= {
         "wall: files",
         "wall: network",
         "wall: the end",
@@ -81,9 +81,9 @@ def test_fewer_walls_are_weak_and_say_what_to_do(course):
     """Inside most containers there are no namespaces: what is missing then is listed, promise by promise."""
     findings = list(diagnose(course, Walls(namespaces=False, landlock=available().landlock, seccomp=True)))
     assert exit_code(findings) == DEGRADED
-    [kind] = [each for each in found(findings, "wall: kinds") if "Namespaces" in each.what]
+    [kind] = [finding for finding in found(findings, "wall: kinds") if "Namespaces" in finding.what]
     assert (kind.state, "max_user_namespaces" in kind.note) == (Health.WEAK, True)
-    assert any("private folders" in each.what and each.state is Health.WEAK for each in findings)
+    assert any("private folders" in finding.what and finding.state is Health.WEAK for finding in findings)
     assert "but something is missing" in conclusion(findings)
 
 
@@ -103,14 +103,14 @@ def test_a_hole_in_a_wall_that_is_there_is_bad(tiny):
     python.write_text(f"#!/bin/sh\necho '{json.dumps({'walls': asdict(walls), 'reports': [report]})}'\n")
     python.chmod(0o755)
     course = replace(tiny.course, student=replace(tiny.course.student, program=python))
-    assert [each.state for each in about_walls(course)] == [Health.BAD]
+    assert [finding.state for finding in about_walls(course)] == [Health.BAD]
 
 
 def test_a_missing_environment_is_bad(small):
     """The note says which command makes it."""
     settings = small.root / "course.toml"
     settings.write_text(settings.read_text().replace(".venv-student", ".venv-nowhere"))
-    [missing] = told(small.course, "environment")
+    [missing] = findings_about(small.course, "environment")
     assert (missing.state, "examiner setup" in missing.note) == (Health.BAD, True)
 
 
@@ -124,12 +124,12 @@ def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
 
 def test_a_gradebook_is_read_and_not_touched(tiny):
     """Formgrader or a run may have it open."""
-    [none] = told(tiny.course, "gradebook")
+    [none] = findings_about(tiny.course, "gradebook")
     assert none.state is Health.NOTE
     tables.create(tables.url_of(tiny.course.gradebook))
     before = tiny.course.gradebook.stat().st_mtime_ns
-    [good] = told(tiny.course, "gradebook")
-    assert (good.state, "by delete" in good.what) == (Health.GOOD, True)
+    [good] = findings_about(tiny.course, "gradebook")
+    assert (good.state, "mode is delete" in good.what) == (Health.GOOD, True)
     assert tiny.course.gradebook.stat().st_mtime_ns == before
     assert sorted(path.name for path in tiny.root.iterdir()) == ["course.toml", "gradebook.db", "source"]
 
@@ -140,14 +140,14 @@ def test_a_gradebook_of_another_version_is_bad(tiny):
     with sqlite3.connect(tiny.course.gradebook) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'older'")
     connection.close()
-    [bad] = told(tiny.course, "gradebook")
+    [bad] = findings_about(tiny.course, "gradebook")
     assert (bad.state, "nbgrader db upgrade" in bad.note) == (Health.BAD, True)
 
 
 def test_a_file_that_is_no_gradebook_is_bad(tiny):
     """It is not replaced without being asked: somebody's grades may have been in it."""
     tiny.course.gradebook.write_bytes(b"no database at all" * 100)
-    [bad] = told(tiny.course, "gradebook")
+    [bad] = findings_about(tiny.course, "gradebook")
     assert (bad.state, "put back a copy" in bad.note) == (Health.BAD, True)
 
 
@@ -158,22 +158,24 @@ def test_a_log_that_a_killed_run_left_is_told(tiny):
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("INSERT INTO student (id) VALUES ('ada')")
         connection.commit()
-        notes = [each for each in told(tiny.course, "gradebook") if each.state is Health.NOTE]
+        notes = [
+            finding for finding in findings_about(tiny.course, "gradebook") if finding.state is Health.NOTE
+        ]
     connection.close()
-    assert ["-wal" in each.note for each in notes] == [True]
+    assert ["-wal" in finding.note for finding in notes] == [True]
 
 
 def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
     """Setting them aside is for the run that uses them."""
-    [none] = told(tiny.course, "sheets")
+    [none] = findings_about(tiny.course, "sheets")
     assert none.state is Health.NOTE
     place = sheets.folder(tiny.course, "ada", "01_tiny")
     whole, spoilt = (sheets.append(tiny.course, place, text) for text in ("one", "two"))
     spoilt.write_text("three")
     (place / ("0003-" + "0" * 64 + ".json.damaged")).write_text("")
-    count, *damaged = told(tiny.course, "sheets")
-    assert (count.state, count.what) == (Health.GOOD, "1 files are what was written")
-    assert [each.state for each in damaged] == [Health.WEAK] * 2
+    count, *damaged = findings_about(tiny.course, "sheets")
+    assert (count.state, count.what) == (Health.GOOD, "1 files are intact")
+    assert [finding.state for finding in damaged] == [Health.WEAK] * 2
     assert spoilt.name in damaged[0].what
     assert whole.exists()
     assert spoilt.exists()
@@ -182,9 +184,9 @@ def test_damaged_sheets_are_named_and_left_where_they_are(tiny):
 def test_sheets_that_others_can_read_are_weak(tiny):
     """They quote hidden tests, and the secret makes the inputs of all of them."""
     sheets.secret(tiny.course)
-    assert not worst(told(tiny.course, "sheets"))
+    assert not worst(findings_about(tiny.course, "sheets"))
     sheets.root(tiny.course).chmod(0o755)
-    assert worst(told(tiny.course, "sheets")) == {Health.WEAK}
+    assert worst(findings_about(tiny.course, "sheets")) == {Health.WEAK}
 
 
 def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
@@ -196,13 +198,13 @@ def test_scarce_memory_and_a_busy_machine_are_told(tmp_path):
     governor.parent.mkdir(parents=True)
     governor.write_text("powersave\n")
     found = doctor._processors(tmp_path, tmp_path)  # noqa: SLF001 - no command asks about another machine
-    states = [each.state for each in found]
+    states = [finding.state for finding in found]
     assert states == [Health.GOOD, Health.WEAK, Health.NOTE, Health.NOTE]
 
 
 def test_nbgrader_is_the_one_that_was_pinned(tiny):
     """Another version may have other tables and another seam."""
-    [version] = told(tiny.course, "nbgrader")
+    [version] = findings_about(tiny.course, "nbgrader")
     assert (version.state, "0.9.6" in version.what) == (Health.GOOD, True)
 
 
@@ -212,7 +214,7 @@ def test_the_worst_finding_decides_about_the_exit_code():
     assert exit_code([good, note]) == 0
     assert exit_code([good, note, weak]) == DEGRADED
     assert exit_code([bad, weak, good]) == 1
-    assert [conclusion([each]) for each in (good, weak, bad)]
+    assert [conclusion([finding]) for finding in (good, weak, bad)]
 
 
 def test_the_table_counts_what_is_kept_and_lists_what_is_not():

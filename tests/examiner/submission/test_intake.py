@@ -18,7 +18,10 @@ def test_submissions_are_folders_of_known_assignments(small):
     (small.root / "submitted" / "anna" / "notes").mkdir()
     (small.root / "submitted" / ".hidden" / "01_double").mkdir(parents=True)
     (small.root / "submitted" / "link").symlink_to(small.root / "submitted" / "ben")
-    assert [str(each) for each in submissions(small.course)] == ["anna/02_triple", "ben/01_double"]
+    assert [str(submission) for submission in submissions(small.course)] == [
+        "anna/02_triple",
+        "ben/01_double",
+    ]
 
 
 def test_a_submission_that_is_a_link_or_a_file_is_found_and_refused(small):
@@ -32,9 +35,9 @@ def test_a_submission_that_is_a_link_or_a_file_is_found_and_refused(small):
     (small.root / "submitted" / "carl" / "01_double").write_text("")
     anna, ben, carl = submissions(small.course)
     check_folder(anna)
-    for each in (ben, carl):
+    for submission in (ben, carl):
         with pytest.raises(StudentFault, match="not a folder"):
-            check_folder(each)
+            check_folder(submission)
 
 
 def test_a_course_without_submissions_has_none(small):
@@ -96,7 +99,7 @@ def test_a_missing_notebook_names_those_that_are_there(small):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("MOST_BYTES", 10, "with it, there are more than"),
+        ("MOST_BYTES", 10, "with this file, there are more than"),
         ("MOST_FILES", 2, "more than 2 files"),
         ("DEEPEST", 2, "deeper than 2 folders"),
     ],

@@ -36,8 +36,8 @@ def handed_in(**sources):
     """Return the cells of a student who has answered everything, and changed nothing else."""
     answers = {"f": "def f(x): return 1 + x", "g": "def g(): return 8", "why": "I say so."} | sources
     cells = instructors()
-    for each in cells:
-        each["source"] = answers.get(each["id"], visible(each["source"]))
+    for raw in cells:
+        raw["source"] = answers.get(raw["id"], visible(raw["source"]))
     return cells
 
 
@@ -69,7 +69,7 @@ def test_answers_are_put_into_the_instructors_notebook():
 
 def test_a_missing_solution_is_put_back_without_the_answer():
     """A student who deletes a cell must not be given the instructor's answer, marked in it or not."""
-    repaired = mended([each for each in handed_in() if each["id"] not in {"f", "g", "why"}])
+    repaired = mended([raw for raw in handed_in() if raw["id"] not in {"f", "g", "why"}])
     assert "raise NotImplementedError()" in sources(repaired)["f"]
     assert "return x + 1" not in sources(repaired)["f"]
     assert sources(repaired)["g"] == "# YOUR CODE HERE\nraise NotImplementedError()"
@@ -81,7 +81,7 @@ def test_a_missing_solution_is_put_back_without_the_answer():
 
 def test_a_missing_test_is_put_back():
     """Else deleting it would be a way around it."""
-    repaired = mended([each for each in handed_in() if each["id"] != "test_f"])
+    repaired = mended([raw for raw in handed_in() if raw["id"] != "test_f"])
     assert sources(repaired)["test_f"] == TEST
     assert [piece.is_autograded for piece in repaired.pieces].count(True) == 1
     assert repaired.repairs == ("test_f: it was missing; put back as released",)
@@ -118,7 +118,7 @@ def test_moved_cells_go_back_and_only_they_are_named():
     cells = handed_in()
     cells.insert(0, cells.pop(4))
     repaired = mended(cells)
-    assert list(sources(repaired)) == [each["id"] for each in instructors()]
+    assert list(sources(repaired)) == [raw["id"] for raw in instructors()]
     assert repaired.repairs == ("test_f: it was moved; put back in its place",)
 
 
@@ -162,18 +162,18 @@ def test_a_plain_cell_of_the_instructors_is_the_students_to_change():
     """Nothing is graded in it, so it runs as the student has it, once."""
     assert sources(mended(handed_in(look="f(2)")))["look"] == "f(2)"
     cells = handed_in()
-    for each in cells:
-        del each["id"]
-    assert list(sources(mended(cells))) == [each["id"] for each in instructors()]
+    for raw in cells:
+        del raw["id"]
+    assert list(sources(mended(cells))) == [raw["id"] for raw in instructors()]
 
 
 def test_a_notebook_of_format_3_is_read():
     """Old editors still write it: its cells lie in sheets, and code is called input."""
     cells = handed_in()
-    for each in cells:
-        del each["id"]
-        if each["cell_type"] == "code":
-            each["input"] = [line + "\n" for line in each.pop("source").split("\n")]
+    for raw in cells:
+        del raw["id"]
+        if raw["cell_type"] == "code":
+            raw["input"] = [line + "\n" for line in raw.pop("source").split("\n")]
     repaired = mended(None, nbformat=3, worksheets=[{"cells": cells}])
     assert sources(repaired)["f"].strip() == "def f(x): return 1 + x"
     assert repaired.repairs == ()
@@ -191,7 +191,7 @@ def test_a_notebook_of_format_3_is_read():
 def test_what_is_no_cell_of_ours_changes_nothing(junk):
     """Bytes of a student's are valid JSON at best."""
     kept = [p for p in mended([*handed_in(), *junk]).pieces if p.original]
-    assert [piece.id for piece in kept] == [each["id"] for each in instructors()]
+    assert [piece.id for piece in kept] == [raw["id"] for raw in instructors()]
 
 
 @pytest.mark.parametrize(
