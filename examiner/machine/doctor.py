@@ -40,6 +40,7 @@ DISTRIBUTION: Final = "tinytorch-examiner"
 SIEGE_SECONDS: Final = 180
 SCARCE_DISK_MB: Final = 1000
 NO_DISK_MB: Final = 100
+PROC: Final = Path("/proc")
 CPUS: Final = Path("/sys/devices/system/cpu")
 WORKER_MB: Final = 300  # memory of a worker and the processes that it starts, without students' data
 
@@ -88,7 +89,9 @@ class Finding:
     note: str = ""
 
 
-def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
+def diagnose(
+    course: Course, walls: Walls | None = None, proc: Path = PROC, cpus: Path = CPUS
+) -> Iterator[Finding]:
     """Make all checks, and yield the findings in order.
 
     Parameters
@@ -97,6 +100,8 @@ def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
         The course to grade.
     walls : Walls, optional
         The walls to try, instead of all that the machine has.
+    proc, cpus : Path
+        Where the kernel tells of the memory, of the load and of the processors.
     """
     yield from _walls(course, walls)
     yield from _environment(course, walls)
@@ -104,7 +109,7 @@ def diagnose(course: Course, walls: Walls | None = None) -> Iterator[Finding]:
     yield from _gradebook(course)
     yield from _sheets(course)
     yield from _disk(course.root)
-    yield from _processors()
+    yield from _processors(proc, cpus)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
@@ -279,7 +284,7 @@ def _disk(*folders: Path) -> Iterator[Finding]:
         yield Finding("machine", f"{free:,} MB are free in {folder}", state, fix)
 
 
-def _processors(proc: Path = Path("/proc"), cpus: Path = CPUS) -> Iterator[Finding]:
+def _processors(proc: Path, cpus: Path) -> Iterator[Finding]:
     count = len(os.sched_getaffinity(0))
     yield Finding("machine", f"{count} processors, as many workers by default")
     _, _, rest = (proc / "meminfo").read_text().partition("MemAvailable:")
