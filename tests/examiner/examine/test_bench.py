@@ -367,7 +367,7 @@ def test_the_examiner_does_nothing_for_what_is_measured(engine):
     source = "kept = []\ndef lend(g):\n    kept.append(g)\ndef f(x):\n    return kept[0](x)"
     [verdict] = verdicts(engine, source, SPEED.replace("speed(", lend + "speed("))
     assert verdict.outcome is Outcome.TAMPERED
-    assert "used an object of the test's" in verdict.message
+    assert "called back into the test" in verdict.message
 
 
 def test_a_child_that_is_woken_up_gives_its_parent_away(engine):

@@ -345,7 +345,7 @@ SMALL = Bounds(memory_mb=300, together_mb=400)
 @pytest.fixture(scope="module", params=[None, Walls(namespaces=False, landlock=6, seccomp=True)])
 def small_engine(request):
     """An engine whose candidates may use little memory."""
-    with Engine(SandboxSettings(PYTHON, request.param), b"secret", bounds=SMALL) as engine:
+    with Engine(SandboxSettings(PYTHON, request.param), b"secret", limits=SMALL) as engine:
         yield engine
 
 
