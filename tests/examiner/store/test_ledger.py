@@ -358,7 +358,7 @@ def test_edits_are_filed_when_there_are_new_ones(course):
     sql(course, "UPDATE grade SET manual_score = 2")
     keep_edits(course)
     keep_edits(course)
-    assert len(sheets.files(sheets.root(course) / sheets.EDITS)) == 1
+    assert len(sheets.files(sheets.root(course) / sheets.MANUAL_ENTRIES)) == 1
     sql(course, "UPDATE grade SET manual_score = NULL")
     rebuild(course)
     assert marks(course)["interface_double"][0] == 4
