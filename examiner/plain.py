@@ -18,17 +18,17 @@ _WRITTEN_AS: Final[dict[type, set[type]]] = {bool: {bool}, int: {int}, float: {i
 
 
 def to_plain(value: Any) -> Any:
-    """Return a dataclass as what JSON can hold; the entries stand in the order of its fields."""
+    """Return a dataclass as values that JSON can hold, with the keys in the order of its fields."""
     return _CONVERTER.unstructure(value)
 
 
 def from_plain(data: Any, cls: type[_Data]) -> _Data:
-    """Return the dataclass of which this was the data, after its way through JSON.
+    """Return the dataclass that `to_plain` turned into this data, also after it was written as JSON.
 
     Raises
     ------
     ValueError
-        If the data are something else: an entry is unknown, is missing, or is of another type.
+        If a key is unknown or missing, or a value is of another type.
     """
     try:
         return _CONVERTER.structure(data, cls)
@@ -37,7 +37,7 @@ def from_plain(data: Any, cls: type[_Data]) -> _Data:
 
 
 def _as_it_is(value: Any, cls: type) -> Any:
-    """Return a number or text unchanged: a whole number in the place of a float must be written as before."""
+    """Return a number or text unchanged: an int in a float field stays an int, so it is written as before."""
     if type(value) not in _WRITTEN_AS[cls]:
         raise ValueError(f"{value!r} is no {cls.__name__}")
     return value
