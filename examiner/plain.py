@@ -1,7 +1,7 @@
-"""Frozen data as JSON and back, by cattrs.
+"""Turns frozen data into JSON and back, by cattrs.
 
-Digests of such texts name files and stand in the gradebook. So what was written before this module was there
-reads and writes the same.
+Digests of this JSON name files and are stored in the gradebook, so data that was written before this module
+existed must be read and written unchanged.
 """
 
 from enum import StrEnum
@@ -50,7 +50,7 @@ def _converter() -> cattrs.Converter:
         converter.register_structure_hook(cls, _as_it_is)
     converter.register_unstructure_hook(Measured, Measured.to_data)
     converter.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
-    # Sheets that were filed before this entry was there do not have it.
+    # Sheets that were filed before this field existed do not have it.
     raised = override(omit_if_default=True)
     converter.register_unstructure_hook(Verdict, make_dict_unstructure_fn(Verdict, converter, raised=raised))
     return converter

@@ -13,7 +13,7 @@ from typing import Final
 from examiner.model import Identity, Mode
 from examiner_checks.measured import Measured
 
-AUTHOR_ERROR: Final = "AuthorError"  # is raised where a grade cell asks for what no proxy can mean
+AUTHOR_ERROR: Final = "AuthorError"  # a grade cell does something that a proxy cannot do
 
 
 class Outcome(StrEnum):
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
         return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
 
 
-# What a student's cell did that ended its process.
+# What a student's cell did when its process ended.
 ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
 
 

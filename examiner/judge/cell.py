@@ -151,7 +151,7 @@ def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) 
 
 
 def _refused(why: object) -> dict[str, str]:
-    """Return what is known of a cell that asks for what no proxy can mean."""
+    """Return message and class of the error of a cell that does what a proxy cannot do."""
     return {"message": f"{AUTHOR_ERROR}: {why}", "raised": AUTHOR_ERROR}
 
 
