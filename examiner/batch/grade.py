@@ -29,13 +29,13 @@ class Progress(Protocol):
     """Is told how far a run is, such as a progress bar."""
 
     def phase(self, name: str, total: int) -> None:
-        """Take note that so many things of a kind will be done now."""
+        """Note that a phase with this many items begins."""
 
     def start(self, name: str) -> None:
-        """Take note that one of them starts."""
+        """Note that an item starts."""
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
-        """Take note that one of them ended."""
+        """Note that an item ended, and with which fault, if any."""
 
 
 def grade_submissions(  # noqa: PLR0913, PLR0917 - what is graded, how, and who is told

@@ -171,7 +171,7 @@ def _event(kind: int, payload: bytes) -> dict[str, Any]:
 
 def _claims(event: dict[str, Any]) -> Iterator[tuple[int, Any]]:
     outputs = event.get("outputs", {})
-    if not isinstance(outputs, dict) or not all(key.isdecimal() and len(key) < 6 for key in outputs):  # noqa: PLR2004
+    if not isinstance(outputs, dict) or not all(key.isdecimal() and len(key) < 6 for key in outputs):  # noqa: PLR2004 - no notebook has more cells
         raise ValueError("it sent invalid outputs")
     return ((int(number), claims) for number, claims in outputs.items())
 

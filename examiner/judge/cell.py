@@ -217,7 +217,7 @@ class NoBench:
         """
         raise AuthorError("nothing can be measured here: the candidate has no box")
 
-    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002
+    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002 - as in `Bench`
         """Return 0."""
         return 0.0
 

@@ -218,7 +218,7 @@ class Remote:
         if type(value) is Proxy:
             if _remote(value) is not self:
                 self.refuse(
-                    "an object of a student's is of use only in the cell that got it: make it there anew"
+                    "a student's object can be used only in the cell that got it: make a new one there"
                 )
             return Handle(_handle(value).number, "")
         if listed(value) is None and (not callable(value) or isinstance(value, type)):

@@ -19,7 +19,7 @@ from examiner.store.atomic import write_text
 
 @dataclass(frozen=True)
 class Record:
-    """What was done about a submission; grade sheets say what came of it.
+    """What was done about a submission; its grade is in the grade sheets.
 
     Parameters
     ----------

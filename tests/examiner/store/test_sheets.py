@@ -83,9 +83,9 @@ def test_other_work_is_new(small, change):
 def test_a_student_who_goes_back_to_earlier_work_gets_its_grade_back(small):
     """It is filed again, since the last filing is the one that counts."""
     first, second = filing(4.0), filing(1.0, attempt="2")
-    for each in (first, second, first):
-        sheets.accept(small.course, each)
-        assert read(small.course).last == each
+    for grade in (first, second, first):
+        sheets.accept(small.course, grade)
+        assert read(small.course).last == grade
     assert len(names(small.course)) == 3
 
 
@@ -148,7 +148,7 @@ def test_the_secret_is_made_once_and_is_nobodys_business(small):
     assert sheets.secret(small.course) == found
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert sorted(each.name for each in path.parent.iterdir()) == [".gitignore", "secret"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [".gitignore", "secret"]
 
 
 def test_a_damaged_secret_is_not_made_anew(small):
@@ -201,10 +201,10 @@ def test_a_killed_writer_leaves_whole_files(small):
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         process.stdin.write(filing().text)
         process.stdin.close()
-        said = [process.stdout.readline() for _ in range(5)]
+        printed = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGKILL)
     history = read(small.course)
     assert history.damaged == ()
-    attempts = [int(each.identity.attempt) for each in history.grades]
+    attempts = [int(grade.identity.attempt) for grade in history.grades]
     assert attempts == list(range(len(attempts)))
-    assert attempts[: len(said)] == [int(line) for line in said]
+    assert attempts[: len(printed)] == [int(line) for line in printed]
