@@ -142,7 +142,7 @@ def executed_with(verdicts=(), pieces=(), outputs=(), repairs=()):
     return json.loads(text)
 
 
-@pytest.mark.parametrize("judged", [each for each in JUDGED if each.points is not None], ids=str)
+@pytest.mark.parametrize("judged", [verdict for verdict in JUDGED if verdict.points is not None], ids=str)
 def test_nbgrader_would_give_the_same_points_for_the_outputs_of_a_verdict(judged):
     """So that whoever prices the executed notebook again finds nothing else."""
     assert points_of(verdict_outputs(judged), 2.0) == judged.points
