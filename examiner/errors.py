@@ -6,11 +6,11 @@
     └── PlatformFault     1   an environment, the gradebook, a process of ours
 
 A run that graded everything exits with 0, whatever the grades; one in which some submission got no grade
-through a fault of its own exits with 3, all others graded. An interrupted run exits with 130. A fault that
-is not in this tree is a defect of examiner: Python's own traceback and exit code 1.
+through a fault of its own exits with 3, and all others are graded. An interrupted run exits with 130. An
+exception outside this tree is a bug in examiner: it shows Python's own traceback and exits with 1.
 """
 
-# ruff: noqa: N818  (the names say whose fault it is, or what is wrong, and read as sentences)
+# ruff: noqa: N818 - the names say whose fault it is, or what is wrong, and read as sentences
 
 from pathlib import Path
 
@@ -34,14 +34,14 @@ class ExaminerError(Exception):
     exit_code = 1
 
     def __init__(self, place: str | Path, fact: str, fix: str) -> None:
-        super().__init__(place, fact, fix)  # all three, so that the error survives the way between processes
+        super().__init__(place, fact, fix)  # all three, so that another process can unpickle the error
         self.place = str(place)
         self.fact = fact
         self.fix = fix
 
     @property
     def parts(self) -> tuple[str, str, str]:
-        """Place, fact and next step, from which the same error can be made again."""
+        """Place, fact and next step, from which the same error can be raised again."""
         return self.place, self.fact, self.fix
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class ExaminerError(Exception):
 
 
 class AuthorFault(ExaminerError):
-    """The instructor wrote something, on the command line or in the course, that cannot be followed."""
+    """The instructor wrote something, on the command line or in the course, that cannot be used."""
 
     exit_code = 2
 
@@ -61,7 +61,7 @@ class StudentFault(ExaminerError):
 
 
 class PlatformFault(ExaminerError):
-    """Our side failed: it is never a student's zero."""
+    """Our side failed; no student gets a zero for that."""
 
     exit_code = 1
 
@@ -91,7 +91,7 @@ class BadSource(AuthorFault):
 
 
 class UnreadableNotebook(StudentFault):
-    """A submitted file that should be a notebook is none."""
+    """A submitted file has the name of a notebook, but is none."""
 
 
 class MissingEnvironment(PlatformFault):

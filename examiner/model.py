@@ -1,4 +1,4 @@
-"""What is known, as frozen data that crosses between stages."""
+"""The frozen dataclasses that all stages share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,16 +45,16 @@ class TimeLimits:
 
 @dataclass(frozen=True)
 class StudentEnvironment:
-    """What submissions run in: an environment of its own, known to Jupyter as a kernel.
+    """The Python environment that submissions run in, which Jupyter knows as a kernel.
 
     Parameters
     ----------
     folder : Path
         The environment.
     requirements : Path or None
-        What it is made from; None if it is not for us to make.
+        The requirements that it is installed from; None if examiner does not install it.
     program : Path or None
-        What the kernel's command begins with, where that is not the environment's own interpreter.
+        The program that the kernel's command starts, if that is not the environment's own interpreter.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class StudentEnvironment:
 
     @property
     def python(self) -> Path:
-        """The environment's interpreter; of a kernel of another language, its program."""
+        """The environment's interpreter, or the program of a kernel of another language."""
         return self.program or self.folder / "bin" / "python"
 
 
@@ -77,7 +77,7 @@ class Mode(StrEnum):
 
     @property
     def is_self_reported(self) -> bool:
-        """Whether the process that holds the student's code had a say in the verdict."""
+        """Whether the process that runs the student's code could influence the verdict."""
         return self is not Mode.EXAMINED
 
 
@@ -88,9 +88,9 @@ class Course:
     Parameters
     ----------
     mode : Mode or None
-        Where all grade cells are judged; None leaves it to the evidence, cell by cell.
+        Where all grade cells are judged; None decides it for each cell by its evidence.
     hidden : tuple of str
-        Packages of the student environment that are the instructor's, and cannot be imported in a box.
+        The instructor's packages in the student environment, which cannot be imported in a box.
     """
 
     root: Path
@@ -119,12 +119,12 @@ class Course:
 
     @property
     def state(self) -> Path:
-        """The folder of what examiner remembers between runs; it can be deleted at the cost of a regrade."""
+        """The folder of what examiner records between runs; it can be deleted at the cost of a regrade."""
         return self.root / ".examiner"
 
     @property
     def staging(self) -> Path:
-        """The folder in which results are made before they take their places."""
+        """The folder in which results are made before they are moved to their places."""
         return self.state / "staging"
 
 
@@ -142,7 +142,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class GradeKey:
-    """Digests of all that a grade follows from."""
+    """Digests of everything that a grade depends on."""
 
     submission: str
     assignment: str
@@ -151,7 +151,7 @@ class GradeKey:
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose work was graded, and against what: a result is accepted once under it."""
+    """Whose work was graded, and against what; the first settled grade of an identity is kept."""
 
     course: str
     student: str
@@ -192,22 +192,22 @@ class Grade:
 
     @property
     def raw_score(self) -> float:
-        """The sum of the scores there are."""
+        """The sum of all scores that are known."""
         return sum(mark.score or 0.0 for mark in self.marks.values())
 
     @property
     def score(self) -> float:
-        """The sum of the scores, less the penalty for being late."""
+        """The sum of the scores minus the late penalty, at least 0."""
         return max(0.0, self.raw_score - self.penalty)
 
     @property
     def is_graded(self) -> bool:
-        """Whether there is a score for one of the questions."""
+        """Whether at least one question has a score."""
         return any(mark.score is not None for mark in self.marks.values())
 
     @property
     def needs_manual_grade(self) -> bool:
-        """Whether a person has to look at one of the questions."""
+        """Whether at least one question needs manual grading."""
         return any(mark.needs_manual_grade for mark in self.marks.values())
 
 

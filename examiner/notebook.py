@@ -1,7 +1,7 @@
-"""Notebooks as nbgrader marks them: cells, points, categories, hidden regions, in one place.
+"""Reads notebooks with nbgrader's metadata: cells, points, categories, hidden regions.
 
-Plain JSON is enough here: nbformat's validation costs more than a second to import, and what a submission
-must be valid for is nbgrader's own reading of it.
+It reads plain JSON, since nbformat's validation takes more than a second to import, and a submission only has
+to be valid in nbgrader's own reading.
 """
 
 import json
@@ -20,7 +20,7 @@ REFERENCE: Final = "reference"  # what a hidden test calls the instructor's pack
 BEGIN_HIDDEN, END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 BEGIN_SOLUTION, END_SOLUTION = "BEGIN SOLUTION", "END SOLUTION"
 
-# What nbgrader puts in the place of a solution, and of a written answer.
+# What nbgrader writes instead of a solution, and instead of a written answer.
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 TEXT_STUB = "YOUR ANSWER HERE"
 
@@ -29,7 +29,7 @@ CATEGORIES = ("interface", "gradient", "numeric", "speed", "memory", "written")
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell, as nbgrader's metadata describes it."""
+    """One cell, with what nbgrader's metadata says about it."""
 
     index: int
     id: str
@@ -48,7 +48,7 @@ class Cell:
 
     @property
     def is_autograded(self) -> bool:
-        """Whether running the cell decides about its points."""
+        """Whether running the cell decides its points."""
         return self.is_grade and self.is_code and not self.is_solution
 
     @property
@@ -59,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook file, read."""
+    """The cells of a notebook file."""
 
     path: Path
     cells: tuple[Cell, ...]
@@ -78,7 +78,7 @@ class Notebook:
 
 
 def category(grade_id: str) -> str:
-    """Return what stands before the first underscore, if it is a category, else 'other'."""
+    """Return the part before the first underscore, if it is a category, else 'other'."""
     head = grade_id.partition("_")[0]
     return head if head in CATEGORIES else "other"
 
@@ -94,7 +94,7 @@ def read(path: Path) -> Notebook:
     Raises
     ------
     BadSource
-        If the file is no notebook, or not one of format 4.
+        If the file is not a notebook, or not in format 4.
     """
     return parse(load(path, BadSource), path)
 
@@ -105,18 +105,20 @@ def parse(document: Mapping[str, Any], path: Path) -> Notebook:
     Raises
     ------
     BadSource
-        If it is not of format 4, or its cells are no cells.
+        If it is not in format 4, or a cell lacks an entry.
     """
     if document["nbformat"] != NBFORMAT:
         raise BadSource(path, f"its format is {document['nbformat']}", f"save it in format {NBFORMAT}")
     try:
         return Notebook(path, tuple(_cell(i, raw) for i, raw in enumerate(document["cells"])))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadSource(path, f"its cells are no cells ({error!r})", "save it again in JupyterLab") from error
+        raise BadSource(
+            path, f"its cells cannot be read ({error!r})", "save it again in JupyterLab"
+        ) from error
 
 
 def load(path: Path, fault: type[ExaminerError]) -> dict[str, Any]:
-    """Return the JSON of a notebook of any format, or raise `fault`: whose it is depends on where it lies."""
+    """Return the JSON of a notebook of any format, or raise `fault`, the error for whoever owns the file."""
     fix = "open it in JupyterLab and save it again"
     try:
         document = json.loads(path.read_bytes())
@@ -188,21 +190,21 @@ def solution_regions(source: str) -> tuple[Region, ...]:
 
 
 def visible(source: str) -> str:
-    """Return the source without its hidden tests: what a student has of it."""
+    """Return the source without its hidden tests, as students see it."""
     hidden = hidden_regions(source)
     lines = source.split("\n")
     return "\n".join(line for n, line in enumerate(lines, start=1) if not any(n in r for r in hidden))
 
 
 def hidden(source: str) -> str:
-    """Return only the hidden tests, every other line left empty, so that line numbers stay."""
+    """Return only the hidden tests; every other line is empty, so that line numbers stay."""
     inside = hidden_regions(source)
     lines = source.split("\n")
     return "\n".join(line if any(n in r for r in inside) else "" for n, line in enumerate(lines, start=1))
 
 
 def blank(source: str, stub: str = STUB) -> str:
-    """Return a solution cell as students get it, nbgrader's stub in the place of each solution."""
+    """Return a solution cell as students get it, with nbgrader's stub instead of each solution."""
     lines, kept, past = source.split("\n"), [], 0
     for region in solution_regions(source):
         kept += lines[past : region.first - 1]
@@ -214,12 +216,12 @@ def blank(source: str, stub: str = STUB) -> str:
 
 
 def check_source(notebook: Notebook) -> None:
-    """Say clearly what nbgrader would stumble over in an instructor's notebook.
+    """Refuse an instructor's notebook that nbgrader would reject, and name the cell.
 
     Raises
     ------
     BadSource
-        If a marker is unclosed, stands in a cell of the wrong kind, or two cells have the same grade_id.
+        If a region is not closed or is in the wrong kind of cell, or two cells have the same grade_id.
     """
     seen: dict[str, int] = {}
     for cell in notebook.cells:
@@ -229,9 +231,13 @@ def check_source(notebook: Notebook) -> None:
         except ValueError as error:
             raise BadSource(place, str(error), "close each region before the next is opened") from None
         if has_solution and not cell.is_solution:
-            raise BadSource(place, "a solution stands in a cell of another kind", "make it a solution cell")
+            raise BadSource(
+                place, "a solution is in a cell that is not a solution cell", "make it a solution cell"
+            )
         if has_hidden and not cell.is_grade:
-            raise BadSource(place, "hidden tests stand in a cell of another kind", "make it a grade cell")
+            raise BadSource(
+                place, "hidden tests are in a cell that is not a grade cell", "make it a grade cell"
+            )
         if cell.grade_id and cell.grade_id in seen:
             fact = f"cell {seen[cell.grade_id] + 1} has the same grade_id"
             raise BadSource(place, fact, "give each cell a grade_id of its own")

@@ -1,8 +1,8 @@
-"""The way of a submission, from top to bottom: release, intake, grading, gradebook, feedback, export.
+"""What happens to a submission, from top to bottom: release, intake, grading, gradebook, feedback, export.
 
-Only what is new is done. What a grade follows from is its key: the submission, the assignment, the
-environment. A changed submission is graded again; a grade whose assignment or environment changed is stale,
-which is said, and stays until somebody asks for another.
+Only what is new is done. The key of a grade says what it depends on: the submission, the assignment, the
+environment. A changed submission is graded again; a grade whose assignment or environment changed is stale:
+that is reported, and the grade stays until somebody asks for a regrade.
 """
 
 import hashlib
@@ -37,14 +37,14 @@ from examiner.submission import intake
 
 @dataclass(frozen=True)
 class GradeRequest:
-    """What is to be graded, and how; no names mean all of them.
+    """What is to be graded, and how; without names, everything.
 
     Parameters
     ----------
     regrade : bool
-        Whether stale grades are made anew.
+        Whether stale submissions are graded again.
     unsafe : bool
-        Whether code of students may run behind fewer walls than it should.
+        Whether students' code may run behind fewer walls than are required.
     """
 
     assignments: tuple[str, ...] = ()
@@ -56,18 +56,18 @@ class GradeRequest:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it.
+    """The result of a run.
 
     Parameters
     ----------
     graded : mapping from Submission to FiledGrade
-        The gradings that count from now on of what was graded now.
+        The submissions that this run graded, each with the grade that now counts.
     gathered : tuple of Evidence
-        What had to be found out first about where grade cells are judged.
+        The evidence on where to judge grade cells that this run had to gather first.
     """
 
     course: Course
-    wish: GradeRequest
+    request: GradeRequest
     grades: Grades
     submissions: tuple[Submission, ...]
     faults: Faults
@@ -76,71 +76,77 @@ class Run:
     gathered: tuple[Evidence, ...]
 
 
-def grade(course: Course, wish: GradeRequest, watch: Progress) -> Run:
-    """Grade what is new, make feedback and the CSV, and return what came of it; see `autograde`."""
+def grade(course: Course, request: GradeRequest, progress: Progress) -> Run:
+    """Grade what is new, make feedback and the CSV, and return the result; errors are as of `autograde`."""
     with records.alone(course):
-        run = _autograde(course, wish, watch)
-        faults = run.faults | _explain(course, run.submissions, run.grades, wish, watch)
+        run = _autograde(course, request, progress)
+        faults = run.faults | _explain(course, run.submissions, run.grades, request, progress)
         write_csv(course.root / "grades.csv", course, run.grades)
     return replace(run, faults=faults)
 
 
-def autograde(course: Course, wish: GradeRequest, watch: Progress) -> Run:
-    """Grade what is new, and return what came of it.
+def autograde(course: Course, request: GradeRequest, progress: Progress) -> Run:
+    """Grade what is new, and return the result.
 
     Raises
     ------
     AuthorFault
-        If the course, a source notebook or the wish is wrong.
+        If the course, a source notebook or the request is wrong.
     PlatformFault
-        If the environment or the gradebook is not what it should be. A fault with one submission is only
-        reported: it never stops the others.
+        If the environment or the gradebook cannot be used. A fault with one submission is only reported: it
+        never stops the others.
     """
     with records.alone(course):
-        return _autograde(course, wish, watch)
+        return _autograde(course, request, progress)
 
 
-def _autograde(course: Course, wish: GradeRequest, watch: Progress) -> Run:
-    made_in = _hash(*astuple(environment.require(course)))
-    assignments = _assignments(course, wish)
-    submissions = _submissions(course, wish, assignments)
-    handed = {each.assignment for each in submissions}
-    _release(course, assignments, wish, watch)
-    _refuse_nothing(course, submissions, assignments)
-    gathered = _gather(course, [each for each in assignments if each.name in handed], wish, watch)
-    desk = _desk(course, assignments, wish)
-    cases, faults = triage(course, desk.papers, submissions, made_in)
-    faults |= {case.submission: case.fault for case in cases if case.fault}
-    todo = [case for case in cases if case.is_new or (wish.regrade and case.is_stale)]
-    graded, failed = grade_submissions(course, desk, cases, todo, wish.workers, watch)
+def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run:
+    fingerprint = _hash(*astuple(environment.require(course)))
+    assignments = _assignments(course, request)
+    submissions = _submissions(course, request, assignments)
+    submitted = {submission.assignment for submission in submissions}
+    _release(course, assignments, request, progress)
+    _require_submissions(course, submissions, assignments)
+    gathered = _gather(course, [a for a in assignments if a.name in submitted], request, progress)
+    context = _context(course, assignments, request)
+    all_pending, faults = triage(course, context.versions, submissions, fingerprint)
+    faults |= {pending.submission: pending.fault for pending in all_pending if pending.fault}
+    todo = [pending for pending in all_pending if pending.is_new or (request.regrade and pending.is_stale)]
+    graded, failed = grade_submissions(course, context, all_pending, todo, request.workers, progress)
     rebuild.keep_edits(course)
-    stale = () if wish.regrade else tuple(case.submission for case in cases if case.is_stale)
-    grades, unpenalized = _penalize(course, submissions, wish, watch)
+    stale = tuple(pending.submission for pending in all_pending if pending.is_stale and not request.regrade)
+    grades, unpenalized = _penalize(course, submissions, request, progress)
     faults |= failed | unpenalized
-    return Run(course, wish, grades, tuple(submissions), faults, stale, graded, gathered)
+    return Run(course, request, grades, tuple(submissions), faults, stale, graded, gathered)
 
 
-def release(course: Course, wish: GradeRequest, watch: Progress) -> None:
+def release(course: Course, request: GradeRequest, progress: Progress) -> None:
     """Bring the releases of assignments up to date, before anybody has handed in."""
-    assignments = _assignments(course, wish)
+    assignments = _assignments(course, request)
     with records.alone(course):
-        _release(course, assignments, wish, watch)
+        _release(course, assignments, request, progress)
 
 
-def _assignments(course: Course, wish: GradeRequest) -> list[Assignment]:
+def _assignments(course: Course, request: GradeRequest) -> list[Assignment]:
     known = {assignment.name: assignment for assignment in course.assignments}
-    return [known[choose("assignment", name, known)] for name in wish.assignments or known]
+    return [known[choose("assignment", name, known)] for name in request.assignments or known]
 
 
-def _submissions(course: Course, wish: GradeRequest, assignments: Sequence[Assignment]) -> list[Submission]:
+def _submissions(
+    course: Course, request: GradeRequest, assignments: Sequence[Assignment]
+) -> list[Submission]:
     found = intake.submissions(course)
     known = {student.id for student in course.roster} | {submission.student for submission in found}
-    students = {choose("student", name, known) for name in wish.students} or known
+    students = {choose("student", name, known) for name in request.students} or known
     names = {assignment.name for assignment in assignments}
-    return [each for each in found if each.student in students and each.assignment in names]
+    return [
+        submission
+        for submission in found
+        if submission.student in students and submission.assignment in names
+    ]
 
 
-def _refuse_nothing(
+def _require_submissions(
     course: Course, submissions: Sequence[Submission], assignments: Sequence[Assignment]
 ) -> None:
     if not submissions:
@@ -148,12 +154,14 @@ def _refuse_nothing(
         raise NoSubmissions(course.root / "submitted", "there is no submission to grade", fix)
 
 
-def _release(course: Course, assignments: Sequence[Assignment], wish: GradeRequest, watch: Progress) -> None:
+def _release(
+    course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
+) -> None:
     """Bring the releases up to date, and the gradebook's students, due dates and cells."""
     for assignment in assignments:
         _check_source(course, assignment)
-    unreleased = [each for each in assignments if _is_unreleased(course, each)]
-    for step, fault in _each(course, "release", unreleased, wish, watch, "releases"):
+    unreleased = [assignment for assignment in assignments if _is_unreleased(course, assignment)]
+    for step, fault in _run_steps(course, "release", unreleased, request, progress, "releases"):
         if fault is not None:
             raise fault
         records.write_release(course, str(step), _release_digest(course, str(step)))
@@ -162,7 +170,7 @@ def _release(course: Course, assignments: Sequence[Assignment], wish: GradeReque
 
 
 def _check_source(course: Course, assignment: Assignment) -> None:
-    """Generate what students may import, and refuse what could not be released."""
+    """Generate the modules that students may import, and refuse a source that cannot be released."""
     folder = course.source(assignment)
     notebooks = sorted(folder.glob("*.ipynb"))
     if not notebooks:
@@ -170,12 +178,12 @@ def _check_source(course: Course, assignment: Assignment) -> None:
         raise BadSource(folder, "there is no notebook", fix)
     for path in notebooks:
         check_source(read(path))
-    if course.student.requirements is not None:  # else the environment is the instructor's matter
+    if course.student.requirements is not None:  # else the instructor installs what students may import
         generate(course, assignment)
 
 
 def _is_unreleased(course: Course, assignment: Assignment) -> bool:
-    """Return whether the release is not what the source makes."""
+    """Return whether source or release changed since the release was made."""
     return records.read_release(course, assignment.name) != _release_digest(course, assignment.name)
 
 
@@ -200,31 +208,35 @@ def _questions(course: Course, assignment: str) -> set[Question]:
 
 
 def _gather(
-    course: Course, assignments: Sequence[Assignment], wish: GradeRequest, watch: Progress
+    course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
 ) -> tuple[Evidence, ...]:
-    """Find out where the grade cells of assignments are judged, of which that is not known yet."""
-    unknown = [each for each in assignments if course.mode is None and evidence.read(course, each) is None]
+    """Gather the missing evidence on where the grade cells of these assignments are judged."""
+    unknown = [
+        assignment
+        for assignment in assignments
+        if course.mode is None and evidence.read(course, assignment) is None
+    ]
     gathered: list[Evidence] = []
-    runner = TrialRunner(course, wish.workers, lambda *_: None)
+    runner = TrialRunner(course, request.workers, lambda *_: None)
     if unknown:
-        watch.phase("evidence", len(unknown))
+        progress.phase("evidence", len(unknown))
     for assignment in unknown:
-        watch.start(assignment.name)
+        progress.start(assignment.name)
         gathered += evidence.gather(runner, [assignment])
-        watch.end(assignment.name, None)
+        progress.end(assignment.name, None)
     return tuple(gathered)
 
 
-def _desk(course: Course, assignments: Sequence[Assignment], wish: GradeRequest) -> GradingContext:
-    walls = available() if wish.unsafe else None
+def _context(course: Course, assignments: Sequence[Assignment], request: GradeRequest) -> GradingContext:
+    walls = available() if request.unsafe else None
     python, caches = course.student.python, environment.caches(course)
-    surroundings = SandboxSettings(python, walls, caches, course.hidden)
-    papers = {assignment.name: _paper(course, assignment) for assignment in assignments}
+    settings = SandboxSettings(python, walls, caches, course.hidden)
+    versions = {assignment.name: _version(course, assignment) for assignment in assignments}
     kernel = course.student.kernel if course.mode is Mode.KERNEL else ""
-    return GradingContext(surroundings, sheets.secret(course), course.limits, papers, course.package, kernel)
+    return GradingContext(settings, sheets.secret(course), course.limits, versions, course.package, kernel)
 
 
-def _paper(course: Course, assignment: Assignment) -> AssignmentVersion:
+def _version(course: Course, assignment: Assignment) -> AssignmentVersion:
     files = intake.read(course.source(assignment), BadSource)
     is_notebook = {name: name.endswith(".ipynb") for name in files}
     notebooks = {Path(name).stem: files[name] for name in files if is_notebook[name] and "/" not in name}
@@ -234,19 +246,20 @@ def _paper(course: Course, assignment: Assignment) -> AssignmentVersion:
 
 
 def _penalize(
-    course: Course, submissions: Iterable[Submission], wish: GradeRequest, watch: Progress
+    course: Course, submissions: Iterable[Submission], request: GradeRequest, progress: Progress
 ) -> tuple[Grades, Faults]:
     """Have nbgrader assign the penalties of late submissions that were graded since it last did.
 
     Returns
     -------
     Grades
-        What the gradebook says then. To read it takes as long as the class is large.
+        The gradebook afterwards. The larger the class, the longer it takes to read, so it is read again only
+        if somebody was late.
     dict from Submission to ExaminerError
         What could not be penalized, and why.
     """
     grades = read_grades(course)
-    known = {each: records.read(course, each) for each in submissions}
+    known = {submission: records.read(course, submission) for submission in submissions}
     late = [
         submission
         for submission, record in known.items()
@@ -254,7 +267,7 @@ def _penalize(
         if record.filing != record.penalized
     ]
     faults: Faults = {}
-    for step, fault in _each(course, "penalize", late, wish, watch, "late"):
+    for step, fault in _run_steps(course, "penalize", late, request, progress, "late"):
         if fault is not None:
             faults[step.what] = fault
         else:
@@ -264,16 +277,18 @@ def _penalize(
 
 
 def _explain(
-    course: Course, submissions: Iterable[Submission], grades: Grades, wish: GradeRequest, watch: Progress
+    course: Course,
+    submissions: Iterable[Submission],
+    grades: Grades,
+    request: GradeRequest,
+    progress: Progress,
 ) -> Faults:
-    """Make the feedback that is not what notebook and gradebook say now, manual grades included."""
+    """Make the feedback whose notebook, grades (manual ones included) or page template changed."""
     renderer = Path(feedback.__file__).read_text()
     found = {}
     for submission in submissions:
-        record, known = (
-            records.read(course, submission),
-            grades.of(submission.student, submission.assignment),
-        )
+        record = records.read(course, submission)
+        known = grades.of(submission.student, submission.assignment)
         if record.filing and known is not None:
             found[str(submission)] = submission, record, _hash(record.filing, repr(known), renderer)
     todo = [
@@ -282,7 +297,7 @@ def _explain(
         if record.feedback != made_from or not (course.root / "feedback" / name).is_dir()
     ]
     faults: Faults = {}
-    for step, fault in _each(course, "explain", todo, wish, watch, "feedback"):
+    for step, fault in _run_steps(course, "explain", todo, request, progress, "feedback"):
         submission, record, made_from = found[str(step)]
         if fault is not None:
             faults[submission] = fault
@@ -291,28 +306,29 @@ def _explain(
     return faults
 
 
-def _each(  # noqa: PLR0913, PLR0917  (what is done, to what, and who watches)
+def _run_steps(  # noqa: PLR0913, PLR0917 - what is done, to what, and who is told
     course: Course,
     do: Literal["release", "penalize", "explain"],
-    what: Sequence[Any],
-    wish: GradeRequest,
-    watch: Progress,
+    items: Sequence[Any],
+    request: GradeRequest,
+    progress: Progress,
     phase: str,
 ) -> Iterator[tuple[Any, ExaminerError | None]]:
-    """Do one of nbgrader's steps for each thing, and yield it with the error that ended it, if one did."""
-    if not what:
+    """Run one of nbgrader's steps for each item, and yield its step with the error that ended it, or None."""
+    if not items:
         return
-    watch.phase(phase, len(what))
+    progress.phase(phase, len(items))
     logs = course.state / "logs" / do
-    jobs = [
-        pool.Task(step, logs / f"{step}.log", STEP_SECONDS) for step in (Step(do, course, e) for e in what)
+    tasks = [
+        pool.Task(step, logs / f"{step}.log", STEP_SECONDS)
+        for step in (Step(do, course, item) for item in items)
     ]
     preload = ["examiner.nbgrader.convert", "examiner.plugin"]
-    for job, fault in pool.run(
-        step_worker, jobs, wish.workers, preload, lambda job: watch.start(str(job.item))
+    for task, fault in pool.run(
+        step_worker, tasks, request.workers, preload, lambda task: progress.start(str(task.item))
     ):
-        yield job.item, fault
-        watch.end(str(job.item), fault)  # only now has whoever asked for it made a note of it
+        yield task.item, fault
+        progress.end(str(task.item), fault)  # the caller has recorded the step by now
 
 
 def _hash(*texts: str) -> str:

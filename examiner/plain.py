@@ -1,7 +1,7 @@
-"""Frozen data as JSON and back, by cattrs.
+"""Turns frozen data into JSON and back, by cattrs.
 
-Digests of such texts name files and stand in the gradebook. So what was written before this module was there
-reads and writes the same.
+Digests of this JSON name files and are stored in the gradebook, so data that was written before this module
+existed must be read and written unchanged.
 """
 
 from enum import StrEnum
@@ -18,17 +18,17 @@ _WRITTEN_AS: Final[dict[type, set[type]]] = {bool: {bool}, int: {int}, float: {i
 
 
 def to_plain(value: Any) -> Any:
-    """Return a dataclass as what JSON can hold; the entries stand in the order of its fields."""
+    """Return a dataclass as values that JSON can hold, with the keys in the order of its fields."""
     return _CONVERTER.unstructure(value)
 
 
 def from_plain(data: Any, cls: type[_Data]) -> _Data:
-    """Return the dataclass of which this was the data, after its way through JSON.
+    """Return the dataclass that `to_plain` turned into this data, also after it was written as JSON.
 
     Raises
     ------
     ValueError
-        If the data are something else: an entry is unknown, is missing, or is of another type.
+        If a key is unknown or missing, or a value is of another type.
     """
     try:
         return _CONVERTER.structure(data, cls)
@@ -37,7 +37,7 @@ def from_plain(data: Any, cls: type[_Data]) -> _Data:
 
 
 def _as_it_is(value: Any, cls: type) -> Any:
-    """Return a number or text unchanged: a whole number in the place of a float must be written as before."""
+    """Return a number or text unchanged: an int in a float field stays an int, so it is written as before."""
     if type(value) not in _WRITTEN_AS[cls]:
         raise ValueError(f"{value!r} is no {cls.__name__}")
     return value
@@ -50,7 +50,7 @@ def _converter() -> cattrs.Converter:
         converter.register_structure_hook(cls, _as_it_is)
     converter.register_unstructure_hook(Measured, Measured.to_data)
     converter.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
-    # Sheets that were filed before this entry was there do not have it.
+    # Sheets that were filed before this field existed do not have it.
     raised = override(omit_if_default=True)
     converter.register_unstructure_hook(Verdict, make_dict_unstructure_fn(Verdict, converter, raised=raised))
     return converter

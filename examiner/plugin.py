@@ -1,6 +1,6 @@
-"""Where examiner is plugged into nbgrader: its settings, and what autogrades.
+"""Plugs examiner into nbgrader: takes its settings from course.toml, and replaces what autogrades.
 
-nbgrader's own commands and formgrader's buttons do the same as `examiner grade` then.
+nbgrader's own commands and formgrader's buttons then do the same as `examiner grade`.
 """
 
 import logging
@@ -25,19 +25,19 @@ from examiner.submission.intake import submissions
 
 
 def configure(config: Config, root: Path) -> None:
-    """Put what course.toml says into nbgrader's settings, and install examiner.
+    """Copy course.toml into nbgrader's settings, and install examiner.
 
     Parameters
     ----------
     config : Config
-        What `get_config()` gives in nbgrader_config.py.
+        The result of `get_config()` in nbgrader_config.py.
     root : Path
         The folder of the course.
     """
     course = load_course(root)
     exchange = course.root / "exchange"
     exchange.mkdir(exist_ok=True)
-    # nbgrader runs alembic by its name; it lies beside this interpreter, whether or not that is on the path.
+    # nbgrader runs `alembic` by name, and it is installed in the folder of this interpreter.
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
 
@@ -52,39 +52,41 @@ def configure(config: Config, root: Path) -> None:
 
 
 def install(config: Config) -> None:
-    """Let nbgrader autograde by examiner, and make its pages of feedback.
+    """Make nbgrader autograde by examiner, and make examiner's pages of feedback.
 
-    nbgrader has no setting that selects what autogrades, and its preprocessors come too late: by then it has
-    copied through a student's links.
+    nbgrader has no setting that selects what autogrades, and its preprocessors run too late: by then it has
+    already followed a student's symbolic links and copied what they point to.
     """
     feedback.settle(config)
     Autograde.convert_notebooks = _autograde
 
 
 def _autograde(self: Autograde) -> None:
-    """Grade what is new of what nbgrader was asked for; `force`, which formgrader always says, means no more.
+    """Grade what is new among the submissions that nbgrader selected.
+
+    `force`, which formgrader always sets, does not regrade anything.
 
     Raises
     ------
     NbGraderException
-        If something could not be graded; all else is.
+        If a submission could not be graded; all others are.
     """
     course = load_course(Path(self.coursedir.root))
     pattern = self._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
     matches = {folder: match for folder in self.assignments if (match := re.match(pattern, folder))}
     wanted = {(match["assignment"], match["student"]): folder for folder, match in matches.items()}
-    known = {(each.assignment, each.student) for each in submissions(course)}
+    known = {(submission.assignment, submission.student) for submission in submissions(course)}
     fix = "replace it by a folder"
     faults: list[ExaminerError] = [
-        StudentFault(folder, "this is a link, or lies in one", fix)
+        StudentFault(folder, "this is a symbolic link, or lies below one", fix)
         for name, folder in sorted(wanted.items())
         if name not in known
     ]
     for assignment in sorted({name for name, _ in wanted.keys() & known}):
-        students = tuple(sorted(each for name, each in wanted.keys() & known if name == assignment))
-        wish = GradeRequest((assignment,), students, workers=os.cpu_count() or 1)
+        students = tuple(sorted(student for name, student in wanted.keys() & known if name == assignment))
+        request = GradeRequest((assignment,), students, workers=os.cpu_count() or 1)
         try:
-            run = autograde(course, wish, LoggedProgress(self.log))
+            run = autograde(course, request, LoggedProgress(self.log))
             faults += run.faults.values()
             for submission in set(run.submissions) - run.graded.keys() - run.faults.keys():
                 self.log.info("%s is graded as it is", submission)
@@ -97,32 +99,32 @@ def _autograde(self: Autograde) -> None:
 
 
 class LoggedProgress:
-    """Writes into nbgrader's log how far a run is."""
+    """Writes the progress of a run into nbgrader's log."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
 
     def phase(self, name: str, total: int) -> None:
-        """Say what is done now."""
+        """Log the phase that begins."""
         self._log.info("%s: %d", name, total)
 
     def start(self, name: str) -> None:
-        """Say nothing: one line for each is enough."""
+        """Log nothing: one line per item, when it ends, is enough."""
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
-        """Say how one of them ended."""
+        """Log how one of them ended."""
         self._log.info("%s: %s", name, fault or "done")
 
 
 def generate_parts(root: Path, *, assignment: str, student: str, notebooks: Sequence[str]) -> None:
     """Put the allowed parts beside an instructor's notebook, before nbgrader copies what lies there.
 
-    nbgrader swallows an Exception of a hook and would make a release without them; it does not swallow this.
+    nbgrader swallows an Exception of a hook and would make a release without them, so this raises SystemExit.
     """
     del student, notebooks
     try:
         course = load_course(root)
-        known = {each.name: each for each in course.assignments}
+        known = {listed.name: listed for listed in course.assignments}
         generate(course, known[choose("assignment", assignment, known)])
     except ExaminerError as error:
         raise SystemExit(str(error)) from error

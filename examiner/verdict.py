@@ -1,7 +1,7 @@
-"""What follows from the evidence, as pure data: one verdict for a grade cell, one grade sheet for a job.
+"""Verdicts and grade sheets, as pure data: a verdict for each grade cell, a grade sheet for each notebook.
 
-A verdict cannot be built that breaks the rule of positive evidence: full marks belong to `passed` alone, and
-what nobody could judge has no points at all, never 0.
+A verdict that breaks the rule of positive evidence cannot be built: only `passed` has full marks, and a cell
+that could not be judged has no points (None), never 0.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Final
 from examiner.model import Identity, Mode
 from examiner_checks.measured import Measured
 
-AUTHOR_ERROR: Final = "AuthorError"  # is raised where a grade cell asks for what no proxy can mean
+AUTHOR_ERROR: Final = "AuthorError"  # a grade cell does something that a proxy cannot do
 
 
 class Outcome(StrEnum):
@@ -21,8 +21,8 @@ class Outcome(StrEnum):
 
     PASSED = "passed"
     PARTIAL = "partial"
-    FAILED = "failed"  # a check said no
-    ERROR = "error"  # something else was raised: by the student's code, or since the cell asks what it cannot
+    FAILED = "failed"  # a check or an `assert` failed
+    ERROR = "error"  # any other exception, of the student's code or of the cell itself
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out of memory"
     CRASHED = "crashed"
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
         return self in {Outcome.INCONCLUSIVE, Outcome.INFRASTRUCTURE}
 
 
-# What a student's cell did that ended its process.
+# What a student's cell did when its process ended.
 ENDED: Final = {Outcome.CRASHED: "ended the process", Outcome.OUT_OF_MEMORY: "used too much memory"}
 
 
@@ -47,27 +47,27 @@ class Verdict:
     Parameters
     ----------
     points : float or None
-        Within 0 and `max_points`; None if and only if the outcome leaves it to a person.
+        From 0 to `max_points`; None if and only if the outcome leaves it to a person.
     message : str
         What happened, for the instructor: it may quote hidden tests.
     hint : str
-        The author's words for the student, if the check that failed has some.
+        The author's words for the student, if the check that failed has any.
     line : int or None
         The line of the cell that raised, counted from 1.
     is_hidden : bool
         Whether that line is part of the hidden tests.
     awards : tuple of (float, str)
-        What the cell gave points for, in order.
+        The points that the cell awarded, each with its reason, in order.
     output : str
         What the cell printed.
     seed : str
-        What `rng` drew from; the same seed draws the same inputs.
+        The seed of `rng`; the same seed draws the same inputs.
     seconds : float
         How long the cell ran.
     calls : int
-        How often the candidate was asked for something.
+        How many requests were sent to the candidate.
     measured : tuple of Measured
-        What its checks have measured, with all samples.
+        What its checks measured, with all samples.
     raised : str
         The class of the exception that ended the cell, if one did.
 
@@ -96,18 +96,20 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):
-            raise ValueError(f"{self.grade_id}: {self.outcome} goes with {self.points} points?")
+            raise ValueError(f"{self.grade_id}: {self.outcome} cannot have {self.points} points")
         if self.points is None:
             return
         if not (math.isfinite(self.points) and 0 <= self.points <= self.max_points):
-            raise ValueError(f"{self.grade_id}: {self.points} of {self.max_points} points")
+            raise ValueError(f"{self.grade_id}: {self.points} of {self.max_points} points is out of range")
         if (self.outcome is Outcome.PASSED) != (self.points == self.max_points) and self.max_points:
-            raise ValueError(f"{self.grade_id}: {self.outcome} goes with all points?")
+            raise ValueError(
+                f"{self.grade_id}: {self.outcome} cannot have {self.points} of {self.max_points} points"
+            )
 
 
 @dataclass(frozen=True)
 class GradeSheet:
-    """All verdicts of one job, with what they came from."""
+    """All verdicts on one notebook of a submission, with what they depend on."""
 
     identity: Identity
     verdicts: tuple[Verdict, ...]
@@ -117,10 +119,10 @@ class GradeSheet:
 
     @property
     def points(self) -> float:
-        """The sum of the points there are."""
+        """The sum of all points that are known."""
         return math.fsum(verdict.points or 0.0 for verdict in self.verdicts)
 
     @property
     def needs_person(self) -> bool:
-        """Whether some verdict is left to a person."""
+        """Whether at least one verdict is left to a person."""
         return any(verdict.outcome.is_open for verdict in self.verdicts)

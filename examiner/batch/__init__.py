@@ -1,1 +1,1 @@
-"""Many submissions: which of them need grading, and worker processes that grade them side by side."""
+"""Grades many submissions: finds those that need it, and grades them in parallel worker processes."""

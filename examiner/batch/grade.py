@@ -1,7 +1,7 @@
-"""The phase of a run in which work is graded: candidates side by side, each result kept as soon as it ends.
+"""Grades submissions in parallel, and stores each result as soon as it is there.
 
-What is kept of a result is its executed notebooks, then its sheets, then its rows in the gradebook, many in a
-transaction: whatever ends the run, the next one goes on from what is there.
+A result is stored as its executed notebooks, then as its sheets, then as rows in the gradebook, those of many
+submissions in a transaction. Whatever ends the run, the next one continues from what is stored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,166 +20,183 @@ from examiner.store import ledger, records, sheets, tables
 from examiner.store.atomic import put_files
 from examiner.store.sheets import FiledGrade
 
-STEP_SECONDS: Final = 600  # for what runs no student's code
-ENTERED_TOGETHER: Final = 50  # gradings that are entered together
-KEEPERS: Final = 4  # results that wait for the disk side by side
+STEP_SECONDS: Final = 600  # for a step that runs no student's code
+ENTERED_TOGETHER: Final = 50  # grades that are entered in one batch
+STORING_THREADS: Final = 4  # each waits for the disk with one result
 
 
 class Progress(Protocol):
-    """Somebody who wants to know how far the run is."""
+    """Is told how far a run is, such as a progress bar."""
 
     def phase(self, name: str, total: int) -> None:
-        """Take note that so many things of a kind will be done now."""
+        """Note that a phase with this many items begins."""
 
     def start(self, name: str) -> None:
-        """Take note that one of them starts."""
+        """Note that an item starts."""
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
-        """Take note that one of them ended."""
+        """Note that an item ended, and with which fault, if any."""
 
 
-def grade_submissions(  # noqa: PLR0913, PLR0917  (what is graded, how, and who watches)
+def grade_submissions(  # noqa: PLR0913, PLR0917 - what is graded, how, and who is told
     course: Course,
-    desk: GradingContext,
-    cases: Sequence[PendingSubmission],
+    context: GradingContext,
+    all_pending: Sequence[PendingSubmission],
     todo: Sequence[PendingSubmission],
     workers: int,
-    watch: Progress,
+    progress: Progress,
 ) -> tuple[Mapping[Submission, FiledGrade], Faults]:
-    """Grade what is to do, and let the gradebook have that and what was graded before.
+    """Grade the submissions in `todo`, and enter their grades and all earlier ones into the gradebook.
 
     Returns
     -------
     mapping from Submission to FiledGrade
-        The gradings that count from now on of what was graded now.
+        The submissions that were graded now, each with the grade that counts from now on.
     dict from Submission to ExaminerError
         What could not be graded, and why.
     """
-    by_name = {str(case.submission): case for case in todo}
-    with ledger.opened(tables.url_of(course.gradebook)) as book, ThreadPoolExecutor(KEEPERS) as threads:
-        keeper = _Keeper(course, desk, watch, book, threads)
-        opening, starting = partial(worker.grading_worker, desk), lambda job: watch.start(str(job.item))
-        jobs = _jobs(course, desk, todo, watch, keeper.faults)
+    by_name = {str(pending.submission): pending for pending in todo}
+    with (
+        ledger.opened(tables.url_of(course.gradebook)) as book,
+        ThreadPoolExecutor(STORING_THREADS) as threads,
+    ):
+        store = _ResultStore(course, context, progress, book, threads)
+        opening = partial(worker.grading_worker, context)
+        tasks = _tasks(course, context, todo, progress, store.faults)
+
+        def starting(task: pool.Task) -> None:
+            progress.start(str(task.item))
+
         try:
-            rest = (case for case in cases if str(case.submission) not in by_name and case.filing)
-            book.enter(_counting(course, case) for case in rest)
+            rest = (
+                pending for pending in all_pending if str(pending.submission) not in by_name and pending.filed
+            )
+            book.enter(_counting(course, pending) for pending in rest)
             if todo:
-                watch.phase("submissions", len(todo))
+                progress.phase("submissions", len(todo))
             doubtful = []
-            for job, result in pool.run(opening, jobs, workers, ["examiner.batch.worker"], starting):
+            for task, result in pool.run(opening, tasks, workers, ["examiner.batch.worker"], starting):
                 if _is_doubtful(result):
-                    doubtful.append(replace(job, alone=True))
+                    doubtful.append(replace(task, alone=True))
                 else:
-                    keeper.take(by_name[str(job.item)], job.item.files, result)
-            for job, result in pool.run(opening, doubtful, 1, ["examiner.batch.worker"], starting):
-                keeper.take(by_name[str(job.item)], job.item.files, result)
-        finally:  # also what was graded before an interrupt
-            keeper.enter()
-    return keeper.graded, keeper.faults
+                    store.take(by_name[str(task.item)], task.item.files, result)
+            for task, result in pool.run(opening, doubtful, 1, ["examiner.batch.worker"], starting):
+                store.take(by_name[str(task.item)], task.item.files, result)
+        finally:  # an interrupt does not lose what was graded before it
+            store.enter()
+    return store.graded, store.faults
 
 
-def _jobs(
-    course: Course, desk: GradingContext, todo: Sequence[PendingSubmission], watch: Progress, faults: Faults
+def _tasks(
+    course: Course,
+    context: GradingContext,
+    todo: Sequence[PendingSubmission],
+    progress: Progress,
+    faults: Faults,
 ) -> Iterator[pool.Task]:
-    """Yield a job for each submission; one that cannot be read any more stops none of the others.
+    """Yield a task for each submission; one that cannot be read any more is a fault and stops no other.
 
-    That is a fault of this run, and not remembered: nobody has looked at what is there now.
+    The fault is not recorded as a refusal, since the submission's new content was not looked at.
     """
     logs = course.state / "logs" / "grade"
-    for case in todo:
-        name = str(case.submission)
+    for pending in todo:
+        name = str(pending.submission)
         try:
-            yield pool.Task(case.hand_over(), logs / f"{name}.log", _patience(course, desk, case))
+            yield pool.Task(pending.hand_over(), logs / f"{name}.log", _patience(course, context, pending))
         except StudentFault as fault:
-            faults[case.submission] = fault
-            watch.start(name)
-            watch.end(name, fault)
+            faults[pending.submission] = fault
+            progress.start(name)
+            progress.end(name, fault)
 
 
 def _is_doubtful(result: GradedSubmission | ExaminerError) -> bool:
-    """Whether something was measured without a clear answer, so that it is to be measured again, alone."""
+    """Whether a measurement gave no clear answer, so that the submission is graded again, alone."""
     if not isinstance(result, GradedSubmission):
         return False
-    verdicts = (verdict for part in result.filing.parts for verdict in part.sheet.verdicts)
+    verdicts = (verdict for part in result.grade.parts for verdict in part.sheet.verdicts)
     return any(not measured.is_settled for verdict in verdicts for measured in verdict.measured)
 
 
-def _patience(course: Course, desk: GradingContext, case: PendingSubmission) -> float:
-    """Return the seconds after which a worker must have failed: each of its steps is bounded by less."""
-    limits, paper = course.limits, desk.papers[case.submission.assignment]
-    cells = sum(notebook.count(b'"grade_id"') for notebook in paper.notebooks.values())
+def _patience(course: Course, context: GradingContext, pending: PendingSubmission) -> float:
+    """Return the seconds after which a worker must have failed: the limits of all its steps are less."""
+    limits, version = course.limits, context.versions[pending.submission.assignment]
+    cells = sum(notebook.count(b'"grade_id"') for notebook in version.notebooks.values())
     return worker.NOTEBOOK_TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
 
 
-def _counting(course: Course, case: PendingSubmission) -> FiledGrade:
-    """Return the grading that counts, filed again if it is one from before: an attempt that came back."""
-    assert case.filing is not None
-    return case.filing if case.shelf.last == case.filing else sheets.accept(course, case.filing)
+def _counting(course: Course, pending: PendingSubmission) -> FiledGrade:
+    """Return the grade that counts; that of an earlier attempt that was handed in again is filed again."""
+    assert pending.filed is not None
+    return pending.filed if pending.history.last == pending.filed else sheets.accept(course, pending.filed)
 
 
 @dataclass
-class _Keeper:
-    """Keeps what comes, several results at a time: each waits for the disk more than once."""
+class _ResultStore:
+    """Stores results, several at a time, since each waits for the disk more than once."""
 
     course: Course
-    desk: GradingContext
-    watch: Progress
+    context: GradingContext
+    progress: Progress
     book: ledger.Ledger
     threads: ThreadPoolExecutor
     graded: dict[Submission, FiledGrade] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
-    _keeping: list[Future[None]] = field(default_factory=list)
+    _storing: list[Future[None]] = field(default_factory=list)
     _waiting: list[FiledGrade] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def take(self, case: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError) -> None:
-        """Have a result kept, with the files that it came from."""
-        self._keeping.append(self.threads.submit(self._keep, case, files, result))
-        if len(self._keeping) >= ENTERED_TOGETHER:
+    def take(
+        self, pending: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError
+    ) -> None:
+        """Store a result in a thread, with the files that were graded."""
+        self._storing.append(self.threads.submit(self._store, pending, files, result))
+        if len(self._storing) >= ENTERED_TOGETHER:
             self.enter()
 
     def enter(self) -> None:
-        """Return when everything is kept, and in the gradebook."""
-        keeping, self._keeping = self._keeping, []
-        for each in keeping:
-            each.result()
+        """Wait until all results are stored, and enter their grades into the gradebook."""
+        storing, self._storing = self._storing, []
+        for future in storing:
+            future.result()
         waiting, self._waiting = self._waiting, []
         self.book.enter(waiting)
 
-    def _keep(self, case: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError) -> None:
-        filing = _keep(self.course, self.desk, case, files, result)
+    def _store(
+        self, pending: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError
+    ) -> None:
+        grade = _store(self.course, self.context, pending, files, result)
         fault = result if isinstance(result, ExaminerError) else None
         with self._lock:
             if fault is not None:
-                self.faults[case.submission] = fault
-            if filing is not None:
-                self.graded[case.submission] = filing
-                self._waiting.append(filing)
-            self.watch.end(str(case.submission), fault)
+                self.faults[pending.submission] = fault
+            if grade is not None:
+                self.graded[pending.submission] = grade
+                self._waiting.append(grade)
+            self.progress.end(str(pending.submission), fault)
 
 
-def _keep(
+def _store(
     course: Course,
-    desk: GradingContext,
-    case: PendingSubmission,
+    context: GradingContext,
+    pending: PendingSubmission,
     files: Files,
     result: GradedSubmission | ExaminerError,
 ) -> FiledGrade | None:
-    """Keep what came of a submission; return the grading that counts from now on, if it is a new one."""
-    submission, record = case.submission, case.record
+    """Store the result for a submission; return the grade that counts from now on, if one was filed."""
+    submission, record = pending.submission, pending.record
     if isinstance(result, StudentFault):
-        refused = replace(record, refused=case.identity.key, fault=result.parts)
+        refused = replace(record, refused=pending.identity.key, fault=result.parts)
         records.write(course, submission, refused)
         return None
     if isinstance(result, GradedSubmission):
         place = course.root / "autograded" / str(submission)
         beside = {name: content for name, content in files.items() if not name.endswith(".ipynb")}
-        put_files(course, place, beside | dict(result.notebooks))  # formgrader may show what lies there
-        filing = sheets.accept(course, result.filing)
-        records.write(course, submission, replace(record, filing=filing.digest, refused=None, fault=None))
-        return filing
-    if case.is_stale:
+        put_files(course, place, beside | dict(result.notebooks))  # formgrader may be reading that folder
+        grade = sheets.accept(course, result.grade)
+        records.write(course, submission, replace(record, filing=grade.digest, refused=None, fault=None))
+        return grade
+    if pending.is_stale:
         return None
     fault = result if isinstance(result, PlatformFault) else PlatformFault(*result.parts)
-    paper = desk.papers[submission.assignment]
-    return sheets.accept(course, worker.infrastructure(paper, case.identity, case.handed_in, fault))
+    version = context.versions[submission.assignment]
+    return sheets.accept(course, worker.infrastructure(version, pending.identity, pending.handed_in, fault))

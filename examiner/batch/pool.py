@@ -1,7 +1,7 @@
-"""Runs jobs in worker processes, side by side: what one does to its process costs one try of that job alone.
+"""Runs tasks in parallel worker processes; a task that kills its process costs no other task anything.
 
-A worker is opened once and then does job after job. One that dies is replaced, and its job is tried once
-more; one that is over its time is ended. A job that must be alone waits until nothing else runs.
+A worker is opened once and then does task after task. One that dies is replaced, and its task is tried once
+more; one that exceeds its time is ended. A task that must run alone waits until nothing else runs.
 """
 
 import os
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from examiner.errors import ExaminerError, PlatformFault
 
-GRACE: Final = 15  # seconds in which a process that was told to end may end what it started
+GRACE: Final = 15  # seconds for a terminated process to end what it started
 TASK_TRIES: Final = 2
 
 WorkerFunction = Callable[[Any], Any]
@@ -30,7 +30,7 @@ OpenWorker = Callable[[], AbstractContextManager[WorkerFunction]]
 
 @dataclass(frozen=True)
 class Task:
-    """Something to be done by a worker, which prints into the job's log and has so many seconds."""
+    """An item for a worker to process, the log for what it prints, and the seconds that it may take."""
 
     item: Any
     log: Path
@@ -40,32 +40,32 @@ class Task:
 
 def run(
     open_worker: OpenWorker,
-    jobs: Iterable[Task],
+    tasks: Iterable[Task],
     workers: int,
     preload: Iterable[str] = (),
     starting: Callable[[Task], None] = lambda _: None,
 ) -> Iterator[tuple[Task, Any]]:
-    """Yield each job with what the worker returned for its item, or the error that ended it, as they end.
+    """Yield each task with what the worker returned for its item, or the error that ended it, as they end.
 
     Closing the iterator, or an interrupt, ends the workers.
 
     Parameters
     ----------
     open_worker : callable
-        Something that can be pickled; entering what it returns gives the function that does an item. It is
-        called in each worker, when the first job comes.
-    jobs : iterable of Task
-        They start in this order, and each is asked for when it can start.
+        A picklable function that returns a context manager, which yields the function that processes an
+        item. Each worker enters it once, when its first task comes.
+    tasks : iterable of Task
+        They start in this order, and each is taken from the iterable only when it can start.
     workers : int
-        How many run side by side.
+        How many run in parallel.
     preload : iterable of str
-        Modules that every worker should find imported.
+        Modules that are imported once, before workers are forked.
     starting : callable
-        Called with each job when it starts.
+        Called with each task when it starts.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(["__main__", *preload])
-    team = _Team(context, open_worker, deque(), iter(jobs), workers, starting)
+    team = _Team(context, open_worker, deque(), iter(tasks), workers, starting)
     try:
         team.fill()
         while team.busy:
@@ -78,7 +78,7 @@ def run(
 class _Worker:
     process: ForkServerProcess
     connection: "Connection[Any, Any]"
-    job: Task
+    task: Task
     tries: int
     deadline: float
 
@@ -86,46 +86,46 @@ class _Worker:
 class _Team:
     """The workers of a run, and what is left for them to do."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  (what `run` was told, in one place)
+    def __init__(  # noqa: PLR0913, PLR0917 - the arguments of `run` and its queue
         self,
         context: ForkServerContext,
         open_worker: OpenWorker,
         again: deque[tuple[Task, int]],
-        jobs: Iterator[Task],
+        tasks: Iterator[Task],
         size: int,
         starting: Callable[[Task], None],
     ) -> None:
-        self._context, self._open, self._again, self._jobs = context, open_worker, again, jobs
+        self._context, self._open, self._again, self._tasks = context, open_worker, again, tasks
         self._size, self._starting = size, starting
         self._idle: list[tuple[ForkServerProcess, Connection[Any, Any]]] = []
         self.busy: dict[Connection[Any, Any], _Worker] = {}
 
     def fill(self) -> None:
-        """Start what can start now."""
-        while len(self.busy) < self._size and not any(each.job.alone for each in self.busy.values()):
+        """Start tasks until all workers are busy or no task can start now."""
+        while len(self.busy) < self._size and not any(worker.task.alone for worker in self.busy.values()):
             if not self._again:
-                job = next(self._jobs, None)
-                if job is None:
+                task = next(self._tasks, None)
+                if task is None:
                     return
-                self._again.append((job, 1))
-            job, tries = self._again[0]
-            if job.alone and self.busy:
+                self._again.append((task, 1))
+            task, tries = self._again[0]
+            if task.alone and self.busy:
                 return
             self._again.popleft()
-            self._start(job, tries)
+            self._start(task, tries)
 
-    def _start(self, job: Task, tries: int) -> None:
+    def _start(self, task: Task, tries: int) -> None:
         if tries == 1:
-            self._starting(job)
+            self._starting(task)
         process, connection = self._idle.pop() if self._idle else self._hire()
         try:
-            connection.send((job.item, job.log))
-        except OSError:  # it died while it had nothing to do
+            connection.send((task.item, task.log))
+        except OSError:  # the worker died while it was idle
             process.join()
             process, connection = self._hire()
-            connection.send((job.item, job.log))
-        deadline = time.monotonic() + job.seconds
-        self.busy[connection] = _Worker(process, connection, job, tries, deadline)
+            connection.send((task.item, task.log))
+        deadline = time.monotonic() + task.seconds
+        self.busy[connection] = _Worker(process, connection, task, tries, deadline)
 
     def _hire(self) -> tuple[ForkServerProcess, "Connection[Any, Any]"]:
         ours, theirs = self._context.Pipe()
@@ -135,18 +135,18 @@ class _Team:
         return process, ours
 
     def collect(self) -> Iterator[tuple[Task, Any]]:
-        """Wait until some job ends, give the workers what comes next, and yield what has ended."""
-        first = min(each.deadline for each in self.busy.values())
+        """Wait until a task ends, start the next ones, and yield what has ended."""
+        first = min(worker.deadline for worker in self.busy.values())
         ready = wait(list(self.busy), timeout=max(0.0, first - time.monotonic()))
-        ended = [self.busy.pop(each) for each in self.busy.keys() & set(ready)]
-        late = [each for each in self.busy.values() if each.deadline <= time.monotonic()]
-        results = [(worker.job, self._received(worker)) for worker in ended]
+        ended = [self.busy.pop(connection) for connection in self.busy.keys() & set(ready)]
+        late = [worker for worker in self.busy.values() if worker.deadline <= time.monotonic()]
+        results = [(worker.task, self._received(worker)) for worker in ended]
         for worker in late:
             del self.busy[worker.connection]
-            results.append((worker.job, _too_slow(worker.job)))
-        _end([(each.process, each.connection) for each in late])
+            results.append((worker.task, _too_slow(worker.task)))
+        _end([(worker.process, worker.connection) for worker in late])
         self.fill()
-        yield from ((job, result) for job, result in results if result is not _AGAIN)
+        yield from ((task, result) for task, result in results if result is not _AGAIN)
 
     def _received(self, worker: _Worker) -> Any:
         try:
@@ -155,18 +155,18 @@ class _Team:
             worker.process.join()
             worker.connection.close()
             if worker.tries < TASK_TRIES:
-                self._again.appendleft((worker.job, worker.tries + 1))
+                self._again.appendleft((worker.task, worker.tries + 1))
                 return _AGAIN
-            fact = f"the process that did it died, {TASK_TRIES} times (exit code {worker.process.exitcode})"
-            return PlatformFault(str(worker.job.item), fact, f"read {worker.job.log}, then run it again")
+            fact = f"its worker process died {TASK_TRIES} times (exit code {worker.process.exitcode})"
+            return PlatformFault(str(worker.task.item), fact, f"read {worker.task.log}, then run it again")
         self._idle.append((worker.process, worker.connection))
         return result
 
     def end(self) -> None:
-        """End all workers: those without a job leave by themselves."""
+        """End all workers; idle ones exit by themselves once their connection is closed."""
         for _, connection in self._idle:
             connection.close()
-        _end([(each.process, each.connection) for each in self.busy.values()])
+        _end([(worker.process, worker.connection) for worker in self.busy.values()])
         for process, _ in self._idle:
             process.join(GRACE)
         _end(self._idle)
@@ -187,15 +187,17 @@ def _end(workers: Iterable[tuple[ForkServerProcess, "Connection[Any, Any]"]]) ->
         connection.close()
 
 
-def _too_slow(job: Task) -> PlatformFault:
-    fact = f"it was not done after {job.seconds:g} seconds, in all its cells"
-    return PlatformFault(str(job.item), fact, f"read {job.log}; notebook_seconds in course.toml bounds it")
+def _too_slow(task: Task) -> PlatformFault:
+    fact = f"it was not done after {task.seconds:g} seconds"
+    return PlatformFault(str(task.item), fact, f"read {task.log}, or raise notebook_seconds in course.toml")
 
 
 def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
-    """Be a worker: quiet, and ended by nothing but the process that started it, or its end."""
+    """Process items until the connection is closed; only the process that started this one ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinds, and so ends what was started
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(1)
+    )  # SystemExit lets context managers end what was started
     work: WorkerFunction | None = None
     with ExitStack() as stack:
         while True:
@@ -210,7 +212,7 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
             except ExaminerError as error:
                 print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - into the log of the task
                 result = error
-            except Exception as error:  # noqa: BLE001  (whatever it is must be told to the process that waits)
+            except Exception as error:  # noqa: BLE001 - the waiting process must learn of any error
                 traceback.print_exc()
                 fact = f"{type(error).__name__}: {error}"
                 result = PlatformFault(str(item), fact, f"read {log}")
@@ -221,7 +223,7 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
 
 
 def _print_into(log: Path) -> None:
-    """Let what this process and its children print go into a file."""
+    """Redirect what this process and its children print into a file."""
     sys.stdout.flush()
     sys.stderr.flush()
     log.parent.mkdir(parents=True, exist_ok=True)

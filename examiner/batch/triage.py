@@ -1,4 +1,4 @@
-"""What is known of each submission before anything runs: whether it is new, graded, stale or refused."""
+"""Finds out before anything runs whether each submission is new, graded, stale or refused."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,39 +19,39 @@ Faults = dict[Submission, ExaminerError]
 
 @dataclass(frozen=True)
 class PendingSubmission:
-    """A submission, what a grade of it would follow from, and what is filed and remembered of it."""
+    """A submission, what a grade of it depends on, its earlier grades, and its record."""
 
     submission: Submission
     identity: Identity
     handed_in: datetime | None
-    shelf: GradeHistory
+    history: GradeHistory
     record: Record
     has_notebooks: bool
 
     @property
     def fault(self) -> StudentFault | None:
-        """The reason why it was refused, as it is now."""
+        """Why the submission was refused, if it is still the same."""
         is_refused = self.record.fault is not None and self.record.refused == self.identity.key
         return StudentFault(*self.record.fault) if is_refused and self.record.fault else None
 
     @property
-    def filing(self) -> FiledGrade | None:
-        """The grading that counts, unless another is asked for."""
-        return self.shelf.find(self.identity)[1]
+    def filed(self) -> FiledGrade | None:
+        """The grade that counts unless a regrade is requested."""
+        return self.history.find(self.identity)[1]
 
     @property
     def is_new(self) -> bool:
-        """Whether it has to be graded: it never was as it is, or the executed notebooks are lost."""
-        standing, filing = self.shelf.find(self.identity)
+        """Whether it has to be graded: this version never was, or its executed notebooks are missing."""
+        standing, grade = self.history.find(self.identity)
         if self.fault:
             return False
-        is_here = self.has_notebooks and filing is not None and self.record.filing == filing.digest
+        is_here = self.has_notebooks and grade is not None and self.record.filing == grade.digest
         return standing is Standing.NEW or (standing is Standing.SETTLED and not is_here)
 
     @property
     def is_stale(self) -> bool:
-        """Whether it was graded, and the assignment or the environment changed since."""
-        return self.shelf.find(self.identity)[0] is Standing.STALE
+        """Whether it was graded, and the assignment or the environment changed since then."""
+        return self.history.find(self.identity)[0] is Standing.STALE
 
     def hand_over(self) -> SubmittedWork:
         """Return the submission with its files.
@@ -59,7 +59,7 @@ class PendingSubmission:
         Raises
         ------
         StudentFault
-            If they are not those any more that the case is about, or cannot be read.
+            If the files have changed since they were looked at, or cannot be read.
         """
         files = intake.read(self.submission.folder)
         if intake.digest_of(intake.work_of(files)) != self.identity.key.submission:
@@ -70,39 +70,39 @@ class PendingSubmission:
 
 def triage(
     course: Course,
-    papers: Mapping[str, AssignmentVersion],
+    versions: Mapping[str, AssignmentVersion],
     submissions: Sequence[Submission],
     environment: str,
 ) -> tuple[list[PendingSubmission], Faults]:
-    """Look at every submission; what cannot be read, or was filed and is damaged, is a fault."""
+    """Look at every submission; unreadable submissions and damaged grades are faults."""
     known = {assignment.name: assignment for assignment in course.assignments}
-    versions = {name: version(course, paper) for name, paper in papers.items()}
-    cases: list[PendingSubmission] = []
+    digests = {name: version(course, versions[name]) for name in versions}
+    all_pending: list[PendingSubmission] = []
     faults: Faults = {}
     for submission in submissions:
         try:
-            case = _case(course, known[submission.assignment], submission, versions, environment)
+            pending = _pending(course, known[submission.assignment], submission, digests, environment)
         except StudentFault as fault:
             faults[submission] = fault
             continue
-        cases.append(case)
-        for damage in case.shelf.damaged:
+        all_pending.append(pending)
+        for damage in pending.history.damaged:
             faults[submission] = damage
-    return cases, faults
+    return all_pending, faults
 
 
-def _case(
+def _pending(
     course: Course,
     assignment: Assignment,
     submission: Submission,
-    versions: Mapping[str, str],
+    digests: Mapping[str, str],
     environment: str,
 ) -> PendingSubmission:
     intake.check_folder(submission)
     files = intake.read(submission.folder)
     intake.check(course, assignment, submission, files)
     handed_in = intake.handed_in(submission, files)
-    key = GradeKey(intake.digest_of(intake.work_of(files)), versions[assignment.name], environment)
+    key = GradeKey(intake.digest_of(intake.work_of(files)), digests[assignment.name], environment)
     attempt = handed_in.isoformat() if handed_in else ""
     return PendingSubmission(
         submission,
@@ -114,14 +114,18 @@ def _case(
     )
 
 
-def version(course: Course, paper: AssignmentVersion) -> str:
-    """Return a digest of all of an assignment that grades follow from."""
-    # A digest of any other text would make every grade stale that was given before.
+def version(course: Course, assignment_version: AssignmentVersion) -> str:
+    """Return a digest of everything in an assignment that grades depend on."""
+    # This text must not change: another digest would make all earlier grades stale.
     seconds = course.limits.cell_seconds, course.limits.notebook_seconds
     limits = "Limits(cell_seconds={}, notebook_seconds={})".format(*seconds)
-    digests = [intake.digest_of(paper.notebooks), intake.digest_of(paper.files), limits]
-    digests.append(repr(sorted((name, str(mode)) for name, mode in paper.modes.items())))
-    uses_reference = any(REFERENCE.encode() in notebook for notebook in paper.notebooks.values())
+    digests = [
+        intake.digest_of(assignment_version.notebooks),
+        intake.digest_of(assignment_version.files),
+        limits,
+    ]
+    digests.append(repr(sorted((name, str(mode)) for name, mode in assignment_version.modes.items())))
+    uses_reference = any(REFERENCE.encode() in notebook for notebook in assignment_version.notebooks.values())
     if uses_reference and course.package:
         digests.append(intake.digest(course.package, PlatformFault))
     return hashlib.sha256("\0".join(digests).encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""What a worker process does: grades one submission after another with one engine, notebook by notebook.
+"""Grades submissions in a worker process, one after another with one engine, notebook by notebook.
 
-Submissions come as bytes and leave as bytes; nothing here reads or writes the course.
+Submissions and results are passed as bytes; nothing here reads or writes the folder of the course.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ from examiner.verdict import GradeSheet, Outcome, Verdict
 if TYPE_CHECKING:
     from examiner.kernel.engine import KernelEngine
 
-NOTEBOOK_TRIES: Final = 2  # of a notebook for which something of ours failed
+NOTEBOOK_TRIES: Final = 2  # of a notebook, if our side failed
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class AssignmentVersion:
     Parameters
     ----------
     notebooks : mapping from str to bytes
-        The instructor's, by name without the ending.
+        The instructor's notebooks, by name without `.ipynb`.
     files : mapping from str to bytes
-        What lies beside them; it takes the place of a student's file of the same name.
+        The files beside them; each replaces a student's file of the same name.
     modes : mapping from str to Mode
         By grade_id, for cells that are not examined.
     """
@@ -55,18 +55,18 @@ class GradingContext:
 
     Parameters
     ----------
-    papers : mapping from str to AssignmentVersion
+    versions : mapping from str to AssignmentVersion
         By the assignment's name.
     package : Path, optional
-        The reference.
+        The folder of the reference.
     kernel : str
         The Jupyter kernel that all cells run in, if they are not examined.
     """
 
-    surroundings: SandboxSettings
+    settings: SandboxSettings
     secret: bytes
     limits: TimeLimits
-    papers: Mapping[str, AssignmentVersion]
+    versions: Mapping[str, AssignmentVersion]
     package: Path | None = None
     kernel: str = ""
 
@@ -85,32 +85,32 @@ class SubmittedWork:
 
 @dataclass(frozen=True)
 class GradedSubmission:
-    """What came of a submission: its sheets, and the executed notebooks by file name."""
+    """The result for a submission: its grade, and the executed notebooks by file name."""
 
-    filing: FiledGrade
+    grade: FiledGrade
     notebooks: Files
 
 
 @contextmanager
-def grading_worker(desk: GradingContext) -> Iterator[Callable[[SubmittedWork], GradedSubmission]]:
-    """Give what grades a submission."""
-    with _engine(desk) as engine:
-        yield partial(_grade, desk, engine)
+def grading_worker(context: GradingContext) -> Iterator[Callable[[SubmittedWork], GradedSubmission]]:
+    """Yield the function that grades a submission."""
+    with _engine(context) as engine:
+        yield partial(_grade, context, engine)
 
 
-def _engine(desk: GradingContext) -> "Engine | KernelEngine":
-    if desk.kernel:
-        from examiner.kernel.engine import KernelEngine  # noqa: PLC0415  (Jupyter's client costs half a second)
+def _engine(context: GradingContext) -> "Engine | KernelEngine":
+    if context.kernel:
+        from examiner.kernel.engine import KernelEngine  # noqa: PLC0415 - importing Jupyter's client takes half a second
 
-        return KernelEngine(desk.kernel, desk.surroundings, desk.secret)
-    reference = load_package(desk.package) if desk.package else None
-    return Engine(desk.surroundings, desk.secret, reference)
+        return KernelEngine(context.kernel, context.settings, context.secret)
+    reference = load_package(context.package) if context.package else None
+    return Engine(context.settings, context.secret, reference)
 
 
 def load_package(folder: Path) -> ModuleType:
-    """Import the package in a folder, wherever that is, under its own name."""
+    """Import the package in a folder under the folder's name, in place of one imported before."""
     name = folder.name
-    for known in [each for each in sys.modules if each == name or each.startswith(name + ".")]:
+    for known in [module for module in sys.modules if module == name or module.startswith(name + ".")]:
         del sys.modules[known]
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -123,19 +123,19 @@ def load_package(folder: Path) -> ModuleType:
 
 
 def infrastructure(
-    paper: AssignmentVersion, identity: Identity, handed_in: datetime | None, fault: PlatformFault
+    version: AssignmentVersion, identity: Identity, handed_in: datetime | None, fault: PlatformFault
 ) -> FiledGrade:
-    """Return sheets that leave every cell to a person, for work that we could not grade."""
-    parts = [_part(name, paper, identity, Outcome.INFRASTRUCTURE, str(fault)) for name in paper.notebooks]
+    """Return a grade that leaves every cell to a person, for work that we could not grade."""
+    parts = [_part(name, version, identity, Outcome.INFRASTRUCTURE, str(fault)) for name in version.notebooks]
     return FiledGrade(tuple(parts), handed_in)
 
 
 def _part(
-    name: str, paper: AssignmentVersion, identity: Identity, outcome: Outcome, message: str
+    name: str, version: AssignmentVersion, identity: Identity, outcome: Outcome, message: str
 ) -> NotebookSheet:
-    """Return a sheet on which every cell of a notebook got the same: nothing, or no points yet."""
+    """Return a sheet with the same outcome for every cell of a notebook: 0 points, or none yet."""
     points = None if outcome.is_open else 0.0
-    cells = parse(json.loads(paper.notebooks[name]), Path(f"{name}.ipynb")).cells
+    cells = parse(json.loads(version.notebooks[name]), Path(f"{name}.ipynb")).cells
     verdicts = [
         Verdict(cell.grade_id, outcome, points, cell.points, message=message)
         for cell in cells
@@ -145,39 +145,39 @@ def _part(
     return NotebookSheet(name, GradeSheet(identity, tuple(verdicts), graded_at=now))
 
 
-def _grade(desk: GradingContext, engine: "Engine | KernelEngine", handed: SubmittedWork) -> GradedSubmission:
-    """Grade every notebook of a submission; one that was not handed in gets nothing."""
-    paper = desk.papers[handed.identity.assignment]
+def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: SubmittedWork) -> GradedSubmission:
+    """Grade every notebook of a submission; a missing one gets 0 points."""
+    version = context.versions[work.identity.assignment]
     parts, notebooks = [], {}
-    for name, instructor in paper.notebooks.items():
-        submitted = handed.files.get(f"{name}.ipynb")
+    for name, instructor in version.notebooks.items():
+        submitted = work.files.get(f"{name}.ipynb")
         if submitted is None:
             parts.append(
-                _part(name, paper, handed.identity, Outcome.FAILED, "this notebook was not handed in")
+                _part(name, version, work.identity, Outcome.FAILED, "this notebook was not handed in")
             )
             continue
-        job = Job(handed.identity, instructor, submitted, _beside(paper, handed), desk.limits, paper.modes)
+        job = Job(work.identity, instructor, submitted, _beside(version, work), context.limits, version.modes)
         try:
             graded = _tried(engine, job)
         except UnreadableNotebook as fault:
-            raise UnreadableNotebook(f"{handed}/{name}.ipynb", fault.fact, fault.fix) from fault
+            raise UnreadableNotebook(f"{work}/{name}.ipynb", fault.fact, fault.fix) from fault
         parts.append(NotebookSheet(name, graded.sheet, graded.unanswered))
         notebooks[f"{name}.ipynb"] = graded.notebook
-    return GradedSubmission(FiledGrade(tuple(parts), handed.handed_in), notebooks)
+    return GradedSubmission(FiledGrade(tuple(parts), work.handed_in), notebooks)
 
 
-def _beside(paper: AssignmentVersion, handed: SubmittedWork) -> Files:
-    """Return what lies beside a notebook when it runs: the student's files, the instructor's over them."""
+def _beside(version: AssignmentVersion, work: SubmittedWork) -> Files:
+    """Return the files beside a notebook when it runs: the student's, replaced by the instructor's."""
     own = {
         name: content
-        for name, content in handed.files.items()
+        for name, content in work.files.items()
         if not name.endswith(".ipynb") and name not in EXCHANGE_FILES and name.isprintable()
     }
-    return own | dict(paper.files)
+    return own | dict(version.files)
 
 
 def _tried(engine: "Engine | KernelEngine", job: Job) -> GradedNotebook:
-    """Grade a notebook, and again if something of ours failed."""
+    """Grade a notebook, and try again if our side failed."""
     for _ in range(NOTEBOOK_TRIES - 1):
         with suppress(PlatformFault):
             graded = engine.run(job)

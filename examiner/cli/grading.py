@@ -58,7 +58,7 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
     out.print(table)
     out.print(legend(table), style="dim")
     if points:
-        for name in run.wish.assignments or [assignment.name for assignment in run.course.assignments]:
+        for name in run.request.assignments or [assignment.name for assignment in run.course.assignments]:
             out.print(question_table(run.grades, name, students))
             out.print(question_key(run.grades, name), style="dim")
     for fault in run.faults.values():
@@ -79,7 +79,7 @@ def _students(run: pipeline.Run) -> list[Student]:
     """Return all students of the roster, the gradebook and the submissions, or only those asked for."""
     known = {student.id: student for student in (*run.course.roster, *run.grades.students)}
     everybody = known.keys() | {submission.student for submission in run.submissions}
-    return [known.get(name, Student(name)) for name in run.wish.students or sorted(everybody)]
+    return [known.get(name, Student(name)) for name in run.request.students or sorted(everybody)]
 
 
 def _exit_code(run: pipeline.Run) -> int:

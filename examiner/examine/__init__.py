@@ -1,1 +1,1 @@
-"""The trusted end: starts candidates, follows and measures them, and writes the executed notebook."""
+"""The trusted end: it starts candidates, follows and measures them, and writes the executed notebook."""

@@ -1,8 +1,8 @@
 """Boxes in which the instructor's functions run, to be measured beside a student's.
 
-They are candidates like any student's, of a server of their own: the same interpreter, the same walls, the
-same way from a warm server over a process that has run a notebook's cell to a snapshot of it. What they have
-besides is the reference.
+They are candidates like a student's, started by a server of their own: with the same interpreter, the same
+walls and the same forks, from the warm server to a process that has run a cell, and from there to a snapshot.
+In addition, they can import the reference.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ from examiner.model import TimeLimits
 from examiner.notebook import Cell
 from examiner.submission.repair import Piece
 
-SNAPSHOTS: Final = 16  # of one process, one after another
+SNAPSHOTS: Final = 16  # of one process, used one after another
 SET_UP: Final = "set up"
 
 
 @dataclass
-class _Stand:
-    """A process in which a text has run, and how many of its snapshots are used up."""
+class _Process:
+    """A process in which a text has run, and the number of its snapshots that are used up."""
 
     text: str
     candidate: Candidate
-    passage: RunFollower
+    follower: RunFollower
     used: int = 0
 
 
@@ -42,21 +42,21 @@ class Baselines:
 
     Parameters
     ----------
-    surroundings : SandboxSettings
-        Where the students' code runs.
+    settings : SandboxSettings
+        The sandbox that the students' code runs in.
     reference : module, optional
-        What `reference` means in the text.
-    bounds : ResourceLimits
+        The module that the text uses as `reference`.
+    limits : ResourceLimits
         What each process may use.
     """
 
     def __init__(
-        self, surroundings: SandboxSettings, reference: ModuleType | None, bounds: ResourceLimits
+        self, settings: SandboxSettings, reference: ModuleType | None, limits: ResourceLimits
     ) -> None:
-        self._surroundings, self._bounds = surroundings, bounds
+        self._settings, self._limits = settings, limits
         self._files = {} if reference is None else _files_of(reference)
         self._server: Server | None = None
-        self._stand: _Stand | None = None
+        self._process: _Process | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -65,17 +65,17 @@ class Baselines:
         self.close()
 
     def close(self) -> None:
-        """End the process and its server; another snapshot starts them again."""
-        stand, self._stand = self._stand, None
-        if stand:
-            stand.candidate.__exit__()
+        """End the process and its server; the next snapshot starts them again."""
+        process, self._process = self._process, None
+        if process:
+            process.candidate.__exit__()
         server, self._server = self._server, None
         if server:
             server.close()
 
     @contextlib.contextmanager
     def opened(self, text: str, deadline: float) -> Iterator[tuple[Remote, BoxControl]]:
-        """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
+        """Yield the connection to a fresh snapshot in which this text has run, and the control of its box.
 
         Raises
         ------
@@ -84,31 +84,33 @@ class Baselines:
         BrokenServer
             If the server failed.
         """
-        stand = self._standing(text)
-        name = str(stand.used)
-        stand.used += 1
-        with stand.passage.snapshot(name) as channel:
-            for output in stand.passage.outputs.get(0, ()):
+        process = self._process_of(text)
+        name = str(process.used)
+        process.used += 1
+        with process.follower.snapshot(name) as channel:
+            for output in process.follower.outputs.get(0, ()):
                 if output["output_type"] == "error":
-                    said = f"{output['ename']}: {output['evalue']}"
-                    raise AuthorError(f"a baseline cannot run by itself: {said}")
-            yield Remote(channel, deadline), stand.candidate
+                    fact = f"{output['ename']}: {output['evalue']}"
+                    raise AuthorError(f"a baseline cannot run by itself: {fact}")
+            yield Remote(channel, deadline), process.candidate
 
-    def _standing(self, text: str) -> _Stand:
-        stand = self._stand
-        if stand and stand.text == text and stand.used < SNAPSHOTS:
-            return stand
-        if stand:
-            stand.candidate.__exit__()
-            self._stand = None
+    def _process_of(self, text: str) -> _Process:
+        process = self._process
+        if process and process.text == text and process.used < SNAPSHOTS:
+            return process
+        if process:
+            process.candidate.__exit__()
+            self._process = None
         if self._server is None:
-            self._server = Server(self._surroundings)
-            self._server.learn_to_draw()  # as the student's has
+            self._server = Server(self._settings)
+            self._server.learn_to_draw()  # the student's server has imported matplotlib, too
         cells = ((Role.PLAIN, text), *((Role.EXAMINED, "") for _ in range(SNAPSHOTS)))
-        limits = TimeLimits(notebook_seconds=FOREVER)  # it waits for one student after another
-        candidate = self._server.start(Work(cells, self._files, seconds=limits.cell_seconds), self._bounds)
-        self._stand = _Stand(text, candidate, RunFollower(candidate, list(_pieces(text)), limits))
-        return self._stand
+        time_limits = TimeLimits(notebook_seconds=FOREVER)  # one process serves many students
+        candidate = self._server.start(
+            Work(cells, self._files, seconds=time_limits.cell_seconds), self._limits
+        )
+        self._process = _Process(text, candidate, RunFollower(candidate, list(_pieces(text)), time_limits))
+        return self._process
 
 
 def _pieces(text: str) -> Iterator[Piece]:
@@ -119,6 +121,6 @@ def _pieces(text: str) -> Iterator[Piece]:
 
 
 def _files_of(package: ModuleType) -> dict[str, bytes]:
-    """Return a package's modules, as they are laid beside a notebook."""
-    [root] = [Path(each) for each in package.__path__]
+    """Return a package's modules, by their paths beside a notebook."""
+    [root] = [Path(folder) for folder in package.__path__]
     return {str(path.relative_to(root.parent)): path.read_bytes() for path in sorted(root.rglob("*.py"))}

@@ -1,11 +1,11 @@
-"""The measurement that counts: a student's function and the instructor's, each in a box, read from outside.
+"""Measures a student's function and the instructor's, each in a box, from outside.
 
-Both run in a snapshot behind the same wire, pinned to the same processor, with everything else of their boxes
-stopped. The clock is the CPU time of the snapshot, and it never stops: a sample runs from the end of the one
-before until every value of the answer has arrived, so that neither work done ahead nor an answer that is late
-in coming is free. A neighbour in its box that runs meanwhile, or a question to the examiner, would be work
-that no clock counts: either ends the cell. Where the kernel lets root start processes all the same, they
-share its processor, and the clock on the wall is taken instead.
+Both run in a snapshot behind the same wire, pinned to the same processor, while all other processes of their
+boxes are stopped. A sample is the CPU time of the snapshot from the end of the previous sample until every
+value of the answer has arrived, so neither work done in advance nor work put off is free. If another process
+of the box runs meanwhile, or the snapshot calls back into the examiner, work would go uncounted: either ends
+the cell. A limit on processes does not hold for root; processes that are started all the same share the
+processor, and the sample is then at least the elapsed time.
 """
 
 import contextlib
@@ -28,9 +28,9 @@ from examiner.verdict import Outcome
 from examiner_checks.bench import Arguments, Function, Side, Timed
 from examiner_checks.measured import Measured
 
-SLACK: Final = 4 << 20  # bytes that an interpreter writes to of what it had, in passing
-WIRE: Final = "memfd:arrays"  # see `SharedBlock`
-CARRIED: Final = 5  # samples of what carrying costs
+SLACK: Final = 4 << 20  # bytes of shared memory that an interpreter writes to anyway, and so makes its own
+WIRE: Final = "memfd:arrays"  # the name of the mappings of a `SharedBlock`
+CARRIED: Final = 5  # samples of the cost of carrying data to a snapshot and back
 _ALONE: Final = (
     "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
     "the reference; what it works on comes by `inputs`"
@@ -38,20 +38,20 @@ _ALONE: Final = (
 
 
 class BoxControl(Protocol):
-    """What can be done from outside about the processes of a box."""
+    """Control of the processes of a box, from outside."""
 
     def processes(self) -> Sequence[int]:
-        """Return the numbers of all of them, as seen from here."""
+        """Return the ids of all of them, in our namespace."""
 
     def forbid_more(self, process: int) -> None:
-        """Let one of them start no others any more."""
+        """Keep one of them from starting any more processes."""
 
 
 class BaselineSource(Protocol):
     """Boxes for the instructor's functions."""
 
     def opened(self, text: str, deadline: float) -> AbstractContextManager[tuple[Remote, BoxControl]]:
-        """Give the line to a fresh snapshot in which this text has run, and the hands on its box.
+        """Yield the connection to a fresh snapshot in which this text has run, and the control of its box.
 
         Raises
         ------
@@ -67,13 +67,13 @@ class BoxedFunction:
     Parameters
     ----------
     remote : Remote
-        The line to it.
+        The connection to the snapshot.
     process : int
-        Its number, as seen from here.
+        The id of its process, in our namespace.
     function : callable
-        A proxy of a function there, or one of the cell that calls such.
+        A proxy of a function there, or a function of the cell that calls one.
     had : int
-        Bytes that were its own before any of the student's code was called in it.
+        Bytes of memory that it shared with no process before the student's code was called in it.
     stopped : collection of int
         The other processes of its box.
     """
@@ -93,7 +93,7 @@ class BoxedFunction:
         self._is_bounded = meter.is_bounded(self.process)
 
     def run(self, calls: Sequence[Arguments]) -> Timed:
-        """Call the function with each of these arguments, a student's own function in one request."""
+        """Time calls of the function, one for each tuple of arguments; a proxy gets them in one request."""
         if not self._keeps_freed:
             self.remote.ask("keep freed")
             self._keeps_freed = True
@@ -114,20 +114,20 @@ class BoxedFunction:
         if math.isnan(now):
             self.remote.lose(Outcome.CRASHED, "the measured process ended")
         if self._clocks() != self._others:
-            self.remote.lose(Outcome.TAMPERED, "another process of it ran while this one was measured")
+            self.remote.lose(Outcome.TAMPERED, "another process of its box ran while this one was measured")
         cpu = now - before if self._is_bounded else max(now - before, elapsed)
         return Timed(cpu, elapsed, answers)
 
     def _clocks(self) -> tuple[float, ...]:
-        """Return how long each process that has been stopped ran; -1 for those that ended."""
+        """Return the CPU seconds of each stopped process, or -1 if it ended."""
         clocks = map(meter.cpu, self.stopped)
-        return tuple(-1.0 if math.isnan(each) else each for each in clocks)
+        return tuple(-1.0 if math.isnan(clock) else clock for clock in clocks)
 
     def peak(self, arguments: Arguments) -> tuple[int, Any]:
-        """Return how much more memory one call takes at its peak than was in use before, and its answer.
+        """Return by how many bytes memory rises at the peak of one call, and the answer of the call.
 
-        What the student's cells have left counts as taken if it is written to or given back, and so does all
-        that calls before have left: else a call has for nothing what was there.
+        Memory that the student's cells left behind counts if it is written to or freed, and memory that
+        earlier calls left behind always counts: otherwise reused memory would be free.
         """
         self._give_back()
         meter.reset_peak(self.process)
@@ -137,20 +137,22 @@ class BoxedFunction:
         return max(0, peak - before, self._more(peak - share.common)), answer
 
     def held(self, arguments: Sequence[Arguments]) -> int:
-        """Return how much more memory is in use while the answers to these calls are kept.
+        """Return by how many bytes memory rises while the answers to these calls are kept.
 
         Raises
         ------
         AuthorError
-            If they are copied to here instead of being kept there.
+            If an answer is plain data, which is copied here instead of being kept there.
         """
         self._give_back()
         before = meter.own(self.process)
-        kept = [self._kept(each) for each in arguments]
-        self._give_back()  # which lets go of the last arguments, too
+        answers = [self._kept(call) for call in arguments]
+        self._give_back()  # this releases the last arguments, too
         after = meter.own(self.process)
-        if any(type(each) is not Proxy for each in kept):
-            self.remote.refuse("what held() makes is kept by the student's code: return the student's object")
+        if any(type(answer) is not Proxy for answer in answers):
+            self.remote.refuse(
+                "held() measures objects that the student's process keeps: return the student's object"
+            )
         return max(0, after - before, self._more(meter.share(self.process).alone))
 
     def _give_back(self) -> None:
@@ -158,7 +160,7 @@ class BoxedFunction:
         self._keeps_freed = False
 
     def _more(self, alone: int) -> int:
-        """Return how much more is its own than before the first call, and what may be hidden elsewhere."""
+        """Return the growth of its own memory since before the first call, plus what is kept elsewhere."""
         return alone - self.had - SLACK + meter.elsewhere(self.process, WIRE)
 
     def _kept(self, arguments: Arguments) -> Any:
@@ -168,7 +170,7 @@ class BoxedFunction:
 
 
 class _Baseline(BoxedFunction):
-    """A function of the instructor's; what it raises is no student's error."""
+    """A function of the instructor's; what it raises is the author's error."""
 
     def _run(self, calls: Sequence[Arguments]) -> Timed:
         try:
@@ -179,14 +181,14 @@ class _Baseline(BoxedFunction):
 
 @dataclass
 class BoxedBench:
-    """Measures what runs in boxes.
+    """Measures functions that run in boxes.
 
     Parameters
     ----------
     cell : GradeCell
-        Whose functions are baselines.
+        The cell whose functions are baselines.
     remote, box
-        The line to the student's snapshot, and the hands on its box.
+        The connection to the student's snapshot, and the control of its box.
     baselines : BaselineSource
         Boxes for the baselines.
     reference : module, optional
@@ -209,18 +211,18 @@ class BoxedBench:
     _had: int = 0
 
     def begin(self) -> None:
-        """Note what the snapshot has, before anything of the student's is called in it."""
+        """Note how much memory the snapshot has, before any of the student's code is called in it."""
         self._process = self.remote.process()
         self._had = meter.share(self._process).alone
 
     @contextlib.contextmanager
     def sides(self, *functions: Function) -> Iterator[tuple[Side, ...]]:
-        """Give the student's side, and the instructor's."""
+        """Yield the student's side, and one for each baseline."""
         candidate, *others = functions
         with contextlib.ExitStack() as stack:
             process, stopped = stack.enter_context(_boxed(self.remote, self.box))
             if process != self._process:
-                self.remote.lose(Outcome.TAMPERED, "another process answers than at the beginning")
+                self.remote.lose(Outcome.TAMPERED, "another process answers now than when the cell began")
             sides = [BoxedFunction(self.remote, process, candidate, self._had, stopped)]
             for baseline in others:
                 self._instructors = stack.enter_context(self._opened(baseline))
@@ -230,7 +232,7 @@ class BoxedBench:
 
     @contextlib.contextmanager
     def _opened(self, baseline: Function) -> Iterator[BoxedFunction]:
-        """Give a baseline's side; what goes wrong with it is nothing that a student did."""
+        """Yield a baseline's side; unless it takes too long, its failures are ours or the author's."""
         remote: Remote | None = None
         try:
             with self.baselines.opened(self._text(), self.remote.deadline) as (remote, box):
@@ -248,7 +250,7 @@ class BoxedBench:
             self.remote.refuse(str(error))
 
     def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:
-        """Return the CPU seconds of bringing these arguments to a snapshot, and the answers back."""
+        """Return the CPU seconds that a snapshot takes to receive these arguments and send these answers."""
         if self._instructors is None:
             return 0.0
         side, samples = self._instructors, []
@@ -265,12 +267,12 @@ class BoxedBench:
         self.kept.append(measured)
 
     def _text(self) -> str:
-        """Return what a baseline's box runs before."""
+        """Return the source text that a baseline's box runs first."""
         named = "" if self.reference is None else f"import {self.reference.__name__} as reference\n"
         return named + self.cell.definitions
 
     def _found(self, remote: Remote, baseline: Function) -> Proxy:
-        """Return the baseline as it is in its box.
+        """Return a proxy of the baseline in its box.
 
         Raises
         ------
@@ -295,9 +297,9 @@ class BoxedBench:
 
 @contextlib.contextmanager
 def _boxed(remote: Remote, box: BoxControl) -> Iterator[tuple[int, Collection[int]]]:
-    """Give the process of a snapshot, alone in its box and unable to start others, and who stands still.
+    """Yield the process of a snapshot, which can start no others, and the stopped processes of its box.
 
-    What is not there before is not there while it is measured, so the clock of this one process tells all.
+    No process can join while it is measured, so the clock of this one counts all work.
     """
     process = remote.process()
     box.forbid_more(process)

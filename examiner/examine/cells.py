@@ -1,4 +1,4 @@
-"""The grade cells of one job: for each a seed, a snapshot and a verdict."""
+"""Judges the grade cells of one notebook: each gets a seed, a snapshot and a verdict."""
 
 import hmac
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from examiner.wire.channel import Channel
 
 
 class SnapshotSource(Protocol):
-    """What runs a student's notebook and leaves a snapshot of itself at each grade cell."""
+    """A process that runs a student's notebook and leaves a snapshot of itself at each grade cell."""
 
     def snapshot(self, grade_id: str) -> AbstractContextManager[Channel]:
-        """Return the line to the snapshot at a grade cell; leaving it ends that snapshot.
+        """Open the channel to the snapshot at a grade cell; leaving the context ends the snapshot.
 
         Raises
         ------
@@ -29,7 +29,7 @@ class SnapshotSource(Protocol):
         """
 
     def check_server(self) -> None:
-        """Raise BrokenServer if the server is no more: what is missing then is not the student's fault."""
+        """Raise BrokenServer if the server has ended: a missing answer is then not the student's fault."""
 
 
 def examine(
@@ -39,12 +39,12 @@ def examine(
     secret: bytes,
     conditions: Conditions,
 ) -> GradeSheet:
-    """Return the grade sheet of one job: a verdict for every cell that is not run in a kernel.
+    """Return the grade sheet of one notebook: a verdict for every cell that is not run in a kernel.
 
     Parameters
     ----------
     secret : bytes
-        The course's, from which seeds are made; it is not in its repository.
+        The course's secret, from which seeds are derived; it is not in the course's repository.
     """
     verdicts = []
     for cell in cells:
@@ -66,7 +66,7 @@ def examine(
 
 
 def cell_seed(secret: bytes, identity: Identity, grade_id: str) -> str:
-    """Return what a cell's inputs are drawn from: nobody without the secret can know it, and it repeats."""
+    """Return the seed of a cell's inputs: the same for the same work, and unknown without the secret."""
     parts = (identity.course, identity.assignment, identity.student, identity.key.submission, grade_id)
     message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
     return hmac.digest(secret, message, "sha256").hex()

@@ -1,7 +1,7 @@
-"""Grades one submission at a time: a student's cells in a candidate, the grade cells here; then a sheet.
+"""Grades one notebook at a time: the student's cells run in a candidate, the grade cells run here.
 
-The candidate goes on to its next cells while a snapshot of it is examined. Whatever it does, it costs the
-cells that need it and nothing else; what fails on our side is raised, for the caller to try again.
+The candidate waits while a snapshot of it is examined, and then goes on to its next cells. If it fails, only
+the grade cells that need it lose points. A failure on our side is raised, so that the caller can try again.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet
 
-# Matplotlib itself, `%pylab`, and the words with which other libraries import it.
+# Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
-# Checks that measure: the process beside the student's has imported what draws, and is as large for it.
+# Checks that measure: a baseline's process has imported matplotlib, so the student's does, to be as large.
 MEASURES: Final = re.compile(rf"(?:{'|'.join(sorted(MEASURING_CHECKS))})\(".encode())
 
 
@@ -46,17 +46,17 @@ class Job:
     Parameters
     ----------
     identity : Identity
-        Whose it is, and the digests of what it is graded from.
+        Whose work it is, and the digests of what its grade depends on.
     instructor, submitted : bytes
         The two notebooks.
     files : mapping from str to bytes
         What lies beside the notebook, by its path relative to it.
     limits : TimeLimits
-        Seconds for each cell, a student's or one that tests, and for the student's cells together.
+        Seconds for each student's cell and each grade cell, and for all student's cells together.
     modes : mapping from str to Mode
         By grade_id, for cells that are not examined.
     tracebacks : str
-        How much of an error is written out: "Minimal" saves the twentieth of a second that "Context" takes.
+        IPython's mode for tracebacks: "Minimal" saves the twentieth of a second that "Context" takes.
     """
 
     identity: Identity
@@ -70,7 +70,7 @@ class Job:
 
 @dataclass(frozen=True)
 class GradedNotebook:
-    """A job that is done: its sheet, the executed notebook, and the solution cells nobody has touched."""
+    """The result of a job: its sheet, the executed notebook, and the solution cells that are as released."""
 
     sheet: GradeSheet
     notebook: bytes
@@ -79,7 +79,7 @@ class GradedNotebook:
 
 @dataclass(frozen=True)
 class PreparedNotebook:
-    """An instructor's notebook, read once for all who hand it in."""
+    """An instructor's notebook, parsed and compiled once for all submissions."""
 
     document: Mapping[str, Any]
     notebook: Notebook
@@ -91,27 +91,27 @@ class Engine:
 
     Parameters
     ----------
-    surroundings : SandboxSettings
-        Where the student's code runs.
+    settings : SandboxSettings
+        The sandbox that the student's code runs in.
     secret : bytes
-        What seeds are made from.
+        The course's secret, from which seeds are derived.
     reference : module, optional
-        What `reference` means in hidden tests.
-    bounds : ResourceLimits, optional
-        What each process of a candidate may use, but for its time, which is the job's matter.
+        The module that hidden tests use as `reference`.
+    limits : ResourceLimits, optional
+        What each process of a candidate may use; its CPU time is limited by the job.
     """
 
     def __init__(
         self,
-        surroundings: SandboxSettings,
+        settings: SandboxSettings,
         secret: bytes,
         reference: ModuleType | None = None,
-        bounds: ResourceLimits | None = None,
+        limits: ResourceLimits | None = None,
     ) -> None:
-        self._surroundings, self._secret, self._reference = surroundings, secret, reference
-        self._bounds = bounds or ResourceLimits()
-        self._server: Server | None = Server(surroundings)
-        self._baselines = Baselines(surroundings, reference, self._bounds)
+        self._settings, self._secret, self._reference = settings, secret, reference
+        self._limits = limits or ResourceLimits()
+        self._server: Server | None = Server(settings)
+        self._baselines = Baselines(settings, reference, self._limits)
 
     def __enter__(self) -> Self:
         return self
@@ -126,45 +126,45 @@ class Engine:
         Raises
         ------
         BrokenServer
-            If the server failed; the next job, or the same again, starts another one.
+            If the server failed; the next call starts another one.
         BadSource, UnreadableNotebook
-            If one of the notebooks is none.
+            If the instructor's or the submitted notebook cannot be read.
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
         repaired = repair(prepared.notebook, document_of(job))
         try:
-            bounds = replace(self._bounds, cpu_seconds=job.limits.notebook_seconds)
+            limits = replace(self._limits, cpu_seconds=job.limits.notebook_seconds)
             server = self._ready_server()
             versions = _versions(server.wait_until_warm())
             if _may_draw(job):
                 server.learn_to_draw()
-            with server.start(_work(job, prepared, repaired), bounds) as candidate:
-                passage = RunFollower(
+            with server.start(_work(job, prepared, repaired), limits) as candidate:
+                follower = RunFollower(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
-                conditions = self._conditions(job, passage)
-                sheet = examine(prepared.cells, passage, job.identity, self._secret, conditions)
-                passage.follow_to_the_end()
-                own_words = [
-                    passage.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
+                conditions = self._conditions(job, follower)
+                sheet = examine(prepared.cells, follower, job.identity, self._secret, conditions)
+                follower.follow_to_the_end()
+                kernel_verdicts = [
+                    follower.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
                 ]
-                passage.check_server()
+                follower.check_server()
         except BrokenServer:
             self._baselines.close()
             self._drop_server()
             raise
-        sheet = replace(sheet, verdicts=(*sheet.verdicts, *own_words), versions=versions)
-        return _graded(prepared, repaired, passage, sheet)
+        sheet = replace(sheet, verdicts=(*sheet.verdicts, *kernel_verdicts), versions=versions)
+        return _graded(prepared, repaired, follower, sheet)
 
-    def _conditions(self, job: Job, passage: RunFollower) -> Conditions:
+    def _conditions(self, job: Job, follower: RunFollower) -> Conditions:
         def open_bench(cell: GradeCell, remote: Remote) -> BoxedBench:
-            return BoxedBench(cell, remote, passage, self._baselines, self._reference)
+            return BoxedBench(cell, remote, follower, self._baselines, self._reference)
 
         return Conditions(job.limits.cell_seconds, self._reference, open_bench)
 
     def _ready_server(self) -> Server:
         if self._server is None:
-            self._server = Server(self._surroundings)
+            self._server = Server(self._settings)
         return self._server
 
     def _drop_server(self) -> None:
@@ -185,13 +185,13 @@ def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> Prepare
 
 
 @cache
-def _versions(warm: ServerInfo) -> Mapping[str, str]:
+def _versions(info: ServerInfo) -> Mapping[str, str]:
     ours = metadata.version("tinytorch-examiner")
-    return {"examiner": ours, "python": warm.python, "numpy": warm.numpy, "walls": str(warm.walls)}
+    return {"examiner": ours, "python": info.python, "numpy": info.numpy, "walls": str(info.walls)}
 
 
 def document_of(job: Job) -> Mapping[str, Any]:
-    """Return the JSON of what was handed in; UnreadableNotebook if it is none."""
+    """Return the JSON of the submitted notebook, or raise UnreadableNotebook."""
     try:
         document = json.loads(job.submitted)
     except (ValueError, RecursionError) as error:
@@ -207,7 +207,7 @@ def _refuse(job: Job, fact: str) -> NoReturn:
 
 
 def _may_draw(job: Job) -> bool:
-    """Whether matplotlib is likely to be imported: what is imported beforehand is a matter of time alone."""
+    """Whether the job is likely to import matplotlib; a wrong guess costs time and nothing else."""
     programs = (content for name, content in job.files.items() if name.endswith(".py"))
     texts = (job.instructor, job.submitted, *programs)
     return bool(MEASURES.search(job.instructor)) or any(DRAWS.search(text) for text in texts)
@@ -216,7 +216,7 @@ def _may_draw(job: Job) -> bool:
 def _work(job: Job, prepared: PreparedNotebook, repaired: Repaired) -> Work:
     seed = hashlib.sha256(job.identity.key.submission.encode()).digest()[:8]
     return Work(
-        cells=tuple(_handed(piece, job.modes) for piece in repaired.pieces if piece.is_code),
+        cells=tuple(_role_and_source(piece, job.modes) for piece in repaired.pieces if piece.is_code),
         files=job.files,
         seconds=job.limits.cell_seconds,
         seed=int.from_bytes(seed, "little"),
@@ -225,7 +225,7 @@ def _work(job: Job, prepared: PreparedNotebook, repaired: Repaired) -> Work:
     )
 
 
-def _handed(piece: Piece, modes: Mapping[str, Mode]) -> tuple[Role, str]:
+def _role_and_source(piece: Piece, modes: Mapping[str, Mode]) -> tuple[Role, str]:
     if not piece.is_autograded or piece.original is None:
         return Role.PLAIN, piece.source
     is_kernel = modes.get(piece.original.grade_id) is Mode.KERNEL
@@ -237,11 +237,11 @@ def _in_kernel(prepared: PreparedNotebook) -> list[GradeCell]:
 
 
 def _graded(
-    prepared: PreparedNotebook, repaired: Repaired, passage: RunFollower, sheet: GradeSheet
+    prepared: PreparedNotebook, repaired: Repaired, follower: RunFollower, sheet: GradeSheet
 ) -> GradedNotebook:
     by_name = {verdict.grade_id: verdict for verdict in sheet.verdicts}
     verdicts = tuple(by_name[cell.grade_id] for cell in prepared.cells)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=now)
-    notebook = executed(prepared.document, repaired.pieces, passage.outputs, sheet)
+    notebook = executed(prepared.document, repaired.pieces, follower.outputs, sheet)
     return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))

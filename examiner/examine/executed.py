@@ -1,8 +1,7 @@
-"""The executed notebook, as the instructor sees it: the outputs that a candidate claims, and the verdicts.
+"""Writes the executed notebook for the instructor: the outputs that a candidate claims, and the verdicts.
 
-Outputs come from a student's process, so nothing in them is taken on trust: what is no valid output of a
-notebook is left out. Metadata is the instructor's and ours alone, so whoever explains a grade later finds the
-verdicts there.
+Outputs come from a student's process, so they are not trusted: anything that is no valid output of a notebook
+is left out. Metadata comes only from the instructor and from us, so feedback takes the verdicts from there.
 """
 
 import json
@@ -17,12 +16,12 @@ from examiner.verdict import GradeSheet, Outcome, Verdict
 Output = dict[str, Any]
 Outputs = Mapping[int, Sequence[Output]]
 
-IDS_SINCE: Final = 5  # the minor version of the format in which cells got ids
+IDS_SINCE: Final = 5  # the minor version of nbformat 4 in which cells got ids
 PICTURES: Final = ("image/png", "image/jpeg")
 SHOWN: Final = frozenset({"text/plain", "text/html", "text/markdown", "text/latex", *PICTURES})
 LARGEST_PICTURE: Final = 10_000  # pixels across
 MOST_OUTPUTS: Final = 2000  # of one cell
-MOST_TEXT: Final = 24 << 20  # characters of a notebook: browsers open that, if slowly
+MOST_TEXT: Final = 24 << 20  # characters of a notebook; browsers can still open that, slowly
 MOST_REPAIRS: Final = 40  # that are shown at the top
 MOST_OF_A_REPAIR: Final = 160  # characters
 
@@ -35,9 +34,9 @@ MENDED: Final = "**Mended before grading.** These cells were not as they had bee
 
 
 def checked_outputs(claims: Any) -> list[Output]:
-    """Return those of the claimed outputs of a cell that are valid, with their known entries alone.
+    """Return the valid ones among a cell's claimed outputs, with only the entries that are known.
 
-    Of an output's representations those stay that pages can show and that run nothing there.
+    Of the representations of an output, only those are kept that a page can show without running code.
     """
     if not isinstance(claims, list):
         return []
@@ -66,11 +65,11 @@ def _bundle(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the sizes of pictures: nbconvert writes metadata into tags, without quotes around it."""
+    """Return only the sizes of pictures: nbconvert writes metadata into HTML tags without quoting it."""
     of_pictures = {kind: metadata[kind] for kind in PICTURES if isinstance(metadata.get(kind), dict)}
     sizes = {
-        kind: {name: each[name] for name in ("width", "height") if _is_size(each.get(name))}
-        for kind, each in of_pictures.items()
+        kind: {name: entry[name] for name in ("width", "height") if _is_size(entry.get(name))}
+        for kind, entry in of_pictures.items()
     }
     return {kind: size for kind, size in sizes.items() if size}
 
@@ -80,7 +79,7 @@ def _is_size(value: Any) -> bool:
 
 
 def verdict_outputs(verdict: Verdict) -> list[Output]:
-    """Return a verdict as outputs that nbgrader, too, would price with the verdict's points."""
+    """Return outputs for which nbgrader, too, would give the verdict's points."""
     outputs: list[Output] = []
     if verdict.mode.is_self_reported:
         outputs.append(_stream(SELF_REPORTED_NOTE))
@@ -94,11 +93,11 @@ def verdict_outputs(verdict: Verdict) -> list[Output]:
             {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": None}
         )
         return outputs
-    said = verdict.message or str(verdict.outcome)
+    message = verdict.message or str(verdict.outcome)
     line = f"line {verdict.line}: " if verdict.line else ""
-    traceback = [f"{verdict.outcome}: {line}{said}"]
+    traceback = [f"{verdict.outcome}: {line}{message}"]
     outputs.append(
-        {"output_type": "error", "ename": str(verdict.outcome), "evalue": said, "traceback": traceback}
+        {"output_type": "error", "ename": str(verdict.outcome), "evalue": message, "traceback": traceback}
     )
     return outputs
 
@@ -114,17 +113,17 @@ def verdict_in(cell: Mapping[str, Any]) -> Verdict:
 def executed(
     document: Mapping[str, Any], pieces: Sequence[Piece], outputs: Outputs, sheet: GradeSheet
 ) -> bytes:
-    """Return the text of the notebook with outputs: the instructor's metadata, the sources that were run.
+    """Return the notebook as JSON: the instructor's metadata, the sources that were run, and their outputs.
 
-    Each automatically graded cell has its verdict in its metadata, the notebook what was mended and the
-    versions. What was mended also stands in a cell at the top, which means nothing to nbgrader.
+    The metadata of each automatically graded cell holds its verdict; the notebook's holds the repairs and the
+    versions. A Markdown cell at the top, which nbgrader ignores, lists the repairs as well.
 
     Parameters
     ----------
     document : mapping
         The instructor's notebook.
     outputs : mapping from int to outputs
-        By the number of the code cell.
+        By the number of the code cell, counted from 0.
     """
     minor = document.get("nbformat_minor", 0)
     verdicts = {verdict.grade_id: verdict for verdict in sheet.verdicts}
@@ -154,9 +153,9 @@ def executed(
 
 
 def _note(repairs: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:
-    """Return a cell that tells what was mended, if anything was.
+    """Return a cell that lists the repairs, if there are any.
 
-    It quotes names that a student chose: indented, Markdown takes them for code and leaves them alone.
+    They quote names that a student chose, so they are indented: Markdown shows them as code, unchanged.
     """
     if not repairs:
         return []
@@ -171,10 +170,10 @@ def _note(repairs: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _leave_out(cells: Sequence[dict[str, Any]], excess: int) -> None:
-    """Leave out the longest outputs of students' cells, until so many characters are gone."""
+    """Replace the longest outputs of students' cells by a note, until `excess` characters are gone."""
     theirs = [cell for cell in cells if cell.get("outputs") and ENTRY not in cell["metadata"]]
     sized = [(len(json.dumps(cell["outputs"], ensure_ascii=False)), cell) for cell in theirs]
-    for size, cell in sorted(sized, key=lambda each: -each[0]):
+    for size, cell in sorted(sized, key=lambda pair: -pair[0]):
         if excess > 0:
             cell["outputs"] = [_stream(LEFT_OUT)]
             excess -= size

@@ -1,6 +1,6 @@
-"""A candidate's way through a notebook, followed from outside: what it has reported, and how it was lost.
+"""Follows a candidate through a notebook from outside: what it reports, and how it is lost.
 
-Nothing that it reports is trusted, and each word of it is bounded.
+Nothing that it reports is trusted, and the size of every report is limited.
 """
 
 import contextlib
@@ -24,19 +24,19 @@ from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
 from examiner.wire.codec import encode
 from examiner.wire.limits import WireError
 
-GRACE_SECONDS: Final = 3.0  # in which a cell that was interrupted may end by itself
+GRACE_SECONDS: Final = 3.0  # in which an interrupted cell may still end by itself
 _EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class RunFollower:
-    """How far a candidate has got; at each grade cell it hands out the line to the snapshot there.
+    """Knows how far a candidate has got, and opens the channel to its snapshot at each grade cell.
 
     Parameters
     ----------
     cells : sequence of Piece
         The code cells that the candidate runs.
     limits : TimeLimits
-        Seconds for each cell, and for the way.
+        Seconds for each cell, and for all cells together.
     """
 
     def __init__(self, candidate: Candidate, cells: Sequence[Piece], limits: TimeLimits) -> None:
@@ -45,7 +45,9 @@ class RunFollower:
         self._numbers = {
             p.original.grade_id: n for n, p in enumerate(cells) if p.original and p.is_autograded
         }
-        self._lines: dict[str, CellConnection] = dict(zip(self._numbers, candidate.lines, strict=True))
+        self._connections: dict[str, CellConnection] = dict(
+            zip(self._numbers, candidate.connections, strict=True)
+        )
         self._troubles: dict[int, str] = {}
         self._lost: CandidateLost | None = None
         self._passed = 0
@@ -54,7 +56,7 @@ class RunFollower:
 
     @contextlib.contextmanager
     def snapshot(self, grade_id: str) -> Iterator[Channel]:
-        """Return the line to the snapshot at a grade cell; leaving it ends that snapshot."""
+        """Open the channel to the snapshot at a grade cell; leaving the context ends the snapshot."""
         number = self._numbers[grade_id]
         self._follow(number + 1)
         if self._passed <= number and self._lost:
@@ -63,48 +65,47 @@ class RunFollower:
             raise CandidateLost(
                 Outcome.CRASHED, f"no process could be started here: {self._troubles[number]}"
             )
-        line = self._lines[grade_id]
-        self._settled_kills = self._candidate.memory_kills()  # these cost the student's cells what they cost
+        connection = self._connections[grade_id]
+        self._settled_kills = self._candidate.memory_kills()  # those are of the student's cells
         try:
-            yield line.channel
+            yield connection.channel
         finally:
-            line.channel.close()
+            connection.channel.close()
             self._let_go_on()
             before, self._settled_kills = self._settled_kills, self._candidate.memory_kills()
             if self._settled_kills > before:
                 raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
 
     def _let_go_on(self) -> None:
-        with contextlib.suppress(
-            WireError, TimeoutError
-        ):  # a candidate that is gone is met when it should report
+        # A candidate that has ended is noticed when its next report is due.
+        with contextlib.suppress(WireError, TimeoutError):
             self._candidate.control.send(FrameKind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
 
     def processes(self) -> list[int]:
-        """Return the numbers of all the candidate's processes, as seen from here."""
+        """Return the ids of all the candidate's processes, in our namespace."""
         return self._candidate.processes()
 
     def forbid_more(self, process: int) -> None:
-        """Let one of them start no others any more."""
+        """Keep one of them from starting any more processes."""
         self._candidate.forbid_more(process)
 
     def check_server(self) -> None:
-        """Raise BrokenServer if the server is no more: what is missing then is not the student's fault."""
+        """Raise BrokenServer if the server has ended: a missing answer is then not the student's fault."""
         self._candidate.check_server()
 
     def follow_to_the_end(self) -> None:
-        """Wait for the cells behind the last grade cell."""
+        """Wait until the cells after the last grade cell are done."""
         self._follow(len(self._cells))
         if self._lost:
             for number in range(self._passed, len(self._cells)):
                 self.outputs.setdefault(number, [])
             if self._passed < len(self._cells) and not self._cells[self._passed].is_autograded:
-                said = self._lost.fact
-                error = {"output_type": "error", "ename": str(self._lost.outcome), "evalue": said}
-                self.outputs[self._passed].append(error | {"traceback": [f"{self._lost.outcome}: {said}"]})
+                fact = self._lost.fact
+                error = {"output_type": "error", "ename": str(self._lost.outcome), "evalue": fact}
+                self.outputs[self._passed].append(error | {"traceback": [f"{self._lost.outcome}: {fact}"]})
 
     def _follow(self, until: int) -> None:
-        """Take in what is reported, until these many cells are done or no more can come."""
+        """Read reports until this many cells are done or the candidate is lost."""
         while self._passed < until and not self._lost:
             place = f"the student's cell {self._passed + 1}"
             patience = self._limits.cell_seconds + GRACE_SECONDS
@@ -123,12 +124,12 @@ class RunFollower:
     def _lose(self, outcome: Outcome, fact: str) -> None:
         self.check_server()
         self._lost = CandidateLost(outcome, fact)
-        if outcome not in ENDED:  # snapshots of one that ended may still be asked
+        if outcome not in ENDED:  # if it ended by itself, its snapshots can still be asked
             self._candidate.kill()
 
     def _take(self, event: dict[str, Any]) -> None:
         if event.get("cell") != self._passed:
-            raise ValueError("reports out of order")
+            raise ValueError("its reports are out of order")
         if "trouble" in event:
             self._troubles[self._passed] = str(event["trouble"])
         for number, claims in _claims(event):
@@ -137,9 +138,9 @@ class RunFollower:
         self._passed += 1
 
     def run_in_kernel(self, cell: GradeCell, identity: Identity, secret: bytes) -> Verdict:
-        """Have a snapshot run a grade cell by itself, and price what it says came of it.
+        """Have a snapshot run a grade cell by itself, and give points for the outputs that it reports.
 
-        Snapshots are told the text when no student's cell runs any more that could pass it on.
+        The cell's text is sent only after all student's cells have run, so that none of them can pass it on.
         """
         seed, started = cell_seed(secret, identity, cell.grade_id), time.monotonic()
         number = self._numbers[cell.grade_id]
@@ -161,17 +162,17 @@ class RunFollower:
 
 
 def _event(kind: int, payload: bytes) -> dict[str, Any]:
-    """Return what a report says; ValueError if it says nothing."""
+    """Return the content of a report, or raise ValueError."""
     event = _EVENTS.decode(payload.decode()) if kind == EVENT else None
     if not isinstance(event, dict):
-        raise ValueError("a report that makes no sense")  # noqa: TRY004 - its content, not a caller's mistake
+        raise ValueError("it sent an invalid report")  # noqa: TRY004 - its content, not a caller's mistake
     return event
 
 
 def _claims(event: dict[str, Any]) -> Iterator[tuple[int, Any]]:
     outputs = event.get("outputs", {})
-    if not isinstance(outputs, dict) or not all(key.isdecimal() and len(key) < 6 for key in outputs):  # noqa: PLR2004
-        raise ValueError("outputs that make no sense")
+    if not isinstance(outputs, dict) or not all(key.isdecimal() and len(key) < 6 for key in outputs):  # noqa: PLR2004 - no notebook has more cells
+        raise ValueError("it sent invalid outputs")
     return ((int(number), claims) for number, claims in outputs.items())
 
 
@@ -181,7 +182,7 @@ def _ask_to_run(channel: Channel, source: str, seed: str, seconds: float) -> dic
     channel.send(FrameKind.REQUEST, number, request, deadline)
     frame = channel.receive(deadline)
     if frame.nonce != number:
-        raise WireError("an answer to nothing that was asked")
+        raise WireError("it sent an answer to another request")
     return _event(frame.kind, frame.payload)
 
 

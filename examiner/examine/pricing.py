@@ -1,4 +1,4 @@
-"""What a grade cell that was run in a kernel gets, from its outputs alone: nbgrader's rule."""
+"""The points of a grade cell that ran in a kernel, from its outputs alone, by nbgrader's rule."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any, Final
 from examiner.examine.executed import Output
 from examiner.verdict import Outcome, Verdict
 
-# What an exception in a cell of the kernel says, by its name.
+# The outcome by the name of the exception that ended a cell; any other name is Outcome.ERROR.
 RAISED: Final = {
     **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
     **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
@@ -16,23 +16,23 @@ RAISED: Final = {
 
 def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
     """Return the verdict with the points that nbgrader gives for these outputs."""
-    error = next((each for each in outputs if each["output_type"] == "error"), None)
-    said = f"{error['ename']}: {error['evalue']}" if error else ""
+    error = next((output for output in outputs if output["output_type"] == "error"), None)
+    message = f"{error['ename']}: {error['evalue']}" if error else ""
     try:
         points = points_of(outputs, verdict.max_points)
     except (ValueError, KeyError) as fault:
-        return replace(verdict, message=f"nbgrader cannot price it: {fault}")
+        return replace(verdict, message=f"nbgrader cannot give points for these outputs: {fault}")
     if points == verdict.max_points:
         return replace(verdict, outcome=Outcome.PASSED, points=points)
     if points > 0:
         return replace(verdict, outcome=Outcome.PARTIAL, points=points)
     outcome = Outcome.FAILED if error is None else RAISED.get(error["ename"], Outcome.ERROR)
     outcome = Outcome.TIMEOUT if timed_out else outcome
-    return replace(verdict, outcome=outcome, message=said, raised=error["ename"] if error else "")
+    return replace(verdict, outcome=outcome, message=message, raised=error["ename"] if error else "")
 
 
 def points_of(outputs: Sequence[Mapping[str, Any]], max_points: float) -> float:
-    """Return what nbgrader gives for these outputs, in the order in which it looks at them.
+    """Return the points that nbgrader gives for these outputs; the first output that decides counts.
 
     An error or anything on stderr is no points. The first value of an expression is partial credit if it
     reads as a number of at least 0. Everything else, no output at all included, is full credit.

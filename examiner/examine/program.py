@@ -1,7 +1,7 @@
 """The text of the program that a student environment's Python is started with.
 
-Nothing of examiner is to be found in that environment, or readable in the box: its modules are handed over as
-text, importable only until the server has imported them.
+Examiner is not installed in that environment, and its files cannot be read in the box: its modules are sent
+as text, which can be imported only until the server has imported them.
 """
 
 from functools import cache
@@ -21,7 +21,7 @@ CANDIDATE_SOURCES: Final = ("candidate/cells.py", "candidate/memory_layout.py", 
 _PROGRAM: Final = """
 import importlib.abc, importlib.util, sys
 
-class Handed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+class SentModules(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     sources = {sources!r}
     def find_spec(self, name, path=None, target=None):
         return importlib.util.spec_from_loader(name, self) if name in self.sources else None
@@ -35,18 +35,18 @@ class Handed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             sys.modules.pop(name, None)
         self.sources.clear()
 
-handed = Handed()
-sys.meta_path.insert(0, handed)
+sent = SentModules()
+sys.meta_path.insert(0, sent)
 from examiner.candidate import memory_layout
 arenas = memory_layout.line_up()
 from examiner.candidate.warm import serve
-serve(int(sys.argv[1]), handed.take_back, arenas)
+serve(int(sys.argv[1]), sent.take_back, arenas)
 """
 
 
 @cache
 def program() -> bytes:
-    """Return the program: the server of the student environment, with all it imports of examiner."""
+    """Return the program: the server of the student environment, with all of examiner that it imports."""
     sources = {"examiner": "", "examiner.candidate": ""}
     for pattern in (*SHARED_SOURCES, *CANDIDATE_SOURCES):
         for path in sorted(ROOT.glob(pattern)):

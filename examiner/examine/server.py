@@ -1,4 +1,4 @@
-"""The trusted end: a warm server of the student environment, and the candidates that it starts."""
+"""Starts a warm server of the student environment, and candidates from it; this is their trusted end."""
 
 import contextlib
 import json
@@ -22,25 +22,25 @@ from examiner.examine.program import program
 from examiner.wire.channel import Channel
 from examiner.wire.shared_memory import SharedBlock
 
-SERVER_START_SECONDS: Final = 60.0  # that a server may take until it is warm
-ANSWER_SECONDS: Final = 30.0  # that it may take to start a candidate
-OWN_FILES: Final = 24  # descriptors of a candidate that are not the student's
+SERVER_START_SECONDS: Final = 60.0  # for a server to become ready
+ANSWER_SECONDS: Final = 30.0  # for it to start a candidate
+OWN_FILES: Final = 24  # descriptors that a candidate needs for itself
 
 
 @dataclass(frozen=True)
 class SandboxSettings:
-    """Where a student's code runs.
+    """The sandbox that a student's code runs in.
 
     Parameters
     ----------
     python : Path
         The interpreter of the student environment.
     walls : Walls, optional
-        Use exactly these, even too few of them, instead of all that the machine has.
+        Use exactly these, even if they are too few, instead of all that the machine offers.
     caches : Path, optional
-        A folder with matplotlib's lists of fonts, which take a second to make anew.
+        A folder with matplotlib's font lists, which take a second to build.
     hidden : tuple of str
-        Top-level packages of that environment that a student's code neither finds nor reads.
+        Top-level packages of that environment that a student's code can neither import nor read.
     """
 
     python: Path
@@ -51,7 +51,7 @@ class SandboxSettings:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a server has found around it: the walls that stand, and the versions of what runs behind them."""
+    """What a server reports when it is ready: its walls, and the versions of Python and NumPy."""
 
     walls: Walls
     python: str
@@ -59,16 +59,16 @@ class ServerInfo:
 
 
 class BrokenServer(PlatformFault):
-    """The server of the student environment ended or fell silent; the job can be asked for again."""
+    """The server of the student environment ended or does not answer; the job can be tried again."""
 
 
 class TooFewWalls(PlatformFault):
-    """Student code cannot run here: too few walls stand around it."""
+    """Student code cannot run here: this machine offers too few walls."""
 
 
 @dataclass(frozen=True)
 class CellConnection:
-    """The trusted end of one grade cell's line."""
+    """The trusted end of the connection to one grade cell's snapshot."""
 
     channel: Channel
     incoming: SharedBlock
@@ -76,44 +76,44 @@ class CellConnection:
 
     @classmethod
     def open(cls) -> tuple["CellConnection", tuple[int, int, int]]:
-        """Return a new line, and the descriptors of its other end; the socket among them is to be closed."""
+        """Return a connection and the descriptors of its other end, of which the caller closes the first."""
         ours, theirs = socket.socketpair()
         incoming, outgoing = SharedBlock.create(), SharedBlock.create()
-        line = cls(Channel(ours, incoming, outgoing), incoming, outgoing)
-        return line, (theirs.detach(), outgoing.descriptor, incoming.descriptor)
+        connection = cls(Channel(ours, incoming, outgoing), incoming, outgoing)
+        return connection, (theirs.detach(), outgoing.descriptor, incoming.descriptor)
 
     def close(self) -> None:
-        """Hang up; the snapshot ends by itself."""
+        """Close the connection; the snapshot then ends by itself."""
         self.channel.close()
         self.incoming.close()
         self.outgoing.close()
 
 
 class Candidate:
-    """A student's process that was started; closing it ends everything of it.
+    """A started process for a student's code; closing it ends all its processes.
 
     Parameters
     ----------
     pidfd
-        The process with whose end all others of it end.
+        The descriptor of its first process; when that ends, all others end.
     control
-        Where it reports: bytes that nobody vouches for.
+        The channel on which it reports; nothing on it is trusted.
     lines
         One for each cell that is not plain, in order.
     """
 
     def __init__(
-        self, server: "Server", pidfd: int, control: Channel, lines: tuple[CellConnection, ...]
+        self, server: "Server", pidfd: int, control: Channel, connections: tuple[CellConnection, ...]
     ) -> None:
-        self._server, self.pidfd, self.control, self.lines = server, pidfd, control, lines
+        self._server, self.pidfd, self.control, self.connections = server, pidfd, control, connections
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.control.close()
-        for line in self.lines:
-            line.close()
+        for connection in self.connections:
+            connection.close()
         with contextlib.suppress(BrokenServer):
             self._server.end(self.pidfd)
 
@@ -122,33 +122,33 @@ class Candidate:
         reaper.end(self.pidfd)
 
     def processes(self) -> list[int]:
-        """Return the numbers of all its processes, as seen from here."""
+        """Return the ids of all its processes, in our namespace."""
         return self._server.processes(self.pidfd)
 
     def forbid_more(self, process: int) -> None:
-        """Let one of its processes, by its number as seen from here, start no others any more."""
+        """Keep one of its processes, given by its id in our namespace, from starting any more processes."""
         self._server.forbid_more(process)
 
     def memory_kills(self) -> int:
-        """Return how many processes its server has killed so far, for the memory of all of a candidate."""
+        """Return how many processes its server has killed so far because a candidate used too much memory."""
         return self._server.memory_kills()
 
     def check_server(self) -> None:
-        """Raise BrokenServer if the server is no more, and the candidate with it."""
+        """Raise BrokenServer if the server, and with it the candidate, has ended."""
         self._server.check()
 
 
 class Server:
-    """A warm process of the student environment behind the outer walls; it has one candidate at a time."""
+    """A warm process of the student environment behind the outer walls; it runs one candidate at a time."""
 
-    def __init__(self, surroundings: SandboxSettings) -> None:
-        python, walls = surroundings.python, surroundings.walls
+    def __init__(self, settings: SandboxSettings) -> None:
+        python, walls = settings.python, settings.walls
         if not python.exists():
             raise MissingEnvironment(python, "the student environment is not there", "run `examiner setup`")
         self._python = python
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = os.memfd_create("errors")
-        self._warm: ServerInfo | None = None
+        self._info: ServerInfo | None = None
         self._kills = 0
         self._draws = False
         text = os.memfd_create("program")
@@ -162,12 +162,12 @@ class Server:
             env=ENVIRONMENT,
             pass_fds=[theirs.fileno()],
             cwd="/",
-            start_new_session=True,  # an interrupt of the terminal is for the process that grades
+            start_new_session=True,  # Ctrl-C in the terminal must reach only the process that grades
         )
         os.close(text)
         theirs.close()
-        settings = {"walls": walls and asdict(walls), "caches": str(surroundings.caches or "")}
-        self._link.send(json.dumps(settings | {"hidden": surroundings.hidden}).encode())
+        message = {"walls": walls and asdict(walls), "caches": str(settings.caches or "")}
+        self._link.send(json.dumps(message | {"hidden": settings.hidden}).encode())
 
     def __enter__(self) -> Self:
         return self
@@ -176,30 +176,30 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """End the server, and with it every candidate."""
+        """End the server, and with it its candidate."""
         self._link.close()
         self._process.terminate()
         self._process.wait()
         os.close(self._errors)
 
     def check(self) -> None:
-        """Raise BrokenServer if the server is no more; its end of the link closes before a candidate dies."""
+        """Raise BrokenServer if the server has ended; its end of the link closes before a candidate dies."""
         poll = select.poll()
         poll.register(self._link, select.POLLRDHUP)
         if poll.poll(0):
             raise self._broken("it ended")
 
     def wait_until_warm(self) -> ServerInfo:
-        """Return once candidates can be started: what they are started in."""
-        if self._warm is None:
-            said = json.loads(self._receive(b"ready", time.monotonic() + SERVER_START_SECONDS)[0])
-            self._warm = ServerInfo(Walls(**said["walls"]), said["python"], said["numpy"])
-        return self._warm
+        """Wait until candidates can be started, and return what the server reported."""
+        if self._info is None:
+            report = json.loads(self._receive(b"ready", time.monotonic() + SERVER_START_SECONDS)[0])
+            self._info = ServerInfo(Walls(**report["walls"]), report["python"], report["numpy"])
+        return self._info
 
     def learn_to_draw(self) -> None:
-        """Have all candidates that are started from now on find imported what draws; never twice.
+        """Preload matplotlib for all candidates that are started from now on; a second call does nothing.
 
-        Without it, their code imports that by itself, which takes a second.
+        Otherwise their code imports it by itself, which takes a second each time.
 
         Raises
         ------
@@ -212,7 +212,7 @@ class Server:
             self._receive(b"drawing", time.monotonic() + SERVER_START_SECONDS)
             self._draws = True
 
-    def start(self, work: Work, bounds: ResourceLimits) -> Candidate:
+    def start(self, work: Work, limits: ResourceLimits) -> Candidate:
         """Start a candidate; the one before must have been closed.
 
         Raises
@@ -223,29 +223,29 @@ class Server:
         self.wait_until_warm()
         ours, theirs = socket.socketpair()
         pairs = [CellConnection.open() for role, _ in work.cells if role is not Role.PLAIN]
-        handed = os.memfd_create("work")
-        lines = tuple(line for line, _ in pairs)
+        work_file = os.memfd_create("work")
+        connections = tuple(connection for connection, _ in pairs)
         try:
-            _write(handed, work.to_bytes())
-            descriptors = [handed, theirs.fileno(), *(each for _, ends in pairs for each in ends)]
-            self._send(b"start " + _widened(bounds, len(lines)), descriptors)
+            _write(work_file, work.to_bytes())
+            descriptors = [work_file, theirs.fileno(), *(end for _, ends in pairs for end in ends)]
+            self._send(b"start " + _widened(limits, len(connections)), descriptors)
             _, [pidfd] = self._receive(b"started", time.monotonic() + ANSWER_SECONDS)
         except BaseException:
             ours.close()
-            for line in lines:
-                line.close()
+            for connection in connections:
+                connection.close()
             raise
         finally:
-            os.close(handed)
+            os.close(work_file)
             theirs.close()
             for _, ends in pairs:
                 os.close(ends[0])
-        return Candidate(self, pidfd, Channel(ours, limits=REPORT_LIMITS), lines)
+        return Candidate(self, pidfd, Channel(ours, limits=REPORT_LIMITS), connections)
 
     def memory_kills(self) -> int:
-        """Return how many processes it has killed so far, of any candidate, for the memory of all of one.
+        """Return how many processes it has killed so far because a candidate used too much memory.
 
-        Nothing else is said unasked while a candidate lives.
+        While a candidate lives, the server sends no other message without being asked.
         """
         with contextlib.suppress(BlockingIOError):
             while self._link.recv(DATAGRAM_BYTES, socket.MSG_DONTWAIT) == KILLED:
@@ -253,9 +253,9 @@ class Server:
         return self._kills
 
     def processes(self, pidfd: int) -> list[int]:
-        """Return the numbers of a candidate's processes.
+        """Return the ids of a candidate's processes, in our namespace.
 
-        Without namespaces an orphan becomes the server's child; then these are all but the two of the server.
+        Without namespaces, orphans become children of the server, so these are all processes but its own two.
         """
         if self.wait_until_warm().walls.namespaces:
             first = usage.number(pidfd)
@@ -263,27 +263,27 @@ class Server:
         return list(usage.processes(self._process.pid))[2:]
 
     def forbid_more(self, process: int) -> None:
-        """Have a process of the candidate start no others any more.
+        """Keep a process of the candidate from starting any more processes.
 
-        That is for the server to do, which is the same user as its candidates; root may lack the capability.
+        The server does this, since it is the same user as its candidates; root here may lack the capability.
 
         Raises
         ------
         BrokenServer
-            If it does not say that it has.
+            If the server does not confirm it.
         """
         depth = len(usage.numbers(usage.server_of(self._process.pid)))
         seen = usage.numbers(process)
-        if len(seen) < depth:  # it ended
+        if len(seen) < depth:  # the process ended
             return
         self._send(FORBID + b" %d" % seen[depth - 1])
         while (message := self._message(time.monotonic() + ANSWER_SECONDS)[0]) == KILLED:
             self._kills += 1
         if message != FORBID:
-            raise self._broken("it does not do what it was asked for")
+            raise self._broken("it did not confirm that it limits the processes")
 
     def end(self, pidfd: int) -> None:
-        """Have everything of a candidate ended."""
+        """Have the server end all processes of a candidate."""
         os.close(pidfd)
         self._send(b"end")
 
@@ -296,13 +296,13 @@ class Server:
     def _receive(self, verb: bytes, deadline: float) -> tuple[bytes, list[int]]:
         """Return the rest of an answer that begins with this verb, and its descriptors."""
         message, descriptors = self._message(deadline)
-        if message == KILLED:  # in a candidate that has ended
+        if message == KILLED:  # a late message about a candidate that has ended
             self._kills += 1
             return self._receive(verb, deadline)
-        said, _, rest = message.partition(b" ")
-        if said == b"refused":
+        found, _, rest = message.partition(b" ")
+        if found == b"refused":
             raise TooFewWalls("the box", "too few walls stand on this machine", rest.decode())
-        if said != verb:
+        if found != verb:
             raise self._broken(rest.decode() or "it ended")
         return rest, descriptors
 
@@ -320,14 +320,14 @@ class Server:
     def _broken(self, why: str) -> BrokenServer:
         errors = last_line(self._errors)
         fact = f"the server of the student environment failed ({why}{errors and ': ' + errors})"
-        return BrokenServer(self._python, fact, "try again; if it stays, reinstall it")
+        return BrokenServer(self._python, fact, "try again; if it fails again, reinstall the environment")
 
 
 @cache
-def _widened(bounds: ResourceLimits, lines: int) -> bytes:
-    """Return what to start a candidate with, so that a student's code can use what the bounds say."""
-    files = bounds.open_files + OWN_FILES + 2 + 3 * lines
-    widened = replace(bounds, open_files=files, processes=bounds.processes + 2 + lines)
+def _widened(limits: ResourceLimits, connections: int) -> bytes:
+    """Return as JSON the limits of the student's code, plus what the candidate needs for itself."""
+    files = limits.open_files + OWN_FILES + 2 + 3 * connections
+    widened = replace(limits, open_files=files, processes=limits.processes + 2 + connections)
     return json.dumps(asdict(widened)).encode()
 
 

@@ -1,8 +1,7 @@
 """Runs one grade cell against a snapshot of a student's process, and judges it.
 
-Points need positive evidence: the judge reached the end of the cell, and nothing that it met on the way was
-lost or refused. What is said of a cell that did not end well is kept apart by reader: the message is the
-instructor's, the hint is the student's.
+Points need positive evidence: the cell ran to its end, its candidate was not lost, and nothing that it asked
+for was refused. A cell that failed has two texts: a message for the instructor, and a hint for the student.
 """
 
 import contextlib
@@ -38,31 +37,31 @@ from examiner_checks.measured import Measured
 
 MAX_OUTPUT: Final = 64 << 10
 MAX_MESSAGE: Final = 4000
-MEASURING_SECONDS: Final = 30.0  # that a cell which measures gets besides; one answer may take no longer
+MEASURING_SECONDS: Final = 30.0  # extra time of a cell that measures; the limit for one answer is unchanged
 SEED: Final = "EXAMINER_SEED"
 
 
 class CellBench(Bench, Protocol):
-    """Where the functions of one cell are measured."""
+    """Measures the functions of one cell."""
 
     kept: list[Measured]
 
     def begin(self) -> None:
-        """Note what the snapshot has, before anything of the student's is called in it."""
+        """Note how much memory the snapshot has, before any of the student's code is called in it."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What grade cells are run with.
+    """The limits and tools that grade cells are run with.
 
     Parameters
     ----------
     seconds : float
-        For each cell. A cell that measures gets half a minute more, and no longer for a single answer.
+        For each cell, and for each answer. A cell that measures gets 30 s more, its answers do not.
     reference : module, optional
-        What `reference` means in hidden tests.
+        The module that hidden tests use as `reference`.
     open_bench : callable, optional
-        Makes what measures the functions of a cell; without it nothing is measured.
+        Returns the bench on which a cell measures functions; without it, measuring is refused.
     """
 
     seconds: float
@@ -78,9 +77,9 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
     cell : GradeCell
         From `prepare`.
     channel : Channel
-        Connected to the snapshot; nobody else reads or writes it meanwhile.
+        Connected to the snapshot; nobody else uses it meanwhile.
     seed : str
-        What `rng` draws from.
+        The seed of `rng`.
     """
     started = time.monotonic()
     seconds = conditions.seconds + (MEASURING_SECONDS if cell.measures else 0)
@@ -91,11 +90,11 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
         verdict = _verdict(cell, seed, Outcome.ERROR, **_refused(cell.refusal))
     else:
         try:
-            with _stopped_after(seconds, remote), _own_surroundings(seed, output):
+            with _stopped_after(seconds, remote), _isolated(seed, output):
                 if cell.measures:
                     bench.begin()
                 verdict = _judged(cell, remote, Namespace(remote, conditions.reference, bench), seed)
-        except CandidateLost as lost:  # the time was over just as the cell ended
+        except CandidateLost as lost:  # the alarm went off just as the cell ended
             verdict = lost_verdict(cell, seed, lost)
     return replace(
         verdict,
@@ -119,7 +118,7 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) ->
         if remote.lost:
             return lost_verdict(cell, seed, remote.lost)
         return _raised(cell, seed, error)
-    if remote.lost:  # and the cell's own `except:` or `finally:` has hidden it
+    if remote.lost:  # the cell's own `except:` or `finally:` swallowed the exception
         return lost_verdict(cell, seed, remote.lost)
     return _ended(cell, seed, value, remote.refused)
 
@@ -127,12 +126,12 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) ->
 def _run(cell: GradeCell, names: dict[str, Any]) -> Any:
     for code in (cell.prelude, cell.body):
         if code is not None:
-            exec(code, names)  # noqa: S102 - the author's text, which is what this process is for
+            exec(code, names)  # noqa: S102 - running the author's text is what this process is for
     return None if cell.last is None else eval(cell.last, names)  # noqa: S307 - as above
 
 
 def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) -> Verdict:
-    """Judge a cell that came to its end: by the number it ends in, or by what it awarded, or in full."""
+    """Judge a cell that ran to its end: its points are its last value, else its awards, else all points."""
     awards = examiner_checks.awards()
     points: float = cell.points
     if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
@@ -152,7 +151,7 @@ def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) 
 
 
 def _refused(why: object) -> dict[str, str]:
-    """Return what is known of a cell that asks for what no proxy can mean."""
+    """Return message and class of the error of a cell that does what a proxy cannot do."""
     return {"message": f"{AUTHOR_ERROR}: {why}", "raised": AUTHOR_ERROR}
 
 
@@ -185,7 +184,7 @@ def lost_verdict(cell: GradeCell, seed: str, lost: CandidateLost) -> Verdict:
 
 
 def _line(cell: GradeCell, error: BaseException) -> int | None:
-    """Return the line of the cell in which it was raised."""
+    """Return the line of the cell in which the error was raised."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == cell.file]
     return lines[-1] if lines else None
 
@@ -201,7 +200,7 @@ def _verdict(cell: GradeCell, seed: str, outcome: Outcome, **known: Any) -> Verd
 
 @dataclass
 class NoBench:
-    """Where a candidate has no box, nothing is measured."""
+    """The bench of a candidate without a box: it refuses to measure."""
 
     kept: list[Measured] = field(default_factory=list)
 
@@ -209,7 +208,7 @@ class NoBench:
         """Do nothing."""
 
     def sides(self, *_: Function) -> AbstractContextManager[tuple[Side, ...]]:
-        """Refuse.
+        """Refuse to measure.
 
         Raises
         ------
@@ -218,17 +217,17 @@ class NoBench:
         """
         raise AuthorError("nothing can be measured here: the candidate has no box")
 
-    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002
+    def carrying(self, calls: Sequence[Arguments], answers: Sequence[Any]) -> float:  # noqa: ARG002 - as in `Bench`
         """Return 0."""
         return 0.0
 
     def keep(self, measured: Measured) -> None:
-        """Keep what was computed without measuring."""
+        """Keep a result that was computed without measuring."""
         self.kept.append(measured)
 
 
 class _Output(io.StringIO):
-    """What a cell prints, up to a bound."""
+    """Collects what a cell prints, up to `MAX_OUTPUT` characters."""
 
     def write(self, text: str) -> int:
         super().write(text[: max(0, MAX_OUTPUT - self.tell())])
@@ -236,12 +235,12 @@ class _Output(io.StringIO):
 
 
 @contextlib.contextmanager
-def _own_surroundings(seed: str, output: io.StringIO) -> Iterator[None]:
-    """Let a cell print into `output`, warn nobody, and draw the same numbers whatever it draws from."""
+def _isolated(seed: str, output: io.StringIO) -> Iterator[None]:
+    """Capture what a cell prints, silence its warnings, and seed every generator that it may draw from."""
     random.seed(seed)
-    np.random.seed(int(seed[:8] or "0", 16))  # noqa: NPY002 - a cell may draw from it
+    np.random.seed(int(seed[:8] or "0", 16))  # noqa: NPY002 - a cell may draw from the global generator
     former = os.environ.get(SEED)
-    os.environ[SEED] = seed  # which `rng` of the checks draws from
+    os.environ[SEED] = seed  # `rng` of the checks is seeded from this
     try:
         with (
             contextlib.redirect_stdout(output),
@@ -258,9 +257,9 @@ def _own_surroundings(seed: str, output: io.StringIO) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stopped_after(seconds: float, remote: Remote) -> Iterator[None]:
-    """Lose the candidate when the time is over, also while the cell asks nothing and computes by itself.
+    """Give up the candidate when the time is over, even while the cell computes without asking it anything.
 
-    The wire has its own deadline; only the main thread of a process can be interrupted like this.
+    The channel has a deadline of its own; an alarm works only in the main thread of a process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -271,13 +270,13 @@ def _stopped_after(seconds: float, remote: Remote) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(
-            signal.ITIMER_REAL, seconds + 0.1, 1.0
-        )  # again, if it was raised where nobody hears it
+        # The alarm repeats each second, since the first exception may be raised where Python ignores it.
+        signal.setitimer(signal.ITIMER_REAL, seconds + 0.1, 1.0)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:  # the alarm may have gone off just in the line above; the next would be a second away
+    finally:
+        # The alarm may go off in the inner `finally`, just before it is stopped there: stop it again.
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

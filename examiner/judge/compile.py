@@ -1,12 +1,12 @@
-"""The text of a grade cell, made ready for the examiner to run: once for an assignment, not for each student.
+"""Compiles grade cells for the examiner to run: once for an assignment, not for each student.
 
-The text stays what it is in a student's notebook. Some expressions mean something else where values are
-copies: `ref(x.data)` leaves the array with the candidate, `is`, `type(x)` and `id(x)` are asked of what
-travels, and a method of a student's object is called in one step. What a copy cannot show at all is the
-author's error, said before any student is graded.
+The author writes a grade cell as for any notebook, but here the values that it sees are copies from another
+process, so some expressions are rewritten: `ref(x.data)` leaves the array with the candidate; `is`, `type(x)`
+and `id(x)` become calls that refuse what a copy cannot answer; a method of a student's object is called in
+one request. What a copy can never answer is the author's error, reported before any student is graded.
 
-Locked cells run on both sides: if the grade cell uses them, modules that are the examiner's own are imported
-here again, and functions and constants of the locked cells before it are defined here again.
+Cells before a grade cell run on both sides, as far as it uses them: the imports of NumPy, of the checks and
+of the standard library are repeated here, and so are the functions and constants of locked cells.
 """
 
 import ast
@@ -26,6 +26,7 @@ LOCKED: Final = "<locked cells>"  # the name of their code in a traceback
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
+# The names under which rewritten cells find the functions of their `Namespace`.
 BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
 
 _MEMORY: Final = "memory is judged by behaviour: write through one ref(…), read through the other by value(…)"
@@ -51,16 +52,16 @@ class GradeCell:
     Attributes
     ----------
     prelude, body, last
-        What is run, in this order; `last` is the value of the cell, if it ends in an expression.
+        The code to run, in this order; `last` gives the value of the cell, if it ends in an expression.
     wanted
-        The names to be asked of the candidate: used here, not bound here, and no builtin.
+        The names to ask the candidate for: the cell uses them, does not bind them, and they are no builtins.
     hints
         The literal texts of its `assert` statements: the author's words for the student.
     definitions
-        What the cell and the locked cells before it define by themselves: the text of its baselines. It is
-        empty for a cell that measures nothing.
+        The source text of what the cell and the locked cells before it define without the student's code. Its
+        baselines run it; it is empty for a cell that measures nothing.
     refusal
-        What is wrong with the cell; it cannot be run if there is something.
+        Why the cell cannot be run; empty if it can.
     """
 
     grade_id: str
@@ -83,8 +84,8 @@ class GradeCell:
         return f"<{self.grade_id}>"
 
 
-class _Refused(Exception):  # noqa: N818 - what became of a cell, never seen outside
-    """The text of a cell asks for what cannot be."""
+class _Refused(Exception):  # noqa: N818 - it is caught in this module, and never reported as an error
+    """A cell uses something that means nothing for copies of values."""
 
 
 def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> tuple[GradeCell, ...]:
@@ -95,32 +96,31 @@ def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> t
     cells : sequence of Cell
         All cells of the notebook, in order.
     modes : mapping of str to Mode, optional
-        By grade_id, of those that are not examined.
-
+        By grade_id, for cells that are not examined.
     """
-    modes, before, prepared = modes or {}, _Before(), []
+    modes, earlier, prepared = modes or {}, _EarlierCells(), []
     for cell in cells:
         if cell.is_autograded:
-            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), before))
+            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), earlier))
         elif cell.is_code:
-            before.add(cell, keeps_definitions=cell.is_locked)
+            earlier.add(cell, keeps_definitions=cell.is_locked)
     return tuple(prepared)
 
 
-def _grade_cell(cell: Cell, mode: Mode, before: "_Before") -> GradeCell:
+def _grade_cell(cell: Cell, mode: Mode, earlier: "_EarlierCells") -> GradeCell:
     if mode is not Mode.EXAMINED:
         return GradeCell(cell.grade_id, cell.points, mode, cell.source)
     try:
-        return _compiled(cell, before)
+        return _compiled(cell, earlier)
     except (_Refused, SyntaxError, ValueError) as error:
         fact = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
 
 
-def _compiled(cell: Cell, before: "_Before") -> GradeCell:
+def _compiled(cell: Cell, earlier: "_EarlierCells") -> GradeCell:
     hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
     _check_reference(tree, hidden)
-    needed = list(before.needed(free(tree)))
+    needed = list(earlier.needed(free(tree)))
     prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
     measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
     definitions = _definitions([*needed, *tree.body]) if measures else ""
@@ -149,22 +149,22 @@ def _compiled(cell: Cell, before: "_Before") -> GradeCell:
 
 
 def _imported_checks(tree: ast.Module) -> Iterator[str]:
-    """Yield what a cell imports from the checks."""
+    """Yield the names that a cell imports from the checks."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == CHECKS:
             yield from (alias.name for alias in node.names)
 
 
 def _definitions(statements: Iterable[ast.stmt]) -> str:
-    """Return the text of the imports of our modules, the functions and the constants among them."""
-    own = _Before()
+    """Return the source text of the statements that import our modules or define functions or constants."""
+    own = _EarlierCells()
     for statement in statements:
         own.take(statement)
     return "\n".join(ast.unparse(statement) for statement, _ in own.statements)
 
 
 class _Rewriting(ast.NodeTransformer):
-    """Gives `ref(…)`, `is`, `type(x)` and `id(x)` their meaning here, and refuses what has none."""
+    """Rewrites `ref(…)`, `is`, `type(x)`, `id(x)` and method calls; refuses what means nothing for copies."""
 
     def __init__(self, refs: set[str]) -> None:
         self.refs = refs
@@ -172,7 +172,7 @@ class _Rewriting(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         function = node.func.id if isinstance(node.func, ast.Name) and len(node.args) == 1 else ""
         if function in self.refs and not node.keywords:
-            self.generic_visit(node.args[0])  # what is in it, and not its last step
+            self.generic_visit(node.args[0])  # its operands only: the last operation is done by reference
             return ast.copy_location(_call(BY_REF, *_last_step(node.args[0])), node)
         self.generic_visit(node)
         if function in {"type", "id"} and not node.keywords:
@@ -180,7 +180,7 @@ class _Rewriting(ast.NodeTransformer):
         if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
             method = _call(METHOD, node.func.value, ast.Constant(node.func.attr), *node.args)
             method.keywords = node.keywords
-            return ast.copy_location(method, node)  # one request instead of two, if it is a student's
+            return ast.copy_location(method, node)  # one request instead of two, if the object is a student's
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
@@ -188,7 +188,7 @@ class _Rewriting(ast.NodeTransformer):
         if not any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
             return node
         if any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators)):
-            return node  # `is None`
+            return node  # such as `x is None`, which means the same for a copy
         if len(node.ops) > 1:
             raise _Refused(f"line {node.lineno}: compare by `is` in an expression of its own")
         same = _call(IS, node.left, node.comparators[0])
@@ -253,7 +253,7 @@ def _call(name: str, *args: ast.expr) -> ast.Call:
 
 
 def _last_step(node: ast.expr) -> list[ast.expr]:
-    """Return the last operation of an expression and what it is done with."""
+    """Return the last operation of an expression and its operands."""
     match node:
         case ast.Attribute(value=owner, attr=name):
             return [ast.Constant("getattr"), owner, ast.Constant(name)]
@@ -261,9 +261,9 @@ def _last_step(node: ast.expr) -> list[ast.expr]:
             return [ast.Constant("getitem"), owner, key]
         case ast.Call(func=function, args=args, keywords=named):
             keys: list[ast.expr | None] = [
-                None if each.arg is None else ast.Constant(each.arg) for each in named
+                None if keyword.arg is None else ast.Constant(keyword.arg) for keyword in named
             ]
-            given = [ast.Tuple(args, ast.Load()), ast.Dict(keys, [each.value for each in named])]
+            given = [ast.Tuple(args, ast.Load()), ast.Dict(keys, [keyword.value for keyword in named])]
             if isinstance(function, ast.Attribute):
                 return [ast.Constant("method"), function.value, ast.Constant(function.attr), *given]
             return [ast.Constant("call"), function, *given]
@@ -271,7 +271,7 @@ def _last_step(node: ast.expr) -> list[ast.expr]:
 
 
 def _bound_to_ref(tree: ast.Module) -> Iterator[str]:
-    """Yield the names by which `ref` of the checks is known."""
+    """Yield the names that `ref` of the checks is imported as."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == CHECKS:
             yield from (alias.asname or alias.name for alias in node.names if alias.name == "ref")
@@ -288,12 +288,12 @@ def _literal_hints(tree: ast.Module) -> Iterator[str]:
 
 
 def free(tree: ast.Module) -> set[str]:
-    """Return the names of the notebook that a cell uses before it has bound them itself."""
+    """Return the names of the notebook that a cell uses before it binds them itself."""
     return _unbound(tree.body, set()) & set(_of_the_notebook(symtable(ast.unparse(tree), "<cell>", "exec")))
 
 
 def _of_the_notebook(scope: SymbolTable) -> Iterator[str]:
-    """Yield the names that any scope of a cell looks up among those of the notebook."""
+    """Yield the names that any scope of a cell looks up among the notebook's globals."""
     is_top = scope.get_type() == "module"
     yield from (symbol.get_name() for symbol in scope.get_symbols() if is_top or symbol.is_global())
     for inner in scope.get_children():
@@ -314,7 +314,7 @@ def _unbound(statements: Iterable[ast.stmt], bound: set[str]) -> set[str]:
                     free |= _loaded(item.context_expr) - bound
                     bound |= _stored(item)
                 free |= _unbound(body, bound)
-            case ast.If() | ast.While() | ast.Try() | ast.Match():  # what they bind, they may not have bound
+            case ast.If() | ast.While() | ast.Try() | ast.Match():  # their branches may not run
                 free |= _loaded(statement) - bound
             case _:
                 free |= _loaded(statement) - bound
@@ -332,8 +332,8 @@ def _stored(tree: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
-class _Before:
-    """What the cells before a grade cell have defined that is the examiner's own."""
+class _EarlierCells:
+    """What the cells before a grade cell define without the student's code."""
 
     def __init__(self) -> None:
         self.statements: list[tuple[ast.stmt, frozenset[str]]] = []
@@ -341,10 +341,10 @@ class _Before:
         self.constants: set[str] = set()
 
     def add(self, cell: Cell, *, keeps_definitions: bool) -> None:
-        """Take in one cell: imports of our modules from any, definitions from those that are kept."""
+        """Add a cell: its imports of our modules, and its functions and constants if `keeps_definitions`."""
         try:
             tree = ast.parse(without_magics(cell.source))
-        except SyntaxError:  # it fails for the student as well, and says so there
+        except SyntaxError:  # the cell fails in the student's process as well, with the same error
             return
         for statement in tree.body:
             if keeps_definitions or isinstance(statement, ast.Import | ast.ImportFrom):
@@ -353,7 +353,7 @@ class _Before:
                 self._forget(_bound(statement))
 
     def take(self, statement: ast.stmt) -> None:
-        """Take in an import of our modules or a definition; anything else takes names away."""
+        """Add an import of our modules or a definition; the candidate has the names of other statements."""
         if isinstance(statement, ast.Import | ast.ImportFrom):
             self._add_import(statement)
         else:
@@ -366,9 +366,8 @@ class _Before:
             if bound & names:
                 chosen.append(statement)
                 names = (names - bound) | _loaded(statement)
-        yield from (
-            copy.deepcopy(statement) for statement in reversed(chosen)
-        )  # they are going to be rewritten
+        # These are copies, since each grade cell rewrites its own.
+        yield from (copy.deepcopy(statement) for statement in reversed(chosen))
 
     def _add_import(self, statement: ast.Import | ast.ImportFrom) -> None:
         for alias in statement.names:
@@ -394,7 +393,7 @@ class _Before:
             self.statements.append((statement, frozenset(bound)))
 
     def _forget(self, names: set[str]) -> None:
-        """Leave names to the candidate that a later cell binds; modules of ours stay ours."""
+        """Leave the names that a later cell binds to the candidate; names of our modules stay."""
         names = names - self.modules
         self.constants -= names
         self.statements = [(s, bound) for s, bound in self.statements if not bound & names]
@@ -412,7 +411,7 @@ class _Before:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement of a cell binds in the notebook."""
+    """Return the names that a statement binds in the notebook."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -421,5 +420,5 @@ def _bound(statement: ast.stmt) -> set[str]:
 
 
 def without_magics(source: str) -> str:
-    """Return a cell's source with IPython's lines left empty."""
+    """Return a cell's source with an empty line for each magic or shell command of IPython."""
     return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))

@@ -1,11 +1,11 @@
-"""What crosses the wire besides data: objects of ours, lent, and exceptions, of listed classes."""
+"""What crosses the wire besides data: our objects that the student's code may use, and exceptions."""
 
 from typing import Any, Final, Never
 
 from examiner.wire.limits import MAX_ERROR_TEXT
 from examiner_checks import NumpyOnly, Spy
 
-# The classes in which an exception of the candidate's is raised here: nothing that steers a program.
+# An exception of the candidate's is raised here as one of these classes; none of them ends a program.
 RECREATED: Final[dict[str, type[Exception]]] = {
     cls.__name__: cls
     for cls in (
@@ -41,7 +41,8 @@ RECREATED: Final[dict[str, type[Exception]]] = {
     )
 }
 
-# What a student's code may read of an object of ours; a class of a cell's own says it as `lent_attributes`.
+# The attributes of our objects that a student's code may read; a class that a cell defines names its own in
+# `lent_attributes`.
 LENT: Final = {
     NumpyOnly: frozenset({"numpy"}),
     Spy: frozenset({"numpy", "data", "shape", "dtype", "ndim", "size", "__array__"}),
@@ -49,7 +50,7 @@ LENT: Final = {
 
 
 class AuthorError(Exception):
-    """A grade cell asks for what no proxy can mean; the text says what to write instead."""
+    """A grade cell does something that a proxy cannot do; the text says what to write instead."""
 
 
 class CandidateError(Exception):
@@ -57,7 +58,7 @@ class CandidateError(Exception):
 
 
 def listed(value: Any) -> frozenset[str] | None:
-    """Return what a student's code may read of an object of ours, or None if it is not to be lent."""
+    """Return the attributes of our object that a student's code may read, or None if it may not have it."""
     if type(value) in LENT:
         return LENT[type(value)]
     own = getattr(type(value), "lent_attributes", None)
@@ -65,12 +66,12 @@ def listed(value: Any) -> frozenset[str] | None:
 
 
 def raise_recursion(*_: object, **__: object) -> Never:
-    """Refuse one more call of ours within a call of ours."""
-    raise RecursionError("calls of the test by the student's code, within one another")
+    """Refuse a callback that is nested too deeply."""
+    raise RecursionError("the student's code and the test call each other too deeply")
 
 
 def done(lent: Any, operation: str, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> Any:
-    """Return what an attribute of ours holds, or what a call gives."""
+    """Return the value of an attribute of our object, or the result of calling it."""
     if operation == "call":
         return lent(*args, **kwargs)
     name = args[0] if operation == "getattr" and len(args) == 1 else None
@@ -80,12 +81,12 @@ def done(lent: Any, operation: str, args: tuple[Any, ...], kwargs: dict[Any, Any
 
 
 def known_name(cls: type[BaseException]) -> str:
-    """Return the name of the nearest class that both ends know."""
-    return next((each.__name__ for each in cls.__mro__ if RECREATED.get(each.__name__) is each), "Exception")
+    """Return the name of the nearest base class that both ends know."""
+    return next((base.__name__ for base in cls.__mro__ if RECREATED.get(base.__name__) is base), "Exception")
 
 
 def recreated(names: list[str], text: str) -> Exception:
-    """Return an exception of the nearest listed class, by the names of a student's, or `CandidateError`."""
+    """Return an exception of the nearest listed class, given the names of a student's class and its bases."""
     known = next((RECREATED[name] for name in names if name in RECREATED), None)
     if known is None:
         return CandidateError(f"{names[0][:100]}: {text[:MAX_ERROR_TEXT]}")
@@ -93,5 +94,5 @@ def recreated(names: list[str], text: str) -> Exception:
 
 
 def is_finding(error: Exception) -> bool:
-    """Whether an exception of ours is about the cell, and not for a student's `except` to swallow."""
+    """Whether our exception is a result of the test, which a student's `except` must not swallow."""
     return isinstance(error, AssertionError | AuthorError)

@@ -9,10 +9,9 @@ class CandidateLost(BaseException):
     Parameters
     ----------
     outcome : Outcome
-        What that makes of the cell.
+        The outcome of the cell that needed the candidate.
     fact : str
         What happened.
-
     """
 
     def __init__(self, outcome: Outcome, fact: str) -> None:

@@ -1,7 +1,7 @@
 """The names that a grade cell sees.
 
-Some builtins and statements mean something else where values are copies from another process, and the checks
-are bound to the snapshot that they ask.
+Some builtins and operators are replaced, since values are copies from another process, and the checks are
+bound to the snapshot of one cell.
 """
 
 import builtins
@@ -25,7 +25,7 @@ COPIED: Final = frozenset(
 
 
 class Namespace:
-    """The names that a grade cell sees: its own, the judge's, and for all others the candidate's."""
+    """The names that a grade cell sees: the judge's, and for all others those of the candidate."""
 
     def __init__(self, remote: Remote, reference: ModuleType | None, bench: Bench) -> None:
         self.remote = remote
@@ -48,18 +48,18 @@ class Namespace:
         }
 
     def candidates(self, wanted: tuple[str, ...]) -> dict[str, Any]:
-        """Return those of the names that the student's notebook has defined."""
+        """Return the objects of those names that the student's notebook has defined."""
         if not wanted:
             return {}
         found = self.remote.ask("resolve", *wanted)
         if type(found) is not dict or not found.keys() <= set(wanted):
-            self.remote.lose(Outcome.TAMPERED, "names that nobody asked for")
+            self.remote.lose(Outcome.TAMPERED, "the candidate sent names that nobody asked for")
         return found
 
     def import_(
         self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
-        """Import a module of ours here, and ask the candidate for every other."""
+        """Import one of our modules here, and any other module in the candidate."""
         if name == CHECKS:
             return self.checks
         root = name.partition(".")[0]
@@ -71,23 +71,23 @@ class Namespace:
         return module if fromlist else self.remote.ask("import", root)
 
     def isinstance_(self, x: Any, cls: Any) -> bool:
-        """Tell instances of a student's class by the candidate's word, all others by our own."""
+        """Ask the candidate about a student's class, and decide about any other class here."""
         if type(cls) is tuple:
-            return any(self.isinstance_(x, each) for each in cls)
+            return any(self.isinstance_(x, single) for single in cls)
         if type(cls) is Proxy:
             return type(x) is Proxy and self.remote.ask("isinstance", x, cls) is True
         return type(x) is not Proxy and isinstance(x, cls)
 
     def issubclass_(self, sub: Any, cls: Any) -> bool:
-        """Tell subclasses of a student's class by the candidate's word, all others by our own."""
+        """Ask the candidate if one of them is a student's class, and decide about all others here."""
         if type(cls) is tuple:
-            return any(self.issubclass_(sub, each) for each in cls)
+            return any(self.issubclass_(sub, single) for single in cls)
         if type(sub) is Proxy or type(cls) is Proxy:
             return self.remote.ask("issubclass", sub, cls) is True
         return issubclass(sub, cls)
 
     def callable_(self, x: Any) -> bool:
-        """Tell whether a student's object can be called by the candidate's word."""
+        """Ask the candidate about a student's object, and decide about any other object here."""
         return self.remote.ask("callable", x) is True if type(x) is Proxy else callable(x)
 
     def array(self, v: ArrayLike) -> ArrayHandle:
@@ -95,7 +95,7 @@ class Namespace:
         return by_ref(self.remote, "value", np.array(v))
 
     def ref(self, x: Any) -> ArrayHandle:
-        """Return a handle as it is; `ref(EXPRESSION)` is rewritten and never comes here."""
+        """Return a handle unchanged; any other `ref(EXPRESSION)` was rewritten to `by_ref`."""
         if type(x) is not ArrayHandle:
             self.remote.refuse(
                 "write ref(…) around the attribute, item or call itself, and import it by its name"
@@ -109,7 +109,7 @@ class Namespace:
         return read(handle)
 
     def by_ref(self, operation: str, owner: Any, *args: Any) -> ArrayHandle:
-        """Do the last step of `ref(EXPRESSION)` so that its result stays with the candidate."""
+        """Do the last operation of `ref(EXPRESSION)` so that its result stays with the candidate."""
         if operation == "value":
             return self.ref(owner)
         if type(owner) not in {Proxy, ArrayHandle}:
@@ -119,7 +119,7 @@ class Namespace:
         return by_ref(self.remote, operation, owner, *args)
 
     def method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method, of a student's object in one request."""
+        """Call a method; of a student's object in one request."""
         if type(owner) is Proxy:
             return self.remote.ask("method", owner, name, args, kwargs)
         return getattr(owner, name)(*args, **kwargs)
@@ -133,7 +133,7 @@ class Namespace:
         return a is b
 
     def type_(self, x: Any) -> type:
-        """Return the exact type of plain data, which travels only in exact types."""
+        """Return the type of plain data, which the wire keeps exactly; refuse a student's object."""
         if type(x) in {Proxy, ArrayHandle}:
             self.remote.refuse("type(x) of a student's object: write isinstance(x, Class)")
         return type(x)

@@ -1,8 +1,8 @@
 """What a grade cell sees of a student's objects: proxies that ask a snapshot of the student's process.
 
-Here the examiner's own Python runs the cell. A proxy forwards calls, attributes, items, operators, iteration
-and `with`. What would let the student's code decide about itself (`==`, `<`, truth, hash) is an author's
-error, whose text says what to write.
+The examiner's own Python runs the cell. A proxy forwards calls, attributes, items, operators, iteration and
+`with`. Operations that would let the student's code judge itself (`==`, `<`, truth, hash) raise an
+AuthorError, whose text says what to write instead.
 """
 
 import contextlib
@@ -36,16 +36,16 @@ MAX_NESTING: Final = 16
 
 
 class Remote:
-    """The trusted end of one snapshot's wire, for as long as one cell runs.
+    """The trusted end of the connection to one snapshot, while one cell runs.
 
     Parameters
     ----------
     channel : Channel
         Connected to the snapshot.
     deadline : float
-        Monotonic seconds at which the cell's time is over.
+        When the cell's time is over, in seconds of the monotonic clock.
     patience : float
-        Seconds after which no single answer is waited for any more.
+        Timeout of a single answer, in seconds.
 
     Attributes
     ----------
@@ -54,8 +54,7 @@ class Remote:
     refused : AuthorError or None
         The first one, whether or not the cell swallowed it.
     calls : int
-        How often the snapshot was asked for something.
-
+        How many requests were sent to the snapshot.
     """
 
     def __init__(self, channel: Channel, deadline: float, patience: float = math.inf) -> None:
@@ -70,20 +69,19 @@ class Remote:
         self._answers_questions = True
 
     def ask(self, operation: str, *args: Any, by_ref: bool = False) -> Any:
-        """Have the snapshot do something, and answer what it asks meanwhile.
+        """Have the snapshot do an operation, and serve its callbacks meanwhile.
 
         Returns
         -------
         object
-            Plain data as it is, a `Proxy` of anything else and of everything if `by_ref`.
+            Plain data as it is, a `Proxy` of anything else; with `by_ref`, a `Proxy` of everything.
 
         Raises
         ------
         Exception
             What the student's code raised, in a class of the fixed list, or as `CandidateError`.
         CandidateLost
-            If there is no answer, none in time, or one that makes no sense.
-
+            If there is no answer, none in time, or an invalid one.
         """
         if self.lost:
             raise CandidateLost(self.lost.outcome, self.lost.fact)
@@ -91,12 +89,14 @@ class Remote:
         dropped, self._dropped = self._dropped, []
         until = self._until()
         self._send(FrameKind.REQUEST, number, (operation, by_ref, args, dropped), until)
-        failure: Exception | None = None  # what our own code raised while the candidate had called it
+        failure: Exception | None = None  # what our own code raised in a callback
         while True:
             kind, value = self._receive(number, until)
             if kind == FrameKind.CALLBACK:
                 if not self._answers_questions:
-                    self.lose(Outcome.TAMPERED, "it used an object of the test's while it was measured")
+                    self.lose(
+                        Outcome.TAMPERED, "the candidate called back into the test while it was measured"
+                    )
                 failure = self._serve(number, value, until) or failure
             elif kind == FrameKind.VALUE:
                 if failure and is_finding(failure):
@@ -105,11 +105,11 @@ class Remote:
             elif kind == FrameKind.RAISED:
                 raise self._raised(value, failure)
             else:
-                self.lose(Outcome.TAMPERED, "an answer of an unknown kind")
+                self.lose(Outcome.TAMPERED, "the candidate sent an answer of an unknown kind")
 
     @contextlib.contextmanager
     def without_questions(self) -> Iterator[None]:
-        """Do nothing for the snapshot in the block: it would be work of its own that nobody counts."""
+        """Refuse callbacks in the block: their work would not count while the snapshot is measured."""
         self._answers_questions = False
         try:
             yield
@@ -117,7 +117,7 @@ class Remote:
             self._answers_questions = True
 
     def process(self) -> int:
-        """Return the number of the snapshot's process, as seen from here, by the kernel's word."""
+        """Return the process id of the snapshot in our namespace, as Linux reports it for a sender."""
         number, until = nonce(), self._until()
         self.channel.name_senders(wanted=True)
         self._send(FrameKind.REQUEST, number, ("value", False, (0,), []), until)
@@ -130,22 +130,22 @@ class Remote:
         finally:
             self.channel.name_senders(wanted=False)
         if self._receive(number, until) != (FrameKind.VALUE, 0):
-            self.lose(Outcome.TAMPERED, "an answer that makes no sense")
+            self.lose(Outcome.TAMPERED, "the candidate sent an invalid answer")
         return sender
 
     def lose(self, outcome: Outcome, fact: str) -> NoReturn:
-        """End the conversation for good."""
+        """Raise CandidateLost, for this request and every later one."""
         self.lost = self.lost or CandidateLost(outcome, fact)
         raise CandidateLost(outcome, fact)
 
     def refuse(self, text: str) -> NoReturn:
-        """Raise AuthorError, and remember it in case that the cell swallows it."""
+        """Raise AuthorError, and remember it in case the cell swallows it."""
         error = AuthorError(text)
         self.refused = self.refused or error
         raise error
 
     def drop(self, number: int) -> None:
-        """Let go of an object of the candidate's; it is told with the next request."""
+        """Release an object of the candidate's; the next request tells the candidate."""
         self._dropped.append(number)
 
     def _until(self) -> float:
@@ -173,7 +173,7 @@ class Remote:
         except WireError as error:
             self.lose(Outcome.TAMPERED, str(error))
         if frame.nonce != number:
-            self.lose(Outcome.TAMPERED, "an answer to nothing that was asked")
+            self.lose(Outcome.TAMPERED, "the candidate sent an answer to another request")
         try:
             limits = self.channel.limits
             return frame.kind, decode(frame.payload, self._from_handle, self.channel.incoming, limits)
@@ -181,19 +181,19 @@ class Remote:
             self.lose(Outcome.TAMPERED, str(error))
 
     def _serve(self, number: int, question: Any, until: float) -> Exception | None:
-        """Do what the candidate asks of one of our objects; return what that raised."""
+        """Serve a callback of the candidate to one of our objects; return what that raised."""
         match question:
             case (int(index), str(operation), tuple(args), dict(kwargs)) if 0 <= index < len(self._lent):
                 pass
             case _:
-                self.lose(Outcome.TAMPERED, "a question that makes no sense")
+                self.lose(Outcome.TAMPERED, "the candidate sent an invalid callback")
         self._nesting += 1
         try:
             too_deep = self._nesting > MAX_NESTING
             lent = raise_recursion if too_deep else self._lent[index]
             self._send(FrameKind.RESULT, number, done(lent, operation, args, kwargs), until)
-        except Exception as error:  # noqa: BLE001 - it goes to the student's code, which called ours
-            # The class is all that goes: the text may quote a hidden test.
+        except Exception as error:  # noqa: BLE001 - it is raised in the student's code, which called ours
+            # Of a failed call only the class is sent: the text may quote a hidden test.
             text = str(error) if operation == "getattr" else "raised by the test"
             self._send(FrameKind.FAILED, number, (known_name(type(error)), text), until)
             return error
@@ -202,12 +202,12 @@ class Remote:
         return None
 
     def _raised(self, described: Any, failure: Exception | None) -> Exception:
-        """Return the exception that a description stands for: our own, if it came from us."""
+        """Return the exception that the candidate described: our own, if a callback raised it."""
         match described:
             case ([*names], str(text)) if names and all(type(name) is str for name in names):
                 pass
             case _:
-                self.lose(Outcome.TAMPERED, "an exception that makes no sense")
+                self.lose(Outcome.TAMPERED, "the candidate sent an invalid exception")
         if failure and (is_finding(failure) or names[0] == known_name(type(failure))):
             return failure
         return recreated(names, text)
@@ -218,7 +218,7 @@ class Remote:
         if type(value) is Proxy:
             if _remote(value) is not self:
                 self.refuse(
-                    "an object of a student's is of use only in the cell that got it: make it there anew"
+                    "a student's object can be used only in the cell that got it: make a new one there"
                 )
             return Handle(_handle(value).number, "")
         if listed(value) is None and (not callable(value) or isinstance(value, type)):
@@ -228,9 +228,9 @@ class Remote:
             )
         if id(value) not in self._numbers:
             if len(self._lent) >= MAX_LENT:
-                self.lose(Outcome.TAMPERED, "more objects of ours asked for than any cell has")
+                self.lose(Outcome.TAMPERED, "the candidate asked for more of our objects than any cell has")
             self._numbers[id(value)] = len(self._lent)
-            self._lent.append(value)  # which also keeps its id from being given to another object
+            self._lent.append(value)  # while it is kept, no other object gets its id
         return Reverse(self._numbers[id(value)])
 
     def _from_handle(self, handle: Handle | Reverse) -> Any:
@@ -266,8 +266,8 @@ class Proxy:
         return f"<the student's {_handle(self).type_name}>"
 
     def __getattr__(self, name: str) -> Any:
-        # NumPy, copy and import look for protocols by such names; `__array_interface__` would be an address,
-        # and `__name__` of a module would let `from … import` look among the examiner's own modules.
+        # NumPy, copy and import look for protocols by such names. `__array_interface__` would be an address
+        # in another process, and with a `__name__`, `from … import` would search the examiner's own modules.
         if name.startswith("__") and name.endswith("__") and name != "__array__":
             raise AttributeError(f"{name} is not asked of a student's {_handle(self).type_name}")
         return _remote(self).ask("getattr", self, name)
@@ -296,7 +296,7 @@ class Proxy:
     def __iter__(self) -> Iterator[Any]:
         iterator = _remote(self).ask("iter", self)
         if type(iterator) is not Proxy:
-            _remote(self).lose(Outcome.TAMPERED, "an iteration that makes no sense")
+            _remote(self).lose(Outcome.TAMPERED, "the candidate sent an invalid iterator")
         return _items(iterator)
 
     def __next__(self) -> Any:
@@ -307,7 +307,7 @@ class Proxy:
     def __len__(self) -> int:
         length = _remote(self).ask("len", self)
         if type(length) is not int or length < 0:
-            _remote(self).lose(Outcome.TAMPERED, "a length that makes no sense")
+            _remote(self).lose(Outcome.TAMPERED, "the candidate sent an invalid length")
         if length > MAX_LENGTH:
             raise CandidateError(f"a length of {length}: more than {MAX_LENGTH} cannot be examined")
         return length
@@ -320,7 +320,7 @@ class Proxy:
             return
         swallows = _remote(self).ask("exit", self, None if error is None else known_name(type(error)))
         if error is not None and swallows is True and not is_finding(error):
-            # What follows in the block was not run: were it let pass, its checks would count as passed.
+            # The rest of the block did not run: without this error, its checks would count as passed.
             raise CheckFailed(f"a student's `with` swallowed a {type(error).__name__}") from error
 
     def __reduce_ex__(self, _protocol: object) -> Never:
@@ -372,7 +372,7 @@ for _name in ("neg", "pos", "abs", "invert", "int", "float", "complex", "index",
     setattr(Proxy, f"__{_name}__", _operator("unary", _name))
 del _name
 
-# The slots, read without asking the proxy: its own attributes are the student's.
+# These read the slots directly, since any attribute of a proxy is the student's.
 _remote: Callable[[Proxy], Remote] = Proxy.__dict__["_Proxy__remote"].__get__
 _handle: Callable[[Proxy], Handle] = Proxy.__dict__["_Proxy__handle"].__get__
 
@@ -381,7 +381,7 @@ def _next(iterator: Proxy) -> list[Any]:
     """Return the next item of a student's iterator in a list, or an empty one."""
     batch = _remote(iterator).ask("next", iterator)
     if type(batch) is not list or len(batch) > 1:
-        _remote(iterator).lose(Outcome.TAMPERED, "an iteration that makes no sense")
+        _remote(iterator).lose(Outcome.TAMPERED, "the candidate sent an invalid iterator")
     return batch
 
 
@@ -399,7 +399,7 @@ def _refuse_patch(proxy: Proxy, name: str) -> None:
 
 
 class ArrayHandle:
-    """An array of the candidate's, by reference: passed on, written to by items, read by `value`."""
+    """A handle to an array of the candidate's: it is passed on, assigned to by items, and read by `value`."""
 
     __slots__ = ("__proxy",)
     __array_ufunc__ = None
@@ -447,7 +447,6 @@ def read(handle: ArrayHandle) -> "np.ndarray[Any, Any]":
     ------
     CheckFailed
         If it is not exactly a `numpy.ndarray` of plain numbers.
-
     """
     got = _remote(_proxy(handle)).ask("value", handle)
     if type(got) is not np.ndarray:
@@ -456,7 +455,7 @@ def read(handle: ArrayHandle) -> "np.ndarray[Any, Any]":
 
 
 def by_ref(remote: Remote, operation: str, *args: Any) -> ArrayHandle:
-    """Return a handle to the array that an operation gives, or `CheckFailed` if it gives something else."""
+    """Return a handle to the array that an operation returns; CheckFailed if it returns something else."""
     got = remote.ask(operation, *args, by_ref=True)
     if type(got) is not Proxy or _handle(got).type_name != "ndarray":
         raise CheckFailed(f"got a {_name_of(got)}, expected a numpy.ndarray")

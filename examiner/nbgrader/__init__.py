@@ -1,1 +1,1 @@
-"""What is left to nbgrader: releases, late penalties, pages of feedback. Only these modules import it."""
+"""What nbgrader does itself: releases, late penalties, feedback. Only this package and `plugin` import it."""

@@ -1,6 +1,6 @@
-"""nbgrader's own steps, each of which leaves either its whole result or the former one.
+"""Runs nbgrader's own steps; each replaces its former result as a whole or leaves it.
 
-Importing nbgrader costs seconds, so only processes that make releases or feedback import this.
+Importing nbgrader takes seconds, so only processes that run its steps import this.
 """
 
 import logging
@@ -24,15 +24,15 @@ from examiner.submission.intake import digest
 
 CONFIG_FILE: Final = "nbgrader_config.py"
 
-# nbgrader opens the gradebook anew for each step of each notebook; another process may be writing just then.
+# nbgrader opens the gradebook again for each step of each notebook, when another process may be writing.
 BUSY_SECONDS: Final = 60
 
 
 def release(course: Course, assignment: Assignment) -> None:
-    """Make the release of an assignment; the gradebook learns of its cells from the source.
+    """Make the release of an assignment; it writes nothing into the course's gradebook.
 
-    nbgrader refuses to change the cells of an assignment that somebody has handed in, so it is given a
-    gradebook in which nobody has.
+    nbgrader refuses to change the cells of an assignment that somebody has handed in, so it is given an empty
+    gradebook.
 
     Raises
     ------
@@ -55,15 +55,15 @@ def release(course: Course, assignment: Assignment) -> None:
 
 
 def penalize(course: Course, submission: Submission) -> None:
-    """Have nbgrader's plugin assign a late penalty, as its settings say."""
+    """Have nbgrader's late-submission plugin assign a penalty, as nbgrader's settings say."""
     config = _settings(course, course.gradebook)
     for notebook in sorted(course.root.joinpath("source", submission.assignment).glob("*.ipynb")):
-        named = {
+        names = {
             "notebook": notebook.stem,
             "assignment": submission.assignment,
             "student": submission.student,
         }
-        resources = {"nbgrader": named | {"db_url": config.CourseDirectory.db_url}}
+        resources = {"nbgrader": names | {"db_url": config.CourseDirectory.db_url}}
         AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(), resources)
 
 
@@ -77,20 +77,20 @@ def explain(course: Course, submission: Submission) -> None:
 
 
 def _start(kind: type, coursedir: CourseDirectory) -> None:
-    """Run one of nbgrader's converters, and raise the exception that it only writes into its log."""
+    """Run one of nbgrader's converters, and raise the exception that it would only write into its log."""
     converter = kind(coursedir=coursedir, config=coursedir.config)
     converter.force = True
     convert = converter.convert_single_notebook
     causes: list[Exception] = []
 
-    def telling(notebook_filename: str) -> None:
+    def recording(notebook_filename: str) -> None:
         try:
             convert(notebook_filename)
         except Exception as error:
             causes.append(error)
             raise
 
-    converter.convert_single_notebook = telling
+    converter.convert_single_notebook = recording
     try:
         converter.start()
     except NbGraderException as error:
@@ -113,6 +113,6 @@ def _settings(course: Course, gradebook: Path) -> Config:
 def _coursedir(
     course: Course, gradebook: Path, assignment: str, student: str = "*", **directories: str
 ) -> CourseDirectory:
-    """Return nbgrader's idea of the course, narrowed to one assignment, with some folders elsewhere."""
+    """Return nbgrader's CourseDirectory for one assignment, with some folders elsewhere."""
     config = _settings(course, gradebook)
     return CourseDirectory(config=config, assignment_id=assignment, student_id=student, **directories)

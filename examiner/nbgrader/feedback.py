@@ -1,4 +1,4 @@
-"""nbgrader's pages of feedback, made to show what a student may see and to hold nothing else.
+"""Makes nbgrader's feedback pages show what a student may see, and contain nothing else.
 
 The same pages come from `examiner grade`, `nbgrader generate_feedback` and formgrader's button.
 """
@@ -20,9 +20,10 @@ from examiner.submission.intake import EXCHANGE_FILES
 
 
 def settle(config: Config) -> None:
-    """Put into nbgrader's settings what makes the pages.
+    """Set in nbgrader's settings what makes the pages.
 
-    nbgrader also copies every file that lies beside an executed notebook into the feedback; that ends here.
+    nbgrader would also copy every file beside an executed notebook into the feedback; only those that its
+    exchange needs are copied.
     """
     GenerateFeedback.init_assignment = _copy_for_exchange
     config.GenerateFeedback.preprocessors = [
@@ -30,7 +31,7 @@ def settle(config: Config) -> None:
         "examiner.nbgrader.feedback.ExplainFeedback",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
-    # What students wrote is shown to them, to their classmates' graders and in formgrader's page.
+    # The pages show what students wrote, to graders and in formgrader as well, so it is sanitized.
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = {
         "clean_html": "examiner.report.page.clean_html",
@@ -39,7 +40,7 @@ def settle(config: Config) -> None:
 
 
 def _copy_for_exchange(self: GenerateFeedback, assignment_id: str, student_id: str) -> None:
-    """Copy what `nbgrader release_feedback` reads, as it was handed in."""
+    """Copy the submitted files that `nbgrader release_feedback` reads."""
     submitted = self.coursedir.format_path(self.coursedir.submitted_directory, student_id, assignment_id)
     folder = Path(self._format_dest(assignment_id, student_id))
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,10 +50,10 @@ def _copy_for_exchange(self: GenerateFeedback, assignment_id: str, student_id: s
 
 
 class GetKnownGrades(GetGrades):  # type: ignore[misc]
-    """Gets the scores of those cells that the gradebook has: of a stale notebook, some may be no more."""
+    """Gets the scores of cells that the gradebook has; it may lack some cells of a stale notebook."""
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
-        """Put score and comment into the metadata of a cell; one that is no more is shown as plain."""
+        """Put score and comment into the metadata of a cell; one that no longer exists is shown as plain."""
         try:
             super().preprocess_cell(cell, resources, cell_index)
         except MissingEntry:
@@ -60,10 +61,10 @@ class GetKnownGrades(GetGrades):  # type: ignore[misc]
         return cell, resources
 
 
-class ExplainFeedback(Preprocessor):  # type: ignore[misc]  # nbconvert says nothing about its types
-    """Takes the hidden tests out of an autograded notebook and says each verdict in words."""
+class ExplainFeedback(Preprocessor):  # type: ignore[misc]  # nbconvert has no type annotations
+    """Removes the hidden tests from an autograded notebook, and says each verdict in words."""
 
-    enabled = Bool(True).tag(config=True)  # nbconvert's own default is to do nothing
+    enabled = Bool(True).tag(config=True)  # nbconvert disables preprocessors by default
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Return what a student may see of the notebook."""

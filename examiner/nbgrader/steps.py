@@ -1,4 +1,4 @@
-"""What is left to nbgrader itself, for worker processes: releases, late penalties, pages of feedback."""
+"""Runs nbgrader's own steps in worker processes: releases, late penalties, pages of feedback."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from examiner.model import Assignment, Course, Submission
 
 @dataclass(frozen=True)
 class Step:
-    """Something of nbgrader's to be done."""
+    """One of nbgrader's steps, for one assignment or submission."""
 
     do: Literal["release", "penalize", "explain"]
     course: Course
@@ -22,8 +22,8 @@ class Step:
 
 @contextmanager
 def step_worker() -> Iterator[Callable[[Step], None]]:
-    """Give what does a step."""
-    from examiner.nbgrader import convert  # noqa: PLC0415  (nbgrader costs seconds; only these processes need it)
+    """Yield the function that runs a step."""
+    from examiner.nbgrader import convert  # noqa: PLC0415 - importing nbgrader takes seconds
 
     def do(step: Step) -> None:
         match step.do, step.what:

@@ -1,1 +1,1 @@
-"""What counts: grade sheets, the gradebook that is made from them, and what was done when."""
+"""Stores what counts: grade sheets, the gradebook that is made from them, and records of what was done."""

@@ -1,7 +1,7 @@
-"""What the gradebook has of the course itself: students, due dates, and the cells of each assignment.
+"""Writes the course into the gradebook: its students, due dates, and the cells of each assignment.
 
-The rows are those that `nbgrader generate_assignment` writes, also where it refuses to: it never adds or
-removes cells of an assignment that somebody has handed in.
+The rows are those that `nbgrader generate_assignment` writes, but also once somebody has handed in: nbgrader
+then refuses to add or remove cells of the assignment.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from examiner.store import ledger, tables
 from examiner.store.ledger import ANSWERED, GRADED, TASK, Row
 from examiner.submission.repair import released
 
-NBGRADERS_COURSE: Final = "default_course"  # nbgrader's own steps name no other, and make it
+NBGRADERS_COURSE: Final = "default_course"  # the only one that nbgrader's own steps use
 _DETAILS: Final = {GRADED: tables.grade_cell, ANSWERED: tables.solution_cell, TASK: tables.task_cell}
 
 CellKey = tuple[str, str, str]  # notebook, name and type of a cell
@@ -28,7 +28,7 @@ CellKey = tuple[str, str, str]  # notebook, name and type of a cell
 
 @dataclass(frozen=True)
 class _Marked:
-    """A cell that nbgrader has marked, and what it means by that."""
+    """A cell with nbgrader's metadata, and what the gradebook holds about it."""
 
     cell: Cell
     is_task: bool
@@ -36,23 +36,23 @@ class _Marked:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Return the types of its rows; a written answer has two."""
+        """The types of its rows; a written answer has two."""
         marks = {GRADED: self.cell.is_grade, ANSWERED: self.cell.is_solution, TASK: self.is_task}
         return tuple(type_ for type_, is_so in marks.items() if is_so)
 
     @property
     def is_locked(self) -> bool:
-        """Whether a student's version is overwritten, as nbgrader decides it."""
+        """Whether nbgrader overwrites a student's version of it."""
         return not self.cell.is_solution and (self.cell.is_grade or self.cell.is_locked)
 
     @property
     def source(self) -> str:
-        """Its text without the solution, but with the hidden tests."""
+        """Its source without the solution, but with the hidden tests."""
         return released(self.cell) if self.cell.is_solution else self.cell.source
 
 
 def outline(connection: sa.Connection, course: Course) -> None:
-    """Let the gradebook have the course as its files say it is; submissions get the rows they lack.
+    """Write the course into the gradebook as its files describe it; submissions get the rows that they lack.
 
     Raises
     ------
@@ -70,13 +70,13 @@ def outline(connection: sa.Connection, course: Course) -> None:
 def _set_students(connection: sa.Connection, course: Course) -> None:
     rows: list[Row] = [
         {
-            "id": each.id,
-            "first_name": each.first_name,
-            "last_name": each.last_name,
-            "email": each.email,
-            "lms_user_id": each.lms_id,
+            "id": student.id,
+            "first_name": student.first_name,
+            "last_name": student.last_name,
+            "email": student.email,
+            "lms_user_id": student.lms_id,
         }
-        for each in course.roster
+        for student in course.roster
     ]
     known = set(connection.scalars(sa.select(tables.student.c.id)))
     ledger.save(connection, tables.student, rows, known)
@@ -93,9 +93,9 @@ def _set_assignment(connection: sa.Connection, course: Course, assignment: Assig
 
 
 def _set_cells(connection: sa.Connection, assignment: str, folder: Path) -> None:
-    """Let an assignment have the notebooks and cells of its source, and no others."""
+    """Give an assignment the notebooks and cells of its source, and remove all others."""
     paths = sorted(folder.glob("*.ipynb"))
-    if not paths:  # nobody has written it yet, or the folder is lost: no reason to forget its grades
+    if not paths:  # it is not written yet, or the folder is missing: its grades must not be deleted
         return
     known = ledger.notebooks(connection, assignment)
     wanted: dict[CellKey, _Marked] = {}
@@ -107,7 +107,7 @@ def _set_cells(connection: sa.Connection, assignment: str, folder: Path) -> None
         ledger.save(connection, tables.notebook, [row], known.values())
         marked = list(_marked(document, path))
         _set_sources(connection, id_, marked)
-        wanted |= {(path.stem, each.cell.grade_id, type_): each for each in marked for type_ in each.types}
+        wanted |= {(path.stem, item.cell.grade_id, type_): item for item in marked for type_ in item.types}
     _remove(connection, assignment, wanted)
     _add(connection, assignment, wanted)
     _remove_notebooks(connection, [id_ for name, id_ in known.items() if name not in {p.stem for p in paths}])
@@ -126,7 +126,7 @@ def _marked(document: Mapping[str, Any], path: Path) -> Iterator[_Marked]:
 
 
 def _checksum(marked: _Marked) -> str:
-    """Return nbgrader's digest of a cell, by which it knows an answer that is still as it was released."""
+    """Return nbgrader's checksum of a cell, by which it recognizes an answer that is still as released."""
     cell = marked.cell
     parts = [marked.source, cell.kind, cell.is_grade, cell.is_solution, marked.is_locked, cell.grade_id]
     text = "".join(str(part) for part in (*parts, *([cell.points] if cell.is_grade else [])))
@@ -134,26 +134,26 @@ def _checksum(marked: _Marked) -> str:
 
 
 def _set_sources(connection: sa.Connection, notebook: str, marked: Sequence[_Marked]) -> None:
-    """Write the texts of the cells anew: nbgrader takes their order for that of the notebook."""
+    """Replace the sources of the cells: nbgrader takes the order of these rows as that of the notebook."""
     table = tables.source_cell
     connection.execute(table.delete().where(table.c.notebook_id == notebook))
     rows: list[Row] = [
         {
-            "id": tables.new_id(notebook, each.cell.grade_id),
-            "name": each.cell.grade_id,
-            "cell_type": each.cell.kind,
-            "locked": each.is_locked,
-            "source": each.source,
-            "checksum": each.checksum,
+            "id": tables.new_id(notebook, item.cell.grade_id),
+            "name": item.cell.grade_id,
+            "cell_type": item.cell.kind,
+            "locked": item.is_locked,
+            "source": item.source,
+            "checksum": item.checksum,
             "notebook_id": notebook,
         }
-        for each in marked
+        for item in marked
     ]
     ledger.save(connection, table, rows, ())
 
 
 def _remove(connection: sa.Connection, assignment: str, wanted: Mapping[CellKey, _Marked]) -> None:
-    """Remove the cells that are not wanted, with everything that stands at them."""
+    """Remove the cells that are not wanted, with their grades and comments."""
     cells = ledger.cells(connection, assignment)
     ids = [cell.id for cell in cells if (cell.notebook, cell.name, cell.type) not in wanted]
     for table in (tables.grade, tables.comment):
@@ -163,7 +163,7 @@ def _remove(connection: sa.Connection, assignment: str, wanted: Mapping[CellKey,
 
 
 def _add(connection: sa.Connection, assignment: str, wanted: Mapping[CellKey, _Marked]) -> None:
-    """Add the cells that are missing, and let all have their points and kinds."""
+    """Add the missing cells, and update the points and kinds of all."""
     known = {(cell.notebook, cell.name, cell.type): cell.id for cell in ledger.cells(connection, assignment)}
     books = ledger.notebooks(connection, assignment)
     bases: list[Row] = []
@@ -181,14 +181,14 @@ def _add(connection: sa.Connection, assignment: str, wanted: Mapping[CellKey, _M
 
 
 def _remove_notebooks(connection: sa.Connection, ids: Collection[str]) -> None:
-    """Remove notebooks whose cells are gone already."""
+    """Remove notebooks whose cells are already removed."""
     for table in (tables.submitted_notebook, tables.source_cell):
         connection.execute(table.delete().where(table.c.notebook_id.in_(ids)))
     connection.execute(tables.notebook.delete().where(tables.notebook.c.id.in_(ids)))
 
 
 def _fill(connection: sa.Connection, assignment: str) -> None:
-    """Give every submission a row for each cell."""
+    """Add the rows for cells that submissions lack."""
     work = tables.submission
     ids = list(connection.scalars(sa.select(work.c.id).where(work.c.assignment_id == assignment)))
     books, cells = ledger.notebooks(connection, assignment), ledger.cells(connection, assignment)

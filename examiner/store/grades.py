@@ -1,4 +1,4 @@
-"""What the gradebook says, from nbgrader's own tables, without importing nbgrader: that costs seconds."""
+"""Reads grades from nbgrader's own tables, without importing nbgrader, which takes seconds."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ def read_grades(course: Course) -> Grades:
     Raises
     ------
     ForeignGradebook
-        If the file is no gradebook, or one of another version of nbgrader.
+        If the file is no gradebook, or belongs to another version of nbgrader.
     """
     if not course.gradebook.exists():
         return Grades(students=(), due={}, questions={}, grades={})
@@ -27,14 +27,14 @@ def read_grades(course: Course) -> Grades:
 
 
 class _Reader:
-    """The tables of one connection, put together."""
+    """Reads and joins the tables of one gradebook."""
 
     def __init__(self, course: Course, connection: sa.Connection) -> None:
         self._course = course
         self._connection = connection
 
     def read(self) -> Grades:
-        """Return everything."""
+        """Return all that the gradebook says."""
         due = {row.name: _utc(row.duedate) for row in self._rows(sa.select(tables.assignment))}
         cells = dict(self._cells())
         questions: dict[str, list[Question]] = {name: [] for name in due}
@@ -72,7 +72,7 @@ class _Reader:
                 yield row.id, (row.assignment, Question(row.notebook, row.name, row.max_score))
 
     def _in_order(self, assignment: str, questions: list[Question]) -> tuple[Question, ...]:
-        """Return the questions as they stand in the notebooks; the gradebook does not keep their order."""
+        """Return the questions in the order of the notebooks, which the gradebook does not keep."""
         place: dict[tuple[str, str], int] = {}
         for path in sorted((self._course.root / "source" / assignment).glob("*.ipynb")):
             place |= {(path.stem, cell.grade_id): cell.index for cell in read(path).grade_cells}
@@ -123,7 +123,7 @@ class _Reader:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """Return a moment of the gradebook, which keeps them in UTC without saying so."""
+    """Return a time from the gradebook, which stores UTC without a time zone, as an aware datetime."""
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 

@@ -1,8 +1,8 @@
-"""The single writer of the gradebook: many grade sheets in a transaction, each entered once.
+"""The single writer of the gradebook: it enters many grades in a transaction, and each of them once.
 
-What persons have entered stays: manual scores, extra credit, comments, flags, extensions, penalties. Whatever
-kills the writer, the same call again gives the same gradebook, since a submission's rows change in one
-transaction with the note of what they were written from, and a new row's id follows from what it is about.
+Manual entries stay: scores, extra credit, comments, flags, extensions, penalties. If the writer is killed,
+the same call again gives the same gradebook: the rows of a submission change in one transaction with the
+digest of the grade that they were written from, and the id of a new row is a digest of what it belongs to.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from examiner.errors import PlatformFault
 from examiner.store import tables
 from examiner.store.sheets import FiledGrade, NotebookSheet
 
-SUBMISSIONS_PER_TRANSACTION: Final = 200  # submissions in a transaction
-UNANSWERED: Final = "No response."  # as nbgrader says it
+SUBMISSIONS_PER_TRANSACTION: Final = 200
+UNANSWERED: Final = "No response."  # nbgrader's own comment
 GRADED, ANSWERED, TASK = "GradeCell", "SolutionCell", "TaskCell"
 
 Row = dict[str, Any]
@@ -31,15 +31,15 @@ class Ledger:
 
     engine: sa.Engine
 
-    def enter(self, filings: Iterable[FiledGrade]) -> int:
-        """Enter gradings, the last of each submission's, and return how many were not entered yet.
+    def enter(self, grades: Iterable[FiledGrade]) -> int:
+        """Enter the last grade of each submission, and return how many were not entered yet.
 
         Raises
         ------
         PlatformFault
-            If the gradebook does not know an assignment, or is kept locked; whole batches before that stay.
+            If the gradebook does not know an assignment, or is kept locked; earlier transactions stay.
         """
-        last = {(each.identity.assignment, each.identity.student): each for each in filings}
+        last = {(grade.identity.assignment, grade.identity.student): grade for grade in grades}
         ordered = [last[name] for name in sorted(last)]
         total = 0
         for first in range(0, len(ordered), SUBMISSIONS_PER_TRANSACTION):
@@ -50,18 +50,18 @@ class Ledger:
 
 @contextmanager
 def opened(url: str) -> Iterator[Ledger]:
-    """Give the ledger of a gradebook; afterwards its file stands alone."""
+    """Yield the ledger of a gradebook; afterwards everything is in its one file."""
     with tables.opened(url) as engine:
         yield Ledger(engine)
 
 
-def enter(connection: sa.Connection, filings: Iterable[FiledGrade], *, again: bool = False) -> int:
-    """Enter gradings of different submissions in the caller's transaction; `again` also those that are in."""
-    ordered = sorted(filings, key=lambda each: (each.identity.assignment, each.identity.student))
+def enter(connection: sa.Connection, grades: Iterable[FiledGrade], *, again: bool = False) -> int:
+    """Enter grades of different submissions in the caller's transaction; with `again`, rewrite all rows."""
+    ordered = sorted(grades, key=lambda grade: (grade.identity.assignment, grade.identity.student))
     total = 0
-    for name, group in groupby(ordered, key=lambda each: each.identity.assignment):
-        by_student = {filing.identity.student: filing for filing in group}
-        total += _Page.of(connection, name).enter(by_student, again)
+    for name, group in groupby(ordered, key=lambda grade: grade.identity.assignment):
+        by_student = {grade.identity.student: grade for grade in group}
+        total += _AssignmentRows.of(connection, name).enter(by_student, again)
     return total
 
 
@@ -77,13 +77,13 @@ class GradebookCell:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from all other cells of its type in an assignment."""
+        """What identifies it among the cells of its type in an assignment."""
         return self.notebook, self.name
 
 
 @dataclass(frozen=True)
-class _Page:
-    """What the gradebook knows of one assignment."""
+class _AssignmentRows:
+    """The rows of one assignment in the gradebook."""
 
     connection: sa.Connection
     id: str
@@ -91,30 +91,30 @@ class _Page:
     cells: Sequence[GradebookCell]
 
     @classmethod
-    def of(cls, connection: sa.Connection, name: str) -> "_Page":
+    def of(cls, connection: sa.Connection, name: str) -> "_AssignmentRows":
         found = connection.scalar(sa.select(tables.assignment.c.id).where(tables.assignment.c.name == name))
         if found is None:
             raise PlatformFault(name, "the gradebook does not know this assignment", "make its release first")
         return cls(connection, found, notebooks(connection, found), cells(connection, found))
 
-    def enter(self, filings: Mapping[str, FiledGrade], again: bool) -> int:
-        add_students(self.connection, filings)
-        submissions = self._submissions(filings)
+    def enter(self, grades: Mapping[str, FiledGrade], again: bool) -> int:
+        add_students(self.connection, grades)
+        submissions = self._submissions(grades)
         query = sa.select(tables.entered).where(tables.entered.c.id.in_(submissions.values()))
         before = {row.id: row.sheet for row in self.connection.execute(query)}
-        now = {submissions[student]: filing for student, filing in filings.items()}
-        todo = {id_: each for id_, each in now.items() if again or before.get(id_) != each.digest}
-        notes: list[Row] = [{"id": id_, "sheet": filing.digest} for id_, filing in todo.items()]
+        now = {submissions[student]: grade for student, grade in grades.items()}
+        todo = {id_: grade for id_, grade in now.items() if again or before.get(id_) != grade.digest}
+        notes: list[Row] = [{"id": id_, "sheet": grade.digest} for id_, grade in todo.items()]
         stamps: list[Row] = [
-            {"id": id_, "timestamp": naive(each.handed_in)} for id_, each in todo.items() if each.handed_in
+            {"id": id_, "timestamp": naive(grade.handed_in)} for id_, grade in todo.items() if grade.handed_in
         ]
         save(self.connection, tables.submission, stamps, todo)
-        self._write(todo, {id_ for id_, filing in todo.items() if before.get(id_) == filing.digest})
+        self._write(todo, {id_ for id_, grade in todo.items() if before.get(id_) == grade.digest})
         save(self.connection, tables.entered, notes, before)
         return len(todo)
 
     def _submissions(self, students: Collection[str]) -> dict[str, str]:
-        """Return the id of each student's submission, made if need be."""
+        """Return the id of each student's submission; missing rows are added."""
         table = tables.submission
         query = sa.select(table.c.student_id, table.c.id).where(
             table.c.assignment_id == self.id, table.c.student_id.in_(students)
@@ -125,30 +125,30 @@ class _Page:
         save(self.connection, table, rows, ())
         return known | new
 
-    def _write(self, filings: Mapping[str, FiledGrade], same: Collection[str]) -> None:
-        places = fill(self.connection, list(filings), self.notebooks, self.cells)
-        grades = _by_place(self.connection, tables.grade, places.values())
-        comments = _by_place(self.connection, tables.comment, places.values())
+    def _write(self, grades: Mapping[str, FiledGrade], same: Collection[str]) -> None:
+        submitted = fill(self.connection, list(grades), self.notebooks, self.cells)
+        grade_rows = _rows_by_cell(self.connection, tables.grade, submitted.values())
+        comment_rows = _rows_by_cell(self.connection, tables.comment, submitted.values())
         marks, remarks = [], []
-        for id_, filing in filings.items():
-            parts = {part.notebook: part for part in filing.parts}
+        for id_, grade in grades.items():
+            parts = {part.notebook: part for part in grade.parts}
             for cell in self.cells:
-                place, part = (places[id_, cell.notebook], cell.id), parts.get(cell.notebook)
+                key, part = (submitted[id_, cell.notebook], cell.id), parts.get(cell.notebook)
                 is_blank = part is not None and cell.name in part.unanswered and cell.type != TASK
                 if cell.type != ANSWERED:
-                    row = grades[place]
+                    row = grade_rows[key]
                     score = _score(cell, part, is_blank)
                     needs = _needs_person(row, score, is_same=id_ in same)
                     marks.append({"id": row.id, "auto_score": score, "needs_manual_grade": needs})
                 if cell.type != GRADED:
                     text = UNANSWERED if is_blank else None
-                    remarks.append({"id": comments[place].id, "auto_comment": text})
+                    remarks.append({"id": comment_rows[key].id, "auto_comment": text})
         save(self.connection, tables.grade, marks, {mark["id"] for mark in marks})
         save(self.connection, tables.comment, remarks, {remark["id"] for remark in remarks})
 
 
 def _score(cell: GradebookCell, part: NotebookSheet | None, is_blank: bool) -> float | None:
-    """Return the automatic score: None where a person has to give one, also where nobody has judged."""
+    """Return the automatic score, or None if a person has to give one or there is no verdict."""
     if cell.is_written:
         return 0.0 if is_blank else None
     verdicts = {verdict.grade_id: verdict for verdict in part.sheet.verdicts} if part else {}
@@ -156,7 +156,7 @@ def _score(cell: GradebookCell, part: NotebookSheet | None, is_blank: bool) -> f
 
 
 def _needs_person(row: sa.Row[Any], score: float | None, *, is_same: bool) -> bool:
-    """Return whether a person has to look: as nbgrader, also at a manual score of work that has changed."""
+    """Return whether the cell needs manual grading; as in nbgrader, changed work needs it again."""
     if row.manual_score is None:
         return score is None
     return bool(row.needs_manual_grade) if is_same else True
@@ -192,7 +192,7 @@ def cells(connection: sa.Connection, assignment_id: str) -> list[GradebookCell]:
 
 
 def add_students(connection: sa.Connection, students: Collection[str]) -> None:
-    """Let the gradebook know students; whom it knows keeps name and address."""
+    """Add students that the gradebook does not know; those that it knows keep name and address."""
     table = tables.student
     known = set(connection.scalars(sa.select(table.c.id).where(table.c.id.in_(students))))
     save(connection, table, [{"id": student} for student in students if student not in known], ())
@@ -204,14 +204,14 @@ def fill(
     notebooks: Mapping[str, str],
     cells: Sequence[GradebookCell],
 ) -> dict[tuple[str, str], str]:
-    """Make the rows that submissions lack, and return the id of each submitted notebook.
+    """Add the rows that submissions lack, and return the id of each submitted notebook.
 
     Parameters
     ----------
     submissions : sequence of str
-        Their ids.
+        The ids of the submissions.
     notebooks : mapping from str to str
-        The assignment's: id by name.
+        The notebooks of the assignment: id by name.
 
     Returns
     -------
@@ -221,39 +221,44 @@ def fill(
     table = tables.submitted_notebook
     names = {id_: name for name, id_ in notebooks.items()}
     query = sa.select(table).where(table.c.assignment_id.in_(submissions))
-    places = {(row.assignment_id, names[row.notebook_id]): row.id for row in connection.execute(query)}
+    submitted = {(row.assignment_id, names[row.notebook_id]): row.id for row in connection.execute(query)}
     new = {
         (submission, name): tables.new_id(submission, name)
         for submission in submissions
         for name in notebooks
-        if (submission, name) not in places
+        if (submission, name) not in submitted
     }
     rows = [
         {"id": id_, "assignment_id": submission, "notebook_id": notebooks[name], "flagged": False}
         for (submission, name), id_ in new.items()
     ]
     save(connection, table, rows, ())
-    places |= new
+    submitted |= new
     for kind, without, defaults in (
         (tables.grade, ANSWERED, {"needs_manual_grade": True}),
         (tables.comment, GRADED, {}),
     ):
-        known = _by_place(connection, kind, places.values())
+        known = _rows_by_cell(connection, kind, submitted.values())
         missing = [
-            {"id": tables.new_id(place, cell.id), "notebook_id": place, "cell_id": cell.id, **defaults}
-            for (_, notebook), place in places.items()
+            {
+                "id": tables.new_id(notebook_id, cell.id),
+                "notebook_id": notebook_id,
+                "cell_id": cell.id,
+                **defaults,
+            }
+            for (_, notebook), notebook_id in submitted.items()
             for cell in cells
-            if cell.notebook == notebook and cell.type != without and (place, cell.id) not in known
+            if cell.notebook == notebook and cell.type != without and (notebook_id, cell.id) not in known
         ]
         save(connection, kind, missing, ())
-    return places
+    return submitted
 
 
-def _by_place(
-    connection: sa.Connection, table: sa.Table, places: Iterable[str]
+def _rows_by_cell(
+    connection: sa.Connection, table: sa.Table, submitted: Iterable[str]
 ) -> dict[tuple[str, str], sa.Row[Any]]:
     """Return rows of grades or comments by submitted notebook and cell."""
-    query = sa.select(table).where(table.c.notebook_id.in_(places))
+    query = sa.select(table).where(table.c.notebook_id.in_(submitted))
     return {(row.notebook_id, row.cell_id): row for row in connection.execute(query)}
 
 
@@ -269,5 +274,5 @@ def save(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], known:
 
 
 def naive(moment: datetime | None) -> datetime | None:
-    """Return a moment as the gradebook keeps it: in UTC, without saying so."""
+    """Return a time as the gradebook stores it: in UTC, without a time zone."""
     return moment and moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,7 +1,7 @@
-"""Makes the gradebook anew: the cells of the instructor's notebooks, all grade sheets, what persons entered.
+"""Rebuilds the gradebook from the instructor's notebooks, all grade sheets and all manual entries.
 
-This also serves an assignment whose cells changed after work was handed in, which nbgrader refuses. What
-persons entered is filed beside the sheets first: what stood at a cell that is no more waits there, and is put
+This also updates an assignment whose cells changed after work was handed in, which nbgrader refuses. Manual
+entries are filed beside the sheets first: an entry for a cell that no longer exists stays there, and is put
 back when the cell is back.
 """
 
@@ -23,7 +23,7 @@ from examiner.store.atomic import staging
 from examiner.store.course_rows import outline
 from examiner.store.sheets import FiledGrade
 
-_ENTRIES: Final = {tables.grade: ("manual_score", "extra_credit"), tables.comment: ("manual_comment",)}
+_ENTRY_COLUMNS: Final = {tables.grade: ("manual_score", "extra_credit"), tables.comment: ("manual_comment",)}
 _ALL: Final = sa.true()
 
 
@@ -42,7 +42,7 @@ class StudentCell:
 
 @dataclass(frozen=True)
 class ManualEntry:
-    """What a person entered at a spot."""
+    """What a person entered for a cell of a student's work."""
 
     manual_score: float | None = None
     extra_credit: float | None = None
@@ -57,16 +57,16 @@ ManualEntries = Mapping[StudentCell, ManualEntry]
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What came of it.
+    """The result of a rebuild.
 
     Parameters
     ----------
     submissions : int
-        How many were entered from their sheets.
+        How many submissions were entered from their sheets.
     damaged : tuple of PlatformFault
-        One for each file of the store that could not be used; what the gradebook had of that work stays.
+        One for each damaged file of the store; the old gradebook's rows for that work stay.
     waiting : tuple of StudentCell
-        Where persons had entered something, and there is no such cell any more.
+        The cells that have manual entries and no longer exist.
     """
 
     submissions: int
@@ -75,9 +75,9 @@ class Rebuilt:
 
 
 def rebuild(course: Course, patience: float = tables.LOCK_SECONDS) -> Rebuilt:
-    """Make the gradebook anew; it takes the old one's place whole, or the old one stays.
+    """Rebuild the gradebook; it replaces the old one as a whole, or the old one stays.
 
-    Whoever calls this holds the course (`records.alone`).
+    The caller holds the lock of the course (`records.alone`).
 
     Raises
     ------
@@ -86,27 +86,27 @@ def rebuild(course: Course, patience: float = tables.LOCK_SECONDS) -> Rebuilt:
     ForeignGradebook
         If the old gradebook cannot be read: without it, manual grades would be lost.
     PlatformFault
-        If somebody uses the old one meanwhile.
+        If another process keeps the old one locked.
     """
     with staging(course) as aside, _held(course.gradebook, patience) as old:
-        edits, damaged = _keep_edits(course, old)
+        entries, damaged = _file_entries(course, old)
         made = aside / course.gradebook.name
         tables.create(tables.url_of(made))
-        rebuilt = _fill(course, made, old, edits, damaged)
+        rebuilt = _fill(course, made, old, entries, damaged)
         made.replace(course.gradebook)
         sheets.sync(course.root)
     return rebuilt
 
 
 def keep_edits(course: Course) -> None:
-    """File what persons have entered since the last time, so that the gradebook's loss is not theirs."""
+    """File the manual entries made since the last time, so that they survive a lost gradebook."""
     with _held(course.gradebook) as old:
-        _keep_edits(course, old)
+        _file_entries(course, old)
 
 
 @contextmanager
 def _held(path: Path, patience: float = tables.LOCK_SECONDS) -> Iterator[sa.Connection | None]:
-    """Give the old gradebook, if there is one; nobody else writes into it meanwhile."""
+    """Yield a connection to the old gradebook, or None; nobody else can write into it meanwhile."""
     if not path.exists():
         yield None
         return
@@ -119,47 +119,47 @@ def _held(path: Path, patience: float = tables.LOCK_SECONDS) -> Iterator[sa.Conn
         held.rollback()
 
 
-def _keep_edits(course: Course, old: sa.Connection | None) -> tuple[ManualEntries, list[PlatformFault]]:
-    """Return what persons ever entered and nobody took back, after filing it."""
+def _file_entries(course: Course, old: sa.Connection | None) -> tuple[ManualEntries, list[PlatformFault]]:
+    """File new manual entries; return all that are in force, and an error for each damaged file."""
     filed: dict[StudentCell, ManualEntry] = {}
     damaged = []
-    place = sheets.root(course) / sheets.EDITS
+    place = sheets.root(course) / sheets.MANUAL_ENTRIES
     for path in sheets.files(place):
         try:
-            filed |= dict(_edits_from(json.loads(sheets.checked(path))))
+            filed |= dict(_entries_from(json.loads(sheets.checked(path))))
         except (OSError, ValueError, KeyError, TypeError) as error:
             damaged.append(sheets.set_aside(path, error))
-    now = _edits(old, entered_alone=not filed) if old is not None else {}
-    changed = {spot: edit for spot, edit in now.items() if edit != filed.get(spot, ManualEntry())}
+    now = _entries(old, entered_alone=not filed) if old is not None else {}
+    changed = {cell: entry for cell, entry in now.items() if entry != filed.get(cell, ManualEntry())}
     if changed:
-        data = [to_plain(spot) | to_plain(edit) for spot, edit in sorted(changed.items())]
+        data = [to_plain(cell) | to_plain(entry) for cell, entry in sorted(changed.items())]
         sheets.append(course, place, json.dumps(data, indent=1) + "\n")
-    return {spot: edit for spot, edit in (filed | now).items() if edit}, damaged
+    return {cell: entry for cell, entry in (filed | now).items() if entry}, damaged
 
 
-def _edits_from(data: Iterable[Mapping[str, Any]]) -> Iterator[tuple[StudentCell, ManualEntry]]:
-    for entry in data:
-        spot, edit = (
-            {each.name: entry[each.name] for each in fields(kind)} for kind in (StudentCell, ManualEntry)
+def _entries_from(data: Iterable[Mapping[str, Any]]) -> Iterator[tuple[StudentCell, ManualEntry]]:
+    for line in data:
+        cell, entry = (
+            {field.name: line[field.name] for field in fields(kind)} for kind in (StudentCell, ManualEntry)
         )
-        yield StudentCell(**spot), ManualEntry(**edit)
+        yield StudentCell(**cell), ManualEntry(**entry)
 
 
-def _edits(connection: sa.Connection, *, entered_alone: bool = False) -> dict[StudentCell, ManualEntry]:
-    """Return what persons have entered at each cell, or only where it is something."""
+def _entries(connection: sa.Connection, *, entered_alone: bool = False) -> dict[StudentCell, ManualEntry]:
+    """Return the manual entry of each cell; with `entered_alone`, only of cells that have one."""
     found: dict[StudentCell, ManualEntry] = {}
-    for table, names in _ENTRIES.items():
+    for table, names in _ENTRY_COLUMNS.items():
         entered = sa.or_(*(table.c[name].is_not(None) for name in names)) if entered_alone else _ALL
-        for spot, row in _rows(connection, table, entered):
+        for cell, row in _rows(connection, table, entered):
             values = {name: getattr(row, name) for name in names}
-            found[spot] = replace(found.get(spot, ManualEntry()), **values)
+            found[cell] = replace(found.get(cell, ManualEntry()), **values)
     return found
 
 
 def _rows(
     connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool] = _ALL
 ) -> Iterator[tuple[StudentCell, sa.Row[Any]]]:
-    """Yield rows of grades or comments with their spots."""
+    """Yield rows of grades or comments, each with its cell."""
     book, work = tables.submitted_notebook, tables.submission
     query = (
         sa.select(
@@ -181,30 +181,34 @@ def _rows(
 
 
 def _fill(
-    course: Course, made: Path, old: sa.Connection | None, edits: ManualEntries, damaged: list[PlatformFault]
+    course: Course,
+    made: Path,
+    old: sa.Connection | None,
+    entries: ManualEntries,
+    damaged: list[PlatformFault],
 ) -> Rebuilt:
     with tables.opened(tables.url_of(made)) as engine, engine.begin() as connection:
         if old is not None:
             _carry_over(old, connection)
         outline(connection, course)
-        filings, total = _last_filings(course, damaged), 0
-        while batch := list(islice(filings, ledger.SUBMISSIONS_PER_TRANSACTION)):
+        grades, total = _last_grades(course, damaged), 0
+        while batch := list(islice(grades, ledger.SUBMISSIONS_PER_TRANSACTION)):
             total += ledger.enter(connection, batch, again=True)
-        waiting = _put_back(connection, edits)
+        waiting = _put_back(connection, entries)
     return Rebuilt(total, tuple(damaged), waiting)
 
 
-def _last_filings(course: Course, damaged: list[PlatformFault]) -> Iterator[FiledGrade]:
-    """Yield the gradings that count, and note what is damaged."""
+def _last_grades(course: Course, damaged: list[PlatformFault]) -> Iterator[FiledGrade]:
+    """Yield the grades that count, and add an error for each damaged file to `damaged`."""
     known = {assignment.name for assignment in course.assignments}
-    for shelf in sheets.read_all(course):
-        damaged += shelf.damaged
-        if shelf.last and shelf.last.identity.assignment in known:
-            yield shelf.last
+    for history in sheets.read_all(course):
+        damaged += history.damaged
+        if history.last and history.last.identity.assignment in known:
+            yield history.last
 
 
 def _carry_over(old: sa.Connection, new: sa.Connection) -> None:
-    """Copy every row: whose sheet there is none, and what persons entered, is only here."""
+    """Copy every row: work without a sheet and manual entries are only in the old gradebook."""
     present = sa.inspect(old)
     for table in tables.metadata.sorted_tables:
         if table is not tables.revision and present.has_table(table.name):
@@ -213,15 +217,15 @@ def _carry_over(old: sa.Connection, new: sa.Connection) -> None:
                 new.execute(table.insert(), rows)
 
 
-def _put_back(connection: sa.Connection, edits: ManualEntries) -> tuple[StudentCell, ...]:
-    """Enter what persons had entered where it does not stand, and return the spots that are no more."""
-    now = _edits(connection)
-    lost = {spot: edit for spot, edit in edits.items() if spot in now and now[spot] != edit}
-    for table, names in _ENTRIES.items():
+def _put_back(connection: sa.Connection, entries: ManualEntries) -> tuple[StudentCell, ...]:
+    """Put back manual entries that are missing, and return the cells of those that no longer exist."""
+    now = _entries(connection)
+    lost = {cell: entry for cell, entry in entries.items() if cell in now and now[cell] != entry}
+    for table, names in _ENTRY_COLUMNS.items():
         rows = [
-            {"id": row.id} | {name: getattr(lost[spot], name) for name in names}
-            for spot, row in _rows(connection, table)
-            if spot in lost
+            {"id": row.id} | {name: getattr(lost[cell], name) for name in names}
+            for cell, row in _rows(connection, table)
+            if cell in lost
         ]
         ledger.save(connection, table, rows, {row["id"] for row in rows})
-    return tuple(sorted(edits.keys() - now.keys()))
+    return tuple(sorted(entries.keys() - now.keys()))

@@ -1,6 +1,6 @@
-"""What examiner remembers of its work, so that a run does only what is new and an interrupted one goes on.
+"""Records of what was done, so that a run does only what is new and can continue an interrupted one.
 
-One small file for each submission and each release, written in one step after what it tells of is in place.
+There is one small file for each submission and each release, replaced in one step after the work is in place.
 """
 
 import fcntl
@@ -19,20 +19,20 @@ from examiner.store.atomic import write_text
 
 @dataclass(frozen=True)
 class Record:
-    """What was done about a submission; grade sheets say what came of it.
+    """What was done about a submission; its grade is in the grade sheets.
 
     Parameters
     ----------
     filing : str
-        Digest of the grading whose notebooks are in `autograded/`; empty if there are none.
+        Digest of the grade whose notebooks are in `autograded/`; empty if there are none.
     penalized : str
-        Digest of the grading for which nbgrader assigned a late penalty, or none; empty if it was not asked.
+        Digest of the grade for which nbgrader decided on a late penalty; empty if it was not asked.
     feedback : str
         Digest of what its feedback was made from; empty if there is none.
     refused : GradeKey, optional
-        What could not be graded,
+        The key of a submission that could not be graded.
     fault : tuple of str, optional
-        and place, fact and next step of the student's fault that was the reason.
+        Place, fact and next step of the student's fault for which it was refused.
     """
 
     filing: str = ""
@@ -43,7 +43,7 @@ class Record:
 
 
 def read(course: Course, submission: Submission) -> Record:
-    """Return what is remembered of a submission."""
+    """Return the record of a submission; an empty one if there is none."""
     try:
         return from_plain(json.loads(_path(course, submission).read_text()), Record)
     except (OSError, ValueError):
@@ -51,7 +51,7 @@ def read(course: Course, submission: Submission) -> Record:
 
 
 def write(course: Course, submission: Submission, record: Record) -> None:
-    """Remember what was done about a submission."""
+    """Replace the record of a submission."""
     write_text(_path(course, submission), json.dumps(to_plain(record), indent=1))
 
 
@@ -64,18 +64,18 @@ def read_release(course: Course, assignment: str) -> str:
 
 
 def write_release(course: Course, assignment: str, digest: str) -> None:
-    """Remember what source and release were like when the release was made."""
+    """Record the digest of source and release, as they are when the release has been made."""
     write_text(course.state / "releases" / assignment, digest)
 
 
 @contextmanager
 def alone(course: Course) -> Iterator[None]:
-    """Hold the course, so that no second run grades it meanwhile.
+    """Hold the lock of the course, so that no second run grades it meanwhile.
 
     Raises
     ------
     PlatformFault
-        If another run holds it.
+        If another run holds the lock.
     """
     course.state.mkdir(exist_ok=True)
     with (course.state / "lock").open("w") as lock:
@@ -85,7 +85,7 @@ def alone(course: Course) -> Iterator[None]:
             raise PlatformFault(
                 course.root, "another examiner is grading this course", "wait for it"
             ) from None
-        shutil.rmtree(course.staging, ignore_errors=True)  # what a killed run left
+        shutil.rmtree(course.staging, ignore_errors=True)  # a killed run left this
         yield
 
 

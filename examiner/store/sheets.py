@@ -1,11 +1,11 @@
-"""The store of grade sheets: the truth of which the gradebook is a rendering. Files are added, never changed.
+"""The store of grade sheets, from which the gradebook is made. Files are added, never changed.
 
-    sheets/<assignment>/<student>/0001-<digest>.json    one for each attempt and grading; the last one counts
-    sheets/edits/0001-<digest>.json                     what persons had entered when a gradebook was rebuilt
-    sheets/secret                                       what seeds are made from
+    sheets/<assignment>/<student>/0001-<digest>.json    one for each grading of an attempt; the last counts
+    sheets/edits/0001-<digest>.json                     manual entries that were new or changed after a run
+    sheets/secret                                       the secret from which seeds are derived
 
-A file's name holds the digest of its content, so that damage of any kind is noticed. A damaged file is set
-aside under another name, and that grading is missing then; nothing else is.
+The name of a file holds the digest of its content, so that any damage is noticed. A damaged file is renamed,
+and then only that grade is missing.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from examiner.verdict import GradeSheet, Outcome
 
 SHEET_FORMAT: Final = 1
 DAMAGED: Final = ".damaged"
-EDITS: Final = "edits"
+MANUAL_ENTRIES: Final = "edits"
 SECRET_BYTES: Final = 32
 _NAME: Final = re.compile(r"(\d{4,})-([0-9a-f]{64})\.json")
 _NUMBERED: Final = re.compile(r"(\d{4,})-")
@@ -45,7 +45,7 @@ class NotebookSheet:
 
 @dataclass(frozen=True)
 class FiledGrade:
-    """What is filed of one grading of one attempt.
+    """The result of grading one attempt, as it is filed.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class FiledGrade:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing of ours failed: what did is tried again."""
+        """Whether nothing failed on our side; otherwise the work is graded again."""
         verdicts = (verdict for part in self.parts for verdict in part.sheet.verdicts)
         return all(verdict.outcome is not Outcome.INFRASTRUCTURE for verdict in verdicts)
 
@@ -89,18 +89,18 @@ class FiledGrade:
 
     @cached_property
     def text(self) -> str:
-        """The filing as JSON text in ASCII, whatever a student's code has said."""
+        """The grade as JSON in ASCII, whatever text a student's code produced."""
         parts = [
             {"notebook": part.notebook, "unanswered": part.unanswered, "sheet": to_plain(part.sheet)}
             for part in self.parts
         ]
         handed_in = self.handed_in and self.handed_in.astimezone(UTC).isoformat()
         data = {"format": SHEET_FORMAT, "handed_in": handed_in, "parts": parts}
-        return json.dumps(data, allow_nan=False) + "\n"  # with line breaks it would take ten times as long
+        return json.dumps(data, allow_nan=False) + "\n"  # an `indent` would take ten times as long
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "FiledGrade":
-        """Return the filing whose text this is.
+        """Return the grade that was filed as this text.
 
         Raises
         ------
@@ -121,88 +121,90 @@ class FiledGrade:
 
 
 class Standing(StrEnum):
-    """What the store has for a submission as it is now."""
+    """What the store has for the present version of a submission."""
 
-    NEW = "new"  # nothing, or only what failed through a fault of ours
+    NEW = "new"  # no grade, or only grades that failed on our side
     SETTLED = "settled"
-    STALE = "stale"  # graded, against another assignment or in another environment
+    STALE = "stale"  # graded against another version of the assignment or environment
 
 
 @dataclass(frozen=True)
 class GradeHistory:
-    """What was found of one submission's gradings, in order, and an error for each file found damaged."""
+    """The filed grades of one submission, in order, and an error for each damaged file."""
 
-    filings: tuple[FiledGrade, ...] = ()
+    grades: tuple[FiledGrade, ...] = ()
     damaged: tuple[PlatformFault, ...] = ()
     is_last_lost: bool = False
 
     @property
     def last(self) -> FiledGrade | None:
-        """The grading that counts; when that one is damaged, none does: not the one before it."""
-        return self.filings[-1] if self.filings and not self.is_last_lost else None
+        """The last grade, which counts; if its file is damaged, none counts, not even the one before it."""
+        return self.grades[-1] if self.grades and not self.is_last_lost else None
 
     def find(self, identity: Identity) -> tuple[Standing, FiledGrade | None]:
-        """Return how a submission stands, and the grading to use for it unless another is asked for."""
-        same = [filing for filing in self.filings if filing.identity == identity]
-        settled = [filing for filing in same if filing.is_settled]
+        """Return a submission's standing, and the grade to use for it unless a regrade is requested."""
+        same = [grade for grade in self.grades if grade.identity == identity]
+        settled = [grade for grade in same if grade.is_settled]
         if settled:
             return Standing.SETTLED, settled[-1]
-        former = [each for each in self.filings if _is_same_work(each.identity, identity) and each.is_settled]
+        former = [
+            grade for grade in self.grades if _is_same_work(grade.identity, identity) and grade.is_settled
+        ]
         if former:
             return Standing.STALE, former[-1]
         return Standing.NEW, same[-1] if same else None
 
 
-def accept(course: Course, filing: FiledGrade) -> FiledGrade:
-    """File a grading, and return what counts from now on: of one identity, only the first that is settled.
+def accept(course: Course, grade: FiledGrade) -> FiledGrade:
+    """File a grade, and return the one that counts from now on: the first settled grade of its identity.
 
-    What was accepted before is filed again if something else counted meanwhile: a student may go back to an
-    earlier attempt. Nothing is written if it counts already. One process at a time may do this.
+    An earlier grade is filed again if another one counted meanwhile, since a student may go back to an
+    earlier attempt. Nothing is written if it counts already. Only one process at a time may call this.
     """
-    identity = filing.identity
-    shelf = read(course, identity.student, identity.assignment)
-    standing, known = shelf.find(identity)
-    accepted = known if known and standing is Standing.SETTLED else filing
-    if shelf.last != accepted:
+    identity = grade.identity
+    history = read(course, identity.student, identity.assignment)
+    standing, known = history.find(identity)
+    accepted = known if known and standing is Standing.SETTLED else grade
+    if history.last != accepted:
         append(course, folder(course, identity.student, identity.assignment), accepted.text)
     return accepted
 
 
 def read(course: Course, student: str, assignment: str) -> GradeHistory:
-    """Return the gradings of one student's work on one assignment."""
+    """Return the grades of one student's work on one assignment."""
     place = folder(course, student, assignment)
     last = max(_numbered(place), default=None)
-    filings, damaged, good = [], [], None
+    grades, damaged, good = [], [], None
     for path in files(place):
         try:
-            filings.append(_filing(path, student, assignment))
+            grades.append(_grade_in(path, student, assignment))
             good = path
         except (OSError, ValueError) as error:
             damaged.append(set_aside(path, error))
-    return GradeHistory(tuple(filings), tuple(damaged), is_last_lost=last is not None and last[1] != good)
+    return GradeHistory(tuple(grades), tuple(damaged), is_last_lost=last is not None and last[1] != good)
 
 
-def _filing(path: Path, student: str, assignment: str) -> FiledGrade:
-    filing = FiledGrade.from_json(checked(path))
-    if (filing.identity.student, filing.identity.assignment) != (student, assignment):
+def _grade_in(path: Path, student: str, assignment: str) -> FiledGrade:
+    grade = FiledGrade.from_json(checked(path))
+    if (grade.identity.student, grade.identity.assignment) != (student, assignment):
         raise ValueError("it is somebody else's")
-    return filing
+    return grade
 
 
 def read_all(course: Course) -> Iterator[GradeHistory]:
-    """Yield everything that is filed, a student's work on an assignment at a time."""
+    """Yield all that is filed, one student's work on one assignment at a time."""
     for path in sorted(root(course).glob("*/*/")):
-        if path.is_dir() and path.parent.name != EDITS:
+        if path.is_dir() and path.parent.name != MANUAL_ENTRIES:
             yield read(course, path.name, path.parent.name)
 
 
 def secret(course: Course) -> bytes:
-    """Return what the course's seeds are made from; it is made at its first use, and never again.
+    """Return the course's secret, from which seeds are derived; it is made at its first use, and never again.
 
     Raises
     ------
     PlatformFault
-        If it is damaged: with another one, the same work would be tested on other inputs.
+        If it is damaged: with a new one, the same work would be tested on other inputs.
     """
     path = root(course) / "secret"
     if not path.exists():
@@ -227,7 +229,7 @@ def secret(course: Course) -> bytes:
 
 
 def root(course: Course) -> Path:
-    """Return the folder of the store; `.examiner` may be deleted, so it lies beside it."""
+    """Return the folder of the store; it is not in `.examiner`, since that may be deleted."""
     return course.root / "sheets"
 
 
@@ -237,7 +239,7 @@ def folder(course: Course, student: str, assignment: str) -> Path:
 
 
 def append(course: Course, place: Path, text: str) -> Path:
-    """Add a file to a folder of the store; it is there whole or not at all, whatever dies."""
+    """Add a file to a folder of the store; after a crash it is there as a whole or not at all."""
     _prepare(course, place)
     number = 1 + max((number for number, _ in _numbered(place)), default=0)
     final, scratch = place / f"{number:04}-{_digest(text)}.json", place / "being-written"
@@ -253,16 +255,16 @@ def files(place: Path) -> Sequence[Path]:
 
 
 def checked(path: Path) -> bytes:
-    """Return the content of a file of the store; ValueError if it is not what was written."""
+    """Return the content of a file of the store, or raise ValueError if it is damaged."""
     content = path.read_bytes()
     match = _NAME.fullmatch(path.name)
     if match is None or hashlib.sha256(content).hexdigest() != match[2]:
-        raise ValueError("its content is not what its name says")
+        raise ValueError("its content does not match the digest in its name")
     return content
 
 
 def set_aside(path: Path, why: Exception) -> PlatformFault:
-    """Give a damaged file another name, and return the error that says so."""
+    """Rename a damaged file, and return the error that says so."""
     aside = path.with_name(path.name + DAMAGED)
     path.rename(aside)
     fix = f"put back a copy as {path.name}, or run the command again to do without it"
@@ -276,14 +278,14 @@ def _is_same_work(a: Identity, b: Identity) -> bool:
 
 
 def _numbered(place: Path) -> list[tuple[int, Path]]:
-    """Return what was ever added to a folder, with its number, in order; what was set aside keeps its own."""
+    """Return all files ever added to a folder, in order, each with its number; damaged ones keep theirs."""
     if not place.is_dir():
         return []
-    return sorted((int(match[1]), each) for each in place.iterdir() if (match := _NUMBERED.match(each.name)))
+    return sorted((int(match[1]), path) for path in place.iterdir() if (match := _NUMBERED.match(path.name)))
 
 
 def _prepare(course: Course, place: Path) -> None:
-    """Make a folder of the store; nobody else reads it, and no repository takes it in."""
+    """Make a folder of the store, which other users cannot read and git ignores."""
     if not root(course).is_dir():
         root(course).mkdir(mode=0o700, exist_ok=True)
         _write(root(course) / ".gitignore", "*\n")
@@ -302,7 +304,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def sync(place: Path) -> None:
-    """Let a folder's entries reach the disk."""
+    """Flush the entries of a folder to the disk."""
     descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,8 @@
-"""The tables of nbgrader 0.9.6, for those who write them without importing nbgrader: that costs seconds.
+"""The tables of nbgrader 0.9.6, to use them without importing nbgrader, which takes seconds.
 
-One table is ours: which grade sheet a submission's rows were last written from. It changes in the transaction
-that writes those rows, which is what lets a killed writer start again; nbgrader does not look at it.
+One table is ours: it holds the digest of the grade that a submission's rows were last written from. It
+changes in the transaction that writes those rows, so that a killed writer can start again; nbgrader ignores
+it.
 """
 
 import hashlib
@@ -16,8 +17,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from examiner.errors import ForeignGradebook, PlatformFault
 
-REVISION: Final = "e43177bfe90b"  # of the tables of nbgrader 0.9.6, as alembic counts them
-LOCK_SECONDS: Final = 60.0  # seconds
+REVISION: Final = "e43177bfe90b"  # alembic's revision of the tables of nbgrader 0.9.6
+LOCK_SECONDS: Final = 60.0  # to wait for another process's lock
 LOCAL_DISKS: Final = frozenset(
     {"apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
 )
@@ -151,7 +152,7 @@ entered = sa.Table("examiner_entered", metadata, _id(), _needed("sheet", sa.Stri
 
 
 def new_id(*parts: str) -> str:
-    """Return the id of a new row: the same parts give the same id, so that a repeated run repeats it."""
+    """Return the id of a new row: the same parts give the same id, also in a repeated run."""
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
@@ -162,18 +163,18 @@ def url_of(path: Path) -> str:
 
 @contextmanager
 def opened(url: str, *, alone: bool = False, patience: float = LOCK_SECONDS) -> Iterator[sa.Engine]:
-    """Give an engine whose transactions begin with the right to write; afterwards the file stands alone.
+    """Yield an engine whose transactions begin with the write lock; afterwards all data is in the one file.
 
-    A write-ahead log lets formgrader read meanwhile. It is used where SQLite confirms it and the disk is a
-    local one, and put away at the end: a copy of the file is a backup. If the file must stand `alone` from
-    the start, there is no log, and nothing is changed but by the caller.
+    A write-ahead log (WAL) lets formgrader read meanwhile. It is used if the disk is a local one and SQLite
+    agrees. At the end it is checkpointed and removed, so that a copy of the one file is a backup. With
+    `alone` there is no log from the start, and only the caller changes the file.
 
     Raises
     ------
     ForeignGradebook
-        If it is no gradebook, or one of another version of nbgrader.
+        If it is no gradebook, or belongs to another version of nbgrader.
     PlatformFault
-        If another process kept it locked for so many seconds.
+        If another process kept it locked for `patience` seconds.
     """
     parts = sa.make_url(url)
     place, is_file = parts.database or url, parts.get_backend_name() == "sqlite"
@@ -182,32 +183,32 @@ def opened(url: str, *, alone: bool = False, patience: float = LOCK_SECONDS) -> 
     engine = sa.create_engine(url, connect_args={"timeout": patience} if is_file else {})
     if is_file:
         sa.event.listen(engine, "connect", _own_transactions)
-        sa.event.listen(engine, "begin", _begin_to_write)
+        sa.event.listen(engine, "begin", _begin_immediate)
     try:
-        with _told(place):
+        with _translated_errors(place):
             names = checked_names(engine, place)
             if alone:
-                _put_log_away(engine)
+                _remove_wal(engine)
             elif is_file:
-                _use_log(engine, Path(place), patience)
+                _use_wal(engine, Path(place), patience)
             if not alone and entered.name not in names:
                 entered.create(engine)
             yield engine
     finally:
         if is_file and not alone:
-            with suppress(sqlite3.DatabaseError):  # somebody reads: the last to close puts the log away
+            with suppress(sqlite3.DatabaseError):  # somebody is reading: the last to close removes the WAL
                 pragma(engine, "busy_timeout=1000")
-                _put_log_away(engine)
+                _remove_wal(engine)
         engine.dispose()
 
 
 @contextmanager
 def readable(url: str, patience: float = LOCK_SECONDS) -> Iterator[sa.Engine]:
-    """Give an engine for those who only read; errors are those of `opened`."""
+    """Yield an engine for reading only; errors are those of `opened`."""
     engine = sa.create_engine(url, connect_args={"timeout": patience})
     place = sa.make_url(url).database or url
     try:
-        with _told(place):
+        with _translated_errors(place):
             checked_names(engine, place)
             yield engine
     finally:
@@ -215,7 +216,7 @@ def readable(url: str, patience: float = LOCK_SECONDS) -> Iterator[sa.Engine]:
 
 
 def create(url: str) -> None:
-    """Make the tables of an empty gradebook, as nbgrader would."""
+    """Create the tables of an empty gradebook, as nbgrader would."""
     engine = sa.create_engine(url)
     try:
         with engine.begin() as connection:
@@ -226,7 +227,7 @@ def create(url: str) -> None:
 
 
 def checked_names(engine: sa.Engine, place: str) -> list[str]:
-    """Return the names of the tables; ForeignGradebook if they are not those that are described here."""
+    """Return the names of the tables; ForeignGradebook if they are not of this revision."""
     with engine.connect() as connection:
         names = sa.inspect(connection).get_table_names()
         found = connection.scalar(sa.select(revision.c.version_num)) if revision.name in names else None
@@ -240,58 +241,58 @@ def checked_names(engine: sa.Engine, place: str) -> list[str]:
 
 
 @contextmanager
-def _told(place: str) -> Iterator[None]:
-    """Say in words what a database says in its own."""
+def _translated_errors(place: str) -> Iterator[None]:
+    """Raise the errors of a database as a fault that names the place and the next step."""
     try:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
         fix = "close what uses it and run the command again: what is entered already stays"
-        raise PlatformFault(place, f"it cannot be written ({_own_words(error)})", fix) from error
+        raise PlatformFault(place, f"it cannot be written ({_driver_error(error)})", fix) from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
         fix = "put back a copy of yours, or move it away and run `examiner rebuild`"
-        raise ForeignGradebook(place, f"this is no gradebook ({_own_words(error)})", fix) from error
+        raise ForeignGradebook(place, f"this is no gradebook ({_driver_error(error)})", fix) from error
 
 
-def _own_words(error: Exception) -> object:
+def _driver_error(error: Exception) -> object:
     return error.orig if isinstance(error, DatabaseError) else error
 
 
 def _own_transactions(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # Python's driver would begin without the right to write
+    connection.isolation_level = None  # otherwise Python's driver begins without the write lock
 
 
-def _begin_to_write(connection: sa.Connection) -> None:
+def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def pragma(engine: sa.Engine, *statements: str) -> list[Any]:
-    """Run statements that must stand outside a transaction, and return the first value of each."""
+    """Run PRAGMA statements outside a transaction, and return the first value of each."""
     connection = engine.raw_connection()
     try:
-        return [connection.cursor().execute(f"PRAGMA {each}").fetchone()[0] for each in statements]
+        return [connection.cursor().execute(f"PRAGMA {statement}").fetchone()[0] for statement in statements]
     finally:
         connection.close()
 
 
-def _use_log(engine: sa.Engine, path: Path, patience: float) -> None:
+def _use_wal(engine: sa.Engine, path: Path, patience: float) -> None:
     if is_on_local_disk(path):
         try:
             pragma(engine, "busy_timeout=0", "journal_mode=WAL", f"busy_timeout={int(1000 * patience)}")
-        except sqlite3.OperationalError:  # somebody reads just now: the file's own way serves as well
-            engine.dispose()  # this connection has begun to change the way
+        except sqlite3.OperationalError:  # somebody is reading: the rollback journal works as well
+            engine.dispose()  # this connection is in the middle of the change
 
 
-def _put_log_away(engine: sa.Engine) -> None:
+def _remove_wal(engine: sa.Engine) -> None:
     pragma(engine, "wal_checkpoint(TRUNCATE)", "journal_mode=DELETE")
 
 
 def is_on_local_disk(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Return whether a file lies on a disk of this machine, on which its processes can share memory."""
+    """Return whether a file is on a local disk, where SQLite's processes can share memory for the WAL."""
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return False
-    folders = {str(each) for each in (path.resolve(), *path.resolve().parents)}
+    folders = {str(folder) for folder in (path.resolve(), *path.resolve().parents)}
     found = [
         (fields[4], line.partition(" - ")[2].split(" ")[0]) for line in lines if (fields := line.split(" "))
     ]

@@ -151,6 +151,6 @@ def test_a_students_folder_that_is_a_link_stops_nobody_else(cycle):
     (small.root / "submitted" / "zoe").symlink_to(small.root / "submitted" / ME)
     small.hand_in("yan")
     said = nbgrader(small, "autograde", "01_double", code=1)
-    assert "submitted/zoe/01_double: this is a link, or lies in one" in said
+    assert "submitted/zoe/01_double: this is a symbolic link, or lies below one" in said
     assert read_grades(small.course).of("yan", "01_double").score == 7
     assert read_grades(small.course).of("zoe", "01_double") is None

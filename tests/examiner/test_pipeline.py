@@ -25,7 +25,7 @@ HERE, REFUSED = Record(filing().digest), Record("", "", "", IDENTITY.key, ("plac
 
 
 @pytest.mark.parametrize(
-    ("shelf", "record", "changed", "is_new", "is_stale"),
+    ("history", "record", "changed", "is_new", "is_stale"),
     [
         (GradeHistory(), Record(), {}, True, False),
         (DONE, HERE, {}, False, False),
@@ -55,12 +55,12 @@ HERE, REFUSED = Record(filing().digest), Record("", "", "", IDENTITY.key, ("plac
         "refused, and then handed in again",
     ],
 )
-def test_a_grade_changes_only_if_the_submission_does(shelf, record, changed, is_new, is_stale):
+def test_a_grade_changes_only_if_the_submission_does(history, record, changed, is_new, is_stale):
     """A changed assignment or environment never replaces a grade by itself; a refusal is no grade."""
     identity = replace(IDENTITY, key=replace(IDENTITY.key, **changed))
     submission = Submission("anna", "01_double", Path())
-    case = PendingSubmission(submission, identity, None, shelf, record, has_notebooks=True)
-    assert (case.is_new, case.is_stale) == (is_new, is_stale)
+    pending = PendingSubmission(submission, identity, None, history, record, has_notebooks=True)
+    assert (pending.is_new, pending.is_stale) == (is_new, is_stale)
 
 
 def test_lost_notebooks_are_made_again():

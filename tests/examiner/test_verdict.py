@@ -68,7 +68,7 @@ def test_the_class_of_an_exception_is_filed_with_the_verdict():
     assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict
 
 
-@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.PASSED])
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.PASSED])
 def test_only_passed_has_full_marks(outcome):
     """The rule of positive evidence, where nobody can forget it."""
     with pytest.raises(ValueError, match="points"):

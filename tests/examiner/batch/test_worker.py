@@ -23,9 +23,9 @@ def notebook(solution, test):
     marks = {"schema_version": 3, "locked": False, "grade": False, "solution": True, "grade_id": "f"}
     graded = marks | {"grade": True, "solution": False, "locked": True, "points": 2, "grade_id": "test_f"}
     cells = [
-        {"cell_type": "code", "id": each["grade_id"], "metadata": {"nbgrader": each}, "source": source}
+        {"cell_type": "code", "id": marked["grade_id"], "metadata": {"nbgrader": marked}, "source": source}
         | {"outputs": [], "execution_count": None}
-        for each, source in ((marks, solution), (graded, test))
+        for marked, source in ((marks, solution), (graded, test))
     ]
     return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
 
@@ -34,22 +34,22 @@ ONE = notebook("### BEGIN SOLUTION\ndef f(): return 1\n### END SOLUTION", "asser
 DATA = notebook(
     "### BEGIN SOLUTION\ndef f(): return 2\n### END SOLUTION", "import helper\nassert helper.f() == 2"
 )
-PAPER = AssignmentVersion(
+VERSION = AssignmentVersion(
     {"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL}
 )
-DESK = GradingContext(SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": PAPER})
+CONTEXT = GradingContext(SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": VERSION})
 
 
 @pytest.fixture(scope="module")
 def work():
     """What grades a submission."""
-    with worker.grading_worker(DESK) as work:
+    with worker.grading_worker(CONTEXT) as work:
         yield work
 
 
 def outcomes(done):
     """Return what each notebook's test gave."""
-    return {part.notebook: part.sheet.verdicts[0].outcome for part in done.filing.parts}
+    return {part.notebook: part.sheet.verdicts[0].outcome for part in done.grade.parts}
 
 
 def test_every_notebook_is_graded_beside_the_instructors_files(work):
@@ -65,14 +65,14 @@ def test_a_notebook_that_was_not_handed_in_gets_nothing(work):
     """And the other one what it earned."""
     done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE}))
     assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.FAILED}
-    assert [part.sheet.points for part in done.filing.parts] == [2, 0]
+    assert [part.sheet.points for part in done.grade.parts] == [2, 0]
 
 
 def test_an_answer_that_is_still_as_released_is_named(work):
     """nbgrader writes 'No response.' beside it."""
     blank = notebook("# YOUR CODE HERE\nraise NotImplementedError()", "assert f() == 1")
     done = work(SubmittedWork(IDENTITY, {"one.ipynb": blank, "two.ipynb": DATA}))
-    assert [part.unanswered for part in done.filing.parts] == [("f",), ()]
+    assert [part.unanswered for part in done.grade.parts] == [("f",), ()]
 
 
 def test_an_unreadable_notebook_is_named(work):
@@ -83,7 +83,7 @@ def test_an_unreadable_notebook_is_named(work):
 
 def test_a_server_that_died_costs_nobody_a_point(started):
     """The next try has a server of its own."""
-    with worker.grading_worker(DESK) as work:
+    with worker.grading_worker(CONTEXT) as work:
         keeper, *_ = started()
         os.kill(keeper, signal.SIGKILL)
         done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": DATA}))
@@ -93,10 +93,10 @@ def test_a_server_that_died_costs_nobody_a_point(started):
 def test_what_we_could_not_grade_is_left_to_a_person():
     """It is never a zero."""
     fault = BrokenServer("here", "it broke", "try again")
-    filing = worker.infrastructure(PAPER, IDENTITY, None, fault)
-    assert [part.sheet.verdicts[0].points for part in filing.parts] == [None, None]
-    assert not filing.is_settled
-    assert "it broke" in filing.parts[0].sheet.verdicts[0].message
+    grade = worker.infrastructure(VERSION, IDENTITY, None, fault)
+    assert [part.sheet.verdicts[0].points for part in grade.parts] == [None, None]
+    assert not grade.is_settled
+    assert "it broke" in grade.parts[0].sheet.verdicts[0].message
 
 
 def test_the_reference_is_the_courses_own(tmp_path):

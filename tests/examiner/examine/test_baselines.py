@@ -78,5 +78,5 @@ def test_closed_boxes_leave_no_process_and_open_again(boxes):
     """The engine closes them when a server has failed."""
     _, process, beside = called(boxes, TEXT, 1.0)
     boxes.close()
-    assert not [each for each in (process, *beside) if Path(f"/proc/{each}").exists()]
+    assert not [number for number in (process, *beside) if Path(f"/proc/{number}").exists()]
     assert called(boxes, TEXT, 1.0)[0] == 1

@@ -26,8 +26,8 @@ LOOP = """
 def loop(x):
     total = 0.0
     for weight in range(8):
-        for each in x.tolist():
-            total += weight * each
+        for value in x.tolist():
+            total += weight * value
     return total
 """
 BEFORE = "import numpy as np\nfrom examiner_checks import award, growth, held, memory, rng, speed\n"
@@ -82,9 +82,9 @@ def verdicts(engine, solution, *tests, **more):
 def states(processes):
     """Return the state of each process, as the kernel names it."""
     found = {}
-    for each in processes:
+    for number in processes:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            found[each] = Path(f"/proc/{each}/stat").read_text().rpartition(") ")[2][0]
+            found[number] = Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0]
     return found
 
 
@@ -170,7 +170,7 @@ def test_all_samples_are_on_the_verdict_and_stay_there(engine):
     assert samples >= 5
     raw = measured.raw
     for series in (raw.candidate, raw.baseline, raw.candidate_wall, raw.baseline_wall):
-        assert [len(each) for each in series] == [samples]
+        assert [len(sample) for sample in series] == [samples]
         assert min(series[0]) > 0
     pairs = zip(raw.candidate[0], raw.baseline[0], strict=True)
     assert measured.figures == pytest.approx([ours / theirs for ours, theirs in pairs])
@@ -189,8 +189,8 @@ def test_a_function_of_the_reference_is_a_baseline(engine):
     passed, refused = graded.sheet.verdicts
     assert passed.outcome is Outcome.PASSED
     assert (refused.outcome, "hidden tests only" in refused.message) == (Outcome.ERROR, True)
-    [own] = [each for each in json.loads(graded.notebook)["cells"] if each["id"] == "own"]
-    assert [each["text"] for each in own["outputs"]] == ["none\n"]
+    [own] = [cell for cell in json.loads(graded.notebook)["cells"] if cell["id"] == "own"]
+    assert [output["text"] for output in own["outputs"]] == ["none\n"]
 
 
 def test_a_baseline_of_a_locked_cell_is_one_of_the_cell(engine):
@@ -343,8 +343,8 @@ def test_files_cannot_be_written_while_something_is_measured(engine):
         """
     graded = run(engine, textwrap.dedent(source), HELD, after="write(9)\nprint('written')")
     assert graded.sheet.verdicts[0].outcome is Outcome.ERROR
-    [own] = [each for each in json.loads(graded.notebook)["cells"] if each["id"] == "own"]
-    assert [each["text"] for each in own["outputs"]] == ["written\n"]
+    [own] = [cell for cell in json.loads(graded.notebook)["cells"] if cell["id"] == "own"]
+    assert [output["text"] for output in own["outputs"]] == ["written\n"]
 
 
 def test_memory_that_calls_before_have_left_counts(engine):
@@ -367,7 +367,7 @@ def test_the_examiner_does_nothing_for_what_is_measured(engine):
     source = "kept = []\ndef lend(g):\n    kept.append(g)\ndef f(x):\n    return kept[0](x)"
     [verdict] = verdicts(engine, source, SPEED.replace("speed(", lend + "speed("))
     assert verdict.outcome is Outcome.TAMPERED
-    assert "used an object of the test's" in verdict.message
+    assert "called back into the test" in verdict.message
 
 
 def test_a_child_that_is_woken_up_gives_its_parent_away(engine):
@@ -458,8 +458,8 @@ def test_what_a_student_has_started_goes_on_when_it_has_been_measured(engine):
     after = "print(child.communicate(b'still there')[0].decode())"
     graded = run(engine, start + EQUAL, SPEED, after=after)
     assert graded.sheet.verdicts[0].outcome is Outcome.PASSED
-    [own] = [each for each in json.loads(graded.notebook)["cells"] if each["id"] == "own"]
-    assert [each["text"] for each in own["outputs"]] == ["still there\n"]
+    [own] = [cell for cell in json.loads(graded.notebook)["cells"] if cell["id"] == "own"]
+    assert [output["text"] for output in own["outputs"]] == ["still there\n"]
 
 
 def test_a_cell_that_measures_may_check_other_things_as_well(engine):
@@ -467,7 +467,7 @@ def test_a_cell_that_measures_may_check_other_things_as_well(engine):
     both = f"{SPEED}\nassert f(np.ones(3)) == 84.0\nspeed(f, loop, drawn, at_least=0.5)"
     [verdict] = verdicts(engine, EQUAL, both)
     assert verdict.outcome is Outcome.PASSED
-    assert [each.more_is_better for each in verdict.measured] == [False, True]
+    assert [measured.more_is_better for measured in verdict.measured] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -477,9 +477,9 @@ def test_it_is_the_same_behind_other_walls(walls, started):
     """Inside most containers there are no namespaces; nothing is left of it, and nothing stands still."""
     students = [KEEPS.format("'uint8'") + "\n" + VECTOR, KEEPS.format("float") + "\n" + WASTEFUL]
     with Engine(SandboxSettings(PYTHON, walls), b"secret") as engine:
-        got = [verdicts(engine, each, SPEED, MEMORY, HELD) for each in students]
+        got = [verdicts(engine, student, SPEED, MEMORY, HELD) for student in students]
         seen = states(started())
-    assert [[str(each.outcome) for each in student] for student in got] == [
+    assert [[str(verdict.outcome) for verdict in student] for student in got] == [
         ["passed", "passed", "passed"],
         ["passed", "failed", "failed"],
     ]
@@ -492,7 +492,7 @@ CHILD = """
 import os, signal
 import numpy as np
 def slow(x):
-    return sum(weight * each for weight in range(8) for each in x.tolist())
+    return sum(weight * value for weight in range(8) for value in x.tolist())
 def f(x):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     reader, writer = os.pipe()

@@ -63,15 +63,15 @@ def outcomes(graded):
     return {verdict.grade_id: verdict.outcome for verdict in graded.sheet.verdicts}
 
 
-def said(graded, cell):
+def outputs_of(graded, cell):
     """Return the outputs of one cell of the executed notebook."""
-    [found] = [each for each in json.loads(graded.notebook)["cells"] if each["id"] == cell]
+    [found] = [entry for entry in json.loads(graded.notebook)["cells"] if entry["id"] == cell]
     return found["outputs"]
 
 
 def text(graded, cell):
     """Return what one cell printed."""
-    return "".join(each.get("text", "") for each in said(graded, cell))
+    return "".join(output.get("text", "") for output in outputs_of(graded, cell))
 
 
 def test_a_right_solution_gets_everything(engine):
@@ -129,7 +129,7 @@ def test_a_cell_that_takes_too_long_is_interrupted_and_the_next_one_runs(engine)
     slow = "def f(x):\n    return x + 1\nimport time\ntry:\n    time.sleep(60)\nexcept Exception:\n    pass"
     graded = engine.run(job(f=slow))
     assert outcomes(graded) == PASSED
-    assert said(graded, "f")[0]["ename"] == "CellTimeout"
+    assert outputs_of(graded, "f")[0]["ename"] == "CellTimeout"
 
 
 def test_a_cell_that_cannot_be_interrupted_costs_what_comes_after_it(engine):
@@ -138,7 +138,7 @@ def test_a_cell_that_cannot_be_interrupted_costs_what_comes_after_it(engine):
     graded = engine.run(job(g=deaf))
     lost = {"test_g": Outcome.TIMEOUT, "test_both": Outcome.TIMEOUT}
     assert outcomes(graded) == PASSED | lost
-    assert "did not end" in said(graded, "g")[0]["evalue"]
+    assert "did not end" in outputs_of(graded, "g")[0]["evalue"]
 
 
 def test_a_cell_that_ends_the_process_costs_what_comes_after_it(engine):
@@ -146,7 +146,7 @@ def test_a_cell_that_ends_the_process_costs_what_comes_after_it(engine):
     graded = engine.run(job(g="import os\nos._exit(0)"))
     lost = {"test_g": Outcome.CRASHED, "test_both": Outcome.CRASHED}
     assert outcomes(graded) == PASSED | lost
-    assert "ended the process" in said(graded, "g")[0]["evalue"]
+    assert "ended the process" in outputs_of(graded, "g")[0]["evalue"]
 
 
 def test_a_process_that_reports_nonsense_has_tampered(engine):
@@ -254,7 +254,7 @@ def test_closing_the_engine_ends_the_server(started):
     with Engine(SandboxSettings(PYTHON), b"secret"):
         processes = started()
     assert processes
-    assert not [each for each in processes if Path(f"/proc/{each}").exists()]
+    assert not [number for number in processes if Path(f"/proc/{number}").exists()]
 
 
 def test_a_cell_of_the_kernel_runs_in_a_snapshot_and_is_self_reported(engine):
@@ -300,10 +300,10 @@ def test_the_executed_notebook_shows_outputs_and_verdicts(engine):
     plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
     graded = engine.run(job(g="def g(x):\n    return 2", own="print('hi')\n1 + 1", plot=plot))
     nbformat.validate(nbformat.reads(graded.notebook.decode(), as_version=4))
-    assert [each["output_type"] for each in said(graded, "own")] == ["stream", "execute_result"]
-    assert "image/png" in said(graded, "plot")[0]["data"]
-    assert said(graded, "test_f") == []
-    assert said(graded, "test_g")[0]["ename"] == "failed"
+    assert [output["output_type"] for output in outputs_of(graded, "own")] == ["stream", "execute_result"]
+    assert "image/png" in outputs_of(graded, "plot")[0]["data"]
+    assert outputs_of(graded, "test_f") == []
+    assert outputs_of(graded, "test_g")[0]["ename"] == "failed"
 
 
 def test_a_flood_of_outputs_is_cut_and_costs_nothing(engine):
@@ -311,7 +311,7 @@ def test_a_flood_of_outputs_is_cut_and_costs_nothing(engine):
     flood = "for i in range(3000):\n    display('x' * 5000)"
     graded = engine.run(job(own=flood))
     assert outcomes(graded) == PASSED
-    assert said(graded, "own")[0]["ename"] == "OutputLimit"
+    assert outputs_of(graded, "own")[0]["ename"] == "OutputLimit"
 
 
 def test_what_is_no_notebook_is_the_students_fault(engine):
@@ -324,7 +324,7 @@ def test_what_is_no_notebook_is_the_students_fault(engine):
 
 def test_the_same_submission_gets_the_same_seeds(engine):
     """And another one others: nobody can tabulate what is drawn."""
-    first, again, other = (engine.run(each).sheet for each in (job(), job(), job(own="1")))
+    first, again, other = (engine.run(work).sheet for work in (job(), job(), job(own="1")))
     assert [v.seed for v in first.verdicts] == [v.seed for v in again.verdicts]
     assert not {v.seed for v in first.verdicts} & {v.seed for v in other.verdicts}
 
@@ -345,7 +345,7 @@ SMALL = Bounds(memory_mb=300, together_mb=400)
 @pytest.fixture(scope="module", params=[None, Walls(namespaces=False, landlock=6, seccomp=True)])
 def small_engine(request):
     """An engine whose candidates may use little memory."""
-    with Engine(SandboxSettings(PYTHON, request.param), b"secret", bounds=SMALL) as engine:
+    with Engine(SandboxSettings(PYTHON, request.param), b"secret", limits=SMALL) as engine:
         yield engine
 
 
@@ -370,7 +370,7 @@ def test_a_cell_that_takes_too_much_memory_costs_what_comes_after_it(small_engin
     graded = small_engine.run(job(g=f"{GRAB}\nos.fork() or grab(150, 1)\ngrab(280, 1)"))
     lost = {"test_g": Outcome.OUT_OF_MEMORY, "test_both": Outcome.OUT_OF_MEMORY}
     assert outcomes(graded) == PASSED | lost
-    assert "used too much memory" in said(graded, "g")[0]["evalue"]
+    assert "used too much memory" in outputs_of(graded, "g")[0]["evalue"]
 
 
 def test_a_process_that_may_not_have_more_memory_is_told_so_by_python(small_engine):

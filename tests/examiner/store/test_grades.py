@@ -57,7 +57,7 @@ def test_the_roster_and_the_due_dates_are_in_it(graded):
 def test_questions_stand_in_the_order_of_the_notebook(graded):
     """The gradebook keeps none; alphabetical order would tear a story apart."""
     questions = read_grades(graded.course).questions["01_double"]
-    assert [str(each) for each in questions] == ["interface_double", "numeric_double", "written_why"]
+    assert [str(question) for question in questions] == ["interface_double", "numeric_double", "written_why"]
     assert read_grades(graded.course).max_score("01_double") == 10
 
 

@@ -50,8 +50,8 @@ def url(course):
 
 def enter(course, *filings):
     """Accept filings, and enter them."""
-    for each in filings:
-        sheets.accept(course, each)
+    for grade in filings:
+        sheets.accept(course, grade)
     with ledger.opened(url(course)) as book:
         return book.enter(filings)
 
@@ -100,9 +100,9 @@ def test_the_tables_are_nbgraders(course):
         assert {c.name: (str(c.type), c.nullable) for c in found.tables[name].columns} == columns
         uniques = [
             {
-                frozenset(each.columns.keys())
-                for each in t.constraints
-                if isinstance(each, sa.UniqueConstraint)
+                frozenset(constraint.columns.keys())
+                for constraint in t.constraints
+                if isinstance(constraint, sa.UniqueConstraint)
             }
             for t in (table, tables.metadata.tables[name])
         ]
@@ -294,7 +294,7 @@ def killed_after(course, task, text, lines, steps=0):
 
 def lines(*filings):
     """Return filings as text, a line each."""
-    return "".join(each.text for each in filings)
+    return "".join(grade.text for grade in filings)
 
 
 def test_a_writer_that_is_killed_and_started_again_writes_the_same_gradebook(course, tmp_path):
@@ -358,7 +358,7 @@ def test_edits_are_filed_when_there_are_new_ones(course):
     sql(course, "UPDATE grade SET manual_score = 2")
     keep_edits(course)
     keep_edits(course)
-    assert len(sheets.files(sheets.root(course) / sheets.EDITS)) == 1
+    assert len(sheets.files(sheets.root(course) / sheets.MANUAL_ENTRIES)) == 1
     sql(course, "UPDATE grade SET manual_score = NULL")
     rebuild(course)
     assert marks(course)["interface_double"][0] == 4
@@ -468,9 +468,9 @@ def copied(graded, tmp_path, make_bare_course):
     return graded.course, other, {(f.identity.student, f.identity.assignment) for f in filings}
 
 
-def said(entries, ids=("id", "average_score", "num_submissions")):
+def plain_entries(entries, ids=("id", "average_score", "num_submissions")):
     """Return what an API says, without ids, in an order of its own."""
-    plain = [{key: value for key, value in each.items() if key not in ids} for each in entries]
+    plain = [{key: value for key, value in entry.items() if key not in ids} for entry in entries]
     return sorted(plain, key=repr)
 
 
@@ -482,14 +482,14 @@ def test_nbgrader_reads_the_same_from_both(copied):
         assert {(s.student.id, s.assignment.name) for a in new.assignments for s in a.submissions} == known
         for name in ("01_double", "02_triple"):
             pair = [book.submission_dicts(name) for book in (old, new)]
-            among = [[each for each in found if (each["student"], name) in known] for found in pair]
-            assert said(among[0]) == said(among[1]) != []
+            among = [[entry for entry in found if (entry["student"], name) in known] for found in pair]
+            assert plain_entries(among[0]) == plain_entries(among[1]) != []
             notebook = old.find_assignment(name).notebooks[0].name
             pair = [book.notebook_submission_dicts(notebook, name) for book in (old, new)]
-            among = [[each for each in found if (each["student"], name) in known] for found in pair]
-            assert said(among[0]) == said(among[1]) != []
+            among = [[entry for entry in found if (entry["student"], name) in known] for found in pair]
+            assert plain_entries(among[0]) == plain_entries(among[1]) != []
             cells = [
-                said(
+                plain_entries(
                     cell.to_dict()
                     for kind in ("grade", "solution", "source", "task")
                     for cell in getattr(n, f"{kind}_cells")
@@ -503,15 +503,18 @@ def test_nbgrader_reads_the_same_from_both(copied):
             assert (
                 new.find_notebook(notebook, name).kernelspec == old.find_notebook(notebook, name).kernelspec
             )
-        students = {each.id for each in new.students}
-        among = [[each for each in book.student_dicts() if each["id"] in students] for book in (old, new)]
-        assert said(among[0]) == said(among[1]) != []
+        students = {student.id for student in new.students}
+        among = [
+            [student for student in book.student_dicts() if student["id"] in students] for book in (old, new)
+        ]
+        assert plain_entries(among[0]) == plain_entries(among[1]) != []
         for student, name in known:
             works = [book.find_submission(name, student) for book in (old, new)]
             assert works[0].total_seconds_late == works[1].total_seconds_late
             for kind in ("grades", "comments"):
                 rows = [
-                    said(row.to_dict() for n in work.notebooks for row in getattr(n, kind)) for work in works
+                    plain_entries(row.to_dict() for n in work.notebooks for row in getattr(n, kind))
+                    for work in works
                 ]
                 assert rows[0] == rows[1] != []
 

@@ -43,7 +43,7 @@ def test_a_filing_comes_back_as_it_was(small):
     """Everything that the gradebook is made from is in it."""
     assert sheets.accept(small.course, filing()) == filing()
     assert read(small.course).last == filing()
-    assert [shelf.last for shelf in sheets.read_all(small.course)] == [filing()]
+    assert [history.last for history in sheets.read_all(small.course)] == [filing()]
 
 
 def test_a_result_is_accepted_once(small):
@@ -83,9 +83,9 @@ def test_other_work_is_new(small, change):
 def test_a_student_who_goes_back_to_earlier_work_gets_its_grade_back(small):
     """It is filed again, since the last filing is the one that counts."""
     first, second = filing(4.0), filing(1.0, attempt="2")
-    for each in (first, second, first):
-        sheets.accept(small.course, each)
-        assert read(small.course).last == each
+    for grade in (first, second, first):
+        sheets.accept(small.course, grade)
+        assert read(small.course).last == grade
     assert len(names(small.course)) == 3
 
 
@@ -97,11 +97,13 @@ def test_a_damaged_sheet_is_named_and_set_aside(small, damage):
     sheets.accept(course, filing(1.0, attempt="2"))
     path = sheets.files(sheets.folder(course, "anna", "01_double"))[1]
     path.write_bytes(path.read_bytes().replace(b"1.0", b"4.0") if damage is None else damage)
-    shelf = read(course)
-    [fault] = shelf.damaged
-    assert str(fault).startswith(f"{path}.damaged: this file of the store is damaged (its content is not")
-    assert shelf.filings == (filing(4.0),)
-    assert shelf.last is None
+    history = read(course)
+    [fault] = history.damaged
+    assert str(fault).startswith(
+        f"{path}.damaged: this file of the store is damaged (its content does not match"
+    )
+    assert history.grades == (filing(4.0),)
+    assert history.last is None
     assert read(course).last is None, "not only at the time it was found"
     assert read(course).damaged == ()
     sheets.accept(course, filing(1.0, attempt="2"))
@@ -146,7 +148,7 @@ def test_the_secret_is_made_once_and_is_nobodys_business(small):
     assert sheets.secret(small.course) == found
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert sorted(each.name for each in path.parent.iterdir()) == [".gitignore", "secret"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [".gitignore", "secret"]
 
 
 def test_a_damaged_secret_is_not_made_anew(small):
@@ -199,10 +201,10 @@ def test_a_killed_writer_leaves_whole_files(small):
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         process.stdin.write(filing().text)
         process.stdin.close()
-        said = [process.stdout.readline() for _ in range(5)]
+        printed = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGKILL)
-    shelf = read(small.course)
-    assert shelf.damaged == ()
-    attempts = [int(each.identity.attempt) for each in shelf.filings]
+    history = read(small.course)
+    assert history.damaged == ()
+    attempts = [int(grade.identity.attempt) for grade in history.grades]
     assert attempts == list(range(len(attempts)))
-    assert attempts[: len(said)] == [int(line) for line in said]
+    assert attempts[: len(printed)] == [int(line) for line in printed]
