@@ -139,3 +139,14 @@ def test_no_two_public_classes_or_constants_have_one_name():
             where.setdefault(name, set()).add(module)
     twice = {name: found for name, found in where.items() if len(found) > 1}
     assert twice == {"Output": {"examiner.candidate.recording", "examiner.examine.executed"}}
+
+
+def test_a_name_says_what_the_thing_is():
+    """`each` says only that there are several, and `said` that somebody said it."""
+    vague = {"each", "said"}
+    for module, tree in modules("examiner").items():
+        nodes = list(ast.walk(tree))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        names |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        names |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert not names & vague, module
