@@ -25,6 +25,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from examiner.box.selftest import WallState
+from examiner.box.usage import PROC
 from examiner.box.walls import Walls
 from examiner.course import environment
 from examiner.errors import DONE, ExaminerError, PlatformFault
@@ -40,7 +41,7 @@ DISTRIBUTION: Final = "tinytorch-examiner"
 SIEGE_SECONDS: Final = 180
 SCARCE_DISK_MB: Final = 1000
 NO_DISK_MB: Final = 100
-PROC: Final = Path("/proc")
+PROC_FOLDER: Final = Path(PROC)
 CPUS: Final = Path("/sys/devices/system/cpu")
 WORKER_MB: Final = 300  # memory of a worker and the processes that it starts, without students' data
 
@@ -90,7 +91,7 @@ class Finding:
 
 
 def diagnose(
-    course: Course, walls: Walls | None = None, proc: Path = PROC, cpus: Path = CPUS
+    course: Course, walls: Walls | None = None, proc: Path = PROC_FOLDER, cpus: Path = CPUS
 ) -> Iterator[Finding]:
     """Make all checks, and yield the findings in order.
 
