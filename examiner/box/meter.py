@@ -15,7 +15,6 @@ from typing import Final
 
 _CPU_CLOCK: Final = 2  # the clock of a whole process: CPUCLOCK_SCHED in the kernel's posix-timers.h
 _RESET_PEAK: Final = "5"
-_COLUMNS_WITH_A_NAME: Final = 6  # of a line in /proc/PID/maps; a mapping without a name has five
 _DEAD: Final = frozenset("ZXx")  # states in /proc/PID/stat
 _STOPPED: Final = frozenset("Tt") | _DEAD
 _SOCKETS, _PIPES = 4, 8  # the numbers that are usual in a notebook; the buffers of more are counted
@@ -154,7 +153,7 @@ def share(process: int) -> Share:
     return Share(common, alone)
 
 
-def elsewhere(process: int, wire: str) -> int:
+def elsewhere(process: int, exempt: Collection[os.stat_result] = ()) -> int:
     """Return how many bytes a process could keep where its resident memory does not show them.
 
     These are shared mappings, which keep their content when the process drops their pages, and the buffers of
@@ -162,18 +161,21 @@ def elsewhere(process: int, wire: str) -> int:
 
     Parameters
     ----------
-    wire : str
-        The name of the shared blocks of the wire, which are not counted.
+    exempt : collection of os.stat_result
+        The files whose mappings are not counted, by device and inode: a name can be given to any file.
     """
-    return _shared_mappings(process, wire) + _buffers(process)
+    return _shared_mappings(process, exempt) + _buffers(process)
 
 
-def _shared_mappings(process: int, wire: str) -> int:
+def _shared_mappings(process: int, exempt: Collection[os.stat_result]) -> int:
+    files = {
+        (f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}", str(file.st_ino)) for file in exempt
+    }
     rows = (line.split(maxsplit=5) for line in _lines(process, "maps"))
     ranges = (
         place
-        for place, rights, *_, name in (row for row in rows if len(row) == _COLUMNS_WITH_A_NAME)
-        if rights.startswith("rw") and rights.endswith("s") and wire not in name
+        for place, rights, _offset, device, inode, *_name in rows
+        if rights.startswith("rw") and rights.endswith("s") and (device, inode) not in files
     )
     return sum(int(end, 16) - int(first, 16) for first, end in (place.split("-") for place in ranges))
 

@@ -10,6 +10,7 @@ processor, and the sample is then at least the elapsed time.
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -25,11 +26,11 @@ from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.proxy import Proxy, Remote
 from examiner.verdict import Outcome
+from examiner.wire.shared_memory import SharedBlock
 from examiner_checks.bench import Arguments, Function, Side, Timed
 from examiner_checks.measured import Measured
 
 SLACK: Final = 4 << 20  # bytes of shared memory that an interpreter writes to anyway, and so makes its own
-WIRE: Final = "memfd:arrays"  # the name of the mappings of a `SharedBlock`
 CARRIED: Final = 5  # samples of the cost of carrying data to a snapshot and back
 _ALONE: Final = (
     "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
@@ -129,7 +130,7 @@ class BoxedFunction:
         Memory that the student's cells left behind counts if it is written to or freed, and memory that
         earlier calls left behind always counts: otherwise reused memory would be free.
         """
-        self._give_back()
+        self._begin_anew()
         meter.reset_peak(self.process)
         before = meter.resident(self.process)
         [answer] = self._run([arguments]).answers
@@ -144,7 +145,7 @@ class BoxedFunction:
         AuthorError
             If an answer is plain data, which is copied here instead of being kept there.
         """
-        self._give_back()
+        self._begin_anew()
         before = meter.own(self.process)
         answers = [self._kept(call) for call in arguments]
         self._give_back()  # this releases the last arguments, too
@@ -155,13 +156,26 @@ class BoxedFunction:
             )
         return max(0, after - before, self._more(meter.share(self.process).alone))
 
+    def _begin_anew(self) -> None:
+        """Have free memory returned to the system, that of the wire included."""
+        self._give_back()
+        for block in self._blocks():
+            block.clear()
+
+    def _blocks(self) -> list[SharedBlock]:
+        channel = self.remote.channel
+        return [block for block in (channel.incoming, channel.outgoing) if block]
+
     def _give_back(self) -> None:
         self.remote.ask("give back")
         self._keeps_freed = False
 
     def _more(self, alone: int) -> int:
         """Return the growth of its own memory since before the first call, plus what is kept elsewhere."""
-        return alone - self.had - SLACK + meter.elsewhere(self.process, WIRE)
+        blocks = self._blocks()
+        exempt = [os.fstat(block.descriptor) for block in blocks]
+        elsewhere = meter.elsewhere(self.process, exempt) + sum(block.unexplained() for block in blocks)
+        return alone - self.had - SLACK + elsewhere
 
     def _kept(self, arguments: Arguments) -> Any:
         if type(self.function) is Proxy:

@@ -10,6 +10,7 @@ from examiner.model import Course, Grade, Grades
 from examiner.notebook import CATEGORIES, category
 from examiner.store.atomic import write_text
 
+FORMULA = ("=", "+", "-", "@", "\t")  # what a formula begins with, to one spreadsheet or another
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "lms_id"),
     *("status", "raw_score", "late_seconds", "late_submission_penalty", "score", "max_score"),
@@ -42,7 +43,7 @@ def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*COLUMNS, *(f"{kind}_score" for kind in kinds), *extra])
     for row in _rows(course, grades, kinds, extra):
-        writer.writerow(row)
+        writer.writerow([_as_text(field) for field in row])
     return out.getvalue()
 
 
@@ -82,6 +83,11 @@ def _sum(scores: Mapping[str, float | None], kind: str) -> float | str:
     """Return the sum of a category's scores, or an empty text if there are none."""
     known = [score for name, score in scores.items() if score is not None and category(name) == kind]
     return sum(known) if known else ""
+
+
+def _as_text(field: object) -> object:
+    """Return a text that no spreadsheet takes for a formula, as a student's name may be one; numbers stay."""
+    return f"'{field}" if isinstance(field, str) and field.startswith(FORMULA) else field
 
 
 def _moment(moment: datetime | None) -> str:

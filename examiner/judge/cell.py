@@ -5,6 +5,7 @@ for was refused. A cell that failed has two texts: a message for the instructor,
 """
 
 import contextlib
+import hashlib
 import io
 import math
 import os
@@ -24,6 +25,7 @@ import numpy as np
 
 import examiner_checks
 from examiner.errors import PlatformFault
+from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
@@ -93,7 +95,7 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
             with _stopped_after(seconds, remote), _isolated(seed, output):
                 if cell.measures:
                     bench.begin()
-                verdict = _judged(cell, remote, Namespace(remote, conditions.reference, bench), seed)
+                verdict = _judged(cell, remote, Namespace(remote, cell, conditions.reference, bench), seed)
         except CandidateLost as lost:  # the alarm went off just as the cell ended
             verdict = lost_verdict(cell, seed, lost)
     return replace(
@@ -238,7 +240,10 @@ class _Output(io.StringIO):
 def _isolated(seed: str, output: io.StringIO) -> Iterator[None]:
     """Capture what a cell prints, silence its warnings, and seed every generator that it may draw from."""
     random.seed(seed)
-    np.random.seed(int(seed[:8] or "0", 16))  # noqa: NPY002 - a cell may draw from the global generator
+    words = np.frombuffer(
+        hashlib.sha256(seed.encode()).digest(), "<u4"
+    )  # one word alone could be found by trying
+    np.random.seed(words)  # noqa: NPY002 - a cell may draw from the global generator
     former = os.environ.get(SEED)
     os.environ[SEED] = seed  # `rng` of the checks is seeded from this
     try:
@@ -246,6 +251,7 @@ def _isolated(seed: str, output: io.StringIO) -> Iterator[None]:
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
             warnings.catch_warnings(),
+            guarded_comparisons(),
         ):
             warnings.simplefilter("ignore")
             yield

@@ -57,6 +57,10 @@ class GradeCell:
         The names to ask the candidate for: the cell uses them, does not bind them, and they are no builtins.
     hints
         The literal texts of its `assert` statements: the author's words for the student.
+    texts
+        All texts that stand in it: the only ones that are code here.
+    imports
+        The modules that its statements import.
     definitions
         The source text of what the cell and the locked cells before it define without the student's code. Its
         baselines run it; it is empty for a cell that measures nothing.
@@ -73,6 +77,8 @@ class GradeCell:
     last: CodeType | None = None
     wanted: tuple[str, ...] = ()
     hints: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
     hidden: tuple[Region, ...] = ()
     refusal: str = ""
     definitions: str = ""
@@ -124,6 +130,8 @@ def _compiled(cell: Cell, earlier: "_EarlierCells") -> GradeCell:
     prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
     measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
     definitions = _definitions([*needed, *tree.body]) if measures else ""
+    whole = ast.Module([*needed, *tree.body], [])
+    texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     for module in (prelude, tree):
         _Rewriting(refs).visit(module)
@@ -142,10 +150,42 @@ def _compiled(cell: Cell, earlier: "_EarlierCells") -> GradeCell:
         last=last,
         wanted=tuple(sorted(wanted - vars(builtins).keys() - {REFERENCE})),
         hints=hints,
+        texts=texts,
+        imports=imports,
         hidden=hidden,
         definitions=definitions,
         measures=measures,
     )
+
+
+def compile_text(source: str, mode: str, file: str) -> CodeType:
+    """Return the code of a text that a grade cell evaluates; it means there what it means in the cell.
+
+    Raises
+    ------
+    SyntaxError
+        If it is not Python, or asks for what no proxy can mean.
+    """
+    tree = ast.parse(source, file, mode)
+    try:
+        _Rewriting(set()).visit(tree)
+    except _Refused as error:
+        raise SyntaxError(str(error)) from error
+    return compile(ast.fix_missing_locations(tree), file, mode)  # type: ignore[no-any-return,call-overload]
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _imported_modules(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
 
 
 def _imported_checks(tree: ast.Module) -> Iterator[str]:

@@ -5,16 +5,27 @@ bound to the snapshot of one cell.
 """
 
 import builtins
+import sys
 from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 import examiner_checks
-from examiner.judge.compile import BY_REF, ID, IS, MEASURING_CHECKS, METHOD, OURS, TYPE
-from examiner.judge.proxy import ArrayHandle, Proxy, Remote, by_ref, read
+from examiner.judge.compile import (
+    BY_REF,
+    ID,
+    IS,
+    MEASURING_CHECKS,
+    METHOD,
+    OURS,
+    TYPE,
+    GradeCell,
+    compile_text,
+)
+from examiner.judge.proxy import ArrayHandle, Proxy, Remote, by_ref, class_of, read
 from examiner.notebook import CHECKS, REFERENCE
 from examiner.verdict import Outcome
 from examiner_checks.bench import Bench
@@ -27,17 +38,25 @@ COPIED: Final = frozenset(
 class Namespace:
     """The names that a grade cell sees: the judge's, and for all others those of the candidate."""
 
-    def __init__(self, remote: Remote, reference: ModuleType | None, bench: Bench) -> None:
-        self.remote = remote
+    def __init__(self, remote: Remote, cell: GradeCell, reference: ModuleType | None, bench: Bench) -> None:
+        self.remote, self._cell = remote, cell
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
         self.checks.array, self.checks.ref, self.checks.value = self.array, self.ref, self.value
         for name in (*MEASURING_CHECKS, "quality"):
             setattr(self.checks, name, partial(getattr(examiner_checks, name), bench=bench))
-        own = {"__import__": self.import_, "isinstance": self.isinstance_, "issubclass": self.issubclass_}
+        own = {
+            "__import__": self.import_,
+            "callable": self.callable_,
+            "compile": self.compile_,
+            "eval": self.eval_,
+            "exec": self.exec_,
+            "isinstance": self.isinstance_,
+            "issubclass": self.issubclass_,
+        }
         self.names: dict[str, Any] = {
-            "__builtins__": {**vars(builtins), **own, "callable": self.callable_},
+            "__builtins__": {**vars(builtins), **own},
             "__name__": "__grade_cell__",
             BY_REF: self.by_ref,
             METHOD: self.method,
@@ -60,6 +79,8 @@ class Namespace:
         self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
         """Import one of our modules here, and any other module in the candidate."""
+        if name not in self._cell.imports and name not in self._cell.texts:
+            self.remote.refuse("a module is imported by a name that stands in the cell")
         if name == CHECKS:
             return self.checks
         root = name.partition(".")[0]
@@ -70,21 +91,58 @@ class Namespace:
         module = self.remote.ask("import", name)
         return module if fromlist else self.remote.ask("import", root)
 
+    def eval_(self, source: Any, globals_: Any = None, locals_: Any = None, /) -> Any:
+        """Evaluate a literal of the cell here, and any other text in the snapshot: it may be a student's."""
+        if self._is_own(source):
+            caller = sys._getframe(1)  # noqa: SLF001 - as the builtin does it
+            code = compile_text(source, "eval", self._cell.file) if type(source) is str else source
+            names = caller.f_globals if globals_ is None else globals_
+            return eval(code, names, caller.f_locals if globals_ is None else locals_)  # noqa: S307 - the author's
+        return self.remote.ask("eval", self._foreign(source))
+
+    def exec_(self, source: Any, globals_: Any = None, locals_: Any = None, /) -> None:
+        """Run a literal of the cell here, and any other text in the snapshot."""
+        if self._is_own(source):
+            caller = sys._getframe(1)  # noqa: SLF001 - as the builtin does it
+            code = compile_text(source, "exec", self._cell.file) if type(source) is str else source
+            names = caller.f_globals if globals_ is None else globals_
+            exec(code, names, caller.f_locals if globals_ is None else locals_)  # noqa: S102 - the author's
+        else:
+            self.remote.ask("exec", self._foreign(source))
+
+    def compile_(self, source: Any, filename: Any, mode: str, *_: Any, **__: Any) -> CodeType:
+        """Compile a literal of the cell; any other text is refused."""
+        if not self._is_own(source) or type(source) is not str:
+            self.remote.refuse(
+                "only a text that stands in the cell can be compiled: eval(…) asks the student's"
+            )
+        return compile_text(source, mode, str(filename))
+
+    def _is_own(self, source: Any) -> bool:
+        """Whether a text stands in the cell, or was compiled from one that does."""
+        return type(source) is CodeType or (type(source) is str and source in self._cell.texts)
+
+    def _foreign(self, source: Any) -> str:
+        if type(source) is not str:
+            self.remote.refuse(f"a {type(source).__name__} is no text that can be evaluated")
+        return source
+
     def isinstance_(self, x: Any, cls: Any) -> bool:
         """Ask the candidate about a student's class, and decide about any other class here."""
         if type(cls) is tuple:
             return any(self.isinstance_(x, single) for single in cls)
-        if type(cls) is Proxy:
-            return type(x) is Proxy and self.remote.ask("isinstance", x, cls) is True
-        return type(x) is not Proxy and isinstance(x, cls)
+        if type(x) is Proxy:
+            return type(cls) is Proxy and self.remote.ask("isinstance", x, cls) is True
+        known = class_of(cls)
+        return known is not None and isinstance(x, known)
 
     def issubclass_(self, sub: Any, cls: Any) -> bool:
         """Ask the candidate if one of them is a student's class, and decide about all others here."""
         if type(cls) is tuple:
             return any(self.issubclass_(sub, single) for single in cls)
-        if type(sub) is Proxy or type(cls) is Proxy:
+        if class_of(sub) is None or class_of(cls) is None:
             return self.remote.ask("issubclass", sub, cls) is True
-        return issubclass(sub, cls)
+        return issubclass(class_of(sub), class_of(cls))
 
     def callable_(self, x: Any) -> bool:
         """Ask the candidate about a student's object, and decide about any other object here."""
@@ -126,6 +184,8 @@ class Namespace:
 
     def is_(self, a: Any, b: Any) -> bool:
         """Compare identities, unless both sides are copies, whose identity says nothing."""
+        if isinstance(class_of(a), type) and isinstance(class_of(b), type):
+            return class_of(a) is class_of(b)
         if {type(a), type(b)} <= COPIED:
             self.remote.refuse(
                 "`is` between copies means nothing: write through one ref(…), read through the other"

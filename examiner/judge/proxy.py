@@ -26,7 +26,7 @@ from examiner.judge.lent import (
 from examiner.judge.lost import CandidateLost
 from examiner.verdict import Outcome
 from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
-from examiner.wire.codec import Handle, Reverse, decode, encode
+from examiner.wire.codec import DTYPES, Handle, Reverse, decode, encode
 from examiner.wire.limits import WireError
 from examiner_checks import CheckFailed
 
@@ -97,7 +97,9 @@ class Remote:
                     self.lose(
                         Outcome.TAMPERED, "the candidate called back into the test while it was measured"
                     )
-                failure = self._serve(number, value, until) or failure
+                raised = self._serve(number, value, until)
+                if raised and not (failure and is_finding(failure)):  # the first finding stands
+                    failure = raised
             elif kind == FrameKind.VALUE:
                 if failure and is_finding(failure):
                     raise failure  # a student's `except` does not swallow what a test has found
@@ -268,6 +270,8 @@ class Proxy:
     def __getattr__(self, name: str) -> Any:
         # NumPy, copy and import look for protocols by such names. `__array_interface__` would be an address
         # in another process, and with a `__name__`, `from … import` would search the examiner's own modules.
+        if name == "dtype" and (known := class_of(self)) in _DTYPE_CLASSES:
+            return np.dtype(known)  # so that NumPy takes the proxy of a scalar type where it takes a dtype
         if name.startswith("__") and name.endswith("__") and name != "__array__":
             raise AttributeError(f"{name} is not asked of a student's {_handle(self).type_name}")
         return _remote(self).ask("getattr", self, name)
@@ -331,15 +335,30 @@ class Proxy:
     def __mro_entries__(self, _bases: object) -> Never:
         _remote(self).refuse("a grade cell cannot subclass a student's class: call what the class itself has")
 
-    __eq__ = _refuse(
-        "==", "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
-    )
-    __ne__ = _refuse(
-        "!=", "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
-    )
+    def __eq__(self, other: object) -> bool:
+        """Compare what two known classes are; refuse any other comparison."""
+        if class_of(self) and isinstance(class_of(other), type):
+            return class_of(self) is class_of(other)
+        return self._refuse_to_compare("==")
+
+    def __ne__(self, other: object) -> bool:
+        """Compare what two known classes are; refuse any other comparison."""
+        if class_of(self) and isinstance(class_of(other), type):
+            return class_of(self) is not class_of(other)
+        return self._refuse_to_compare("!=")
+
+    def __hash__(self) -> int:
+        """Return the hash of a known class; refuse that of any other object."""
+        known = class_of(self)
+        return hash(known) if known else self._refuse_to_hash()
+
+    def _refuse_to_compare(self, operator: str) -> NoReturn:
+        instead = "compare values, check_array(x.numpy(), …) or check_equal(x.shape, …), `x is None`"
+        raise _refuse(operator, instead)(self)
+
     __lt__ = __le__ = __gt__ = __ge__ = _refuse("the order", "compare values, x.numpy()")
     __bool__ = _refuse("the truth", "compare values, check_equal(x.requires_grad, True), `x is not None`")
-    __hash__ = _refuse("the hash", "keep students' objects in lists, not in sets or as keys")
+    _refuse_to_hash = _refuse("the hash", "keep students' objects in lists, not in sets or as keys")
     __contains__ = _refuse("`in`", "compare values, check_equal([p.shape for p in module.parameters()], …)")
 
 
@@ -375,6 +394,12 @@ del _name
 # These read the slots directly, since any attribute of a proxy is the student's.
 _remote: Callable[[Proxy], Remote] = Proxy.__dict__["_Proxy__remote"].__get__
 _handle: Callable[[Proxy], Handle] = Proxy.__dict__["_Proxy__handle"].__get__
+_DTYPE_CLASSES: Final = frozenset(dtype.type for dtype in DTYPES)
+
+
+def class_of(x: Any) -> Any:
+    """Return the class that a proxy stands for, None for any other proxy, and what is no proxy unchanged."""
+    return _handle(x).cls if type(x) is Proxy else x
 
 
 def _next(iterator: Proxy) -> list[Any]:

@@ -20,10 +20,15 @@ from examiner.wire.shared_memory import SharedBlock
 
 
 class Handle(NamedTuple):
-    """An object of the candidate, by number; `type_name` is what the candidate claims, for messages only."""
+    """An object of the candidate, by number.
+
+    `type_name` is the candidate's claim, good for messages only. So is `cls`, the class of `TYPES` that the
+    object is said to be, if it is one: the object itself stays where it is.
+    """
 
     number: int
     type_name: str
+    cls: type | None = None
 
 
 class Reverse(NamedTuple):
@@ -68,9 +73,15 @@ class _Writer:
     """Encodes one value; `to_handle` turns an object that is not plain data into a handle."""
 
     def __init__(
-        self, to_handle: Callable[[Any], Handle | Reverse], block: SharedBlock | None, limits: MessageLimits
+        self,
+        to_handle: Callable[[Any], Handle | Reverse],
+        block: SharedBlock | None,
+        limits: MessageLimits,
+        *,
+        keeps_classes: bool,
     ) -> None:
         self.out = bytearray()
+        self.keeps_classes = keeps_classes
         self.to_handle, self.block, self.limits = to_handle, block, limits
         self.items_left = limits.items
 
@@ -96,6 +107,8 @@ class _Writer:
 def _write_handle(w: _Writer, v: Handle | Reverse, _depth: int) -> None:
     if isinstance(v, Reverse):
         w.out += b"r" + _U32.pack(v.number)
+    elif v.cls is not None:
+        w.out += b"H" + _U32.pack(v.number) + bytes([TYPE_CODES[v.cls]])
     else:
         w.out += b"h" + _U32.pack(v.number)
         w.counted(b"", v.type_name[:MAX_NAME].encode("utf-8", "replace"))
@@ -161,7 +174,7 @@ def _write_dtype(w: _Writer, v: "np.dtype[Any]", _depth: int) -> None:
 
 
 def _write_type(w: _Writer, v: type, _depth: int) -> None:
-    if v in TYPE_CODES:
+    if v in TYPE_CODES and not w.keeps_classes:
         w.out += b"k" + bytes([TYPE_CODES[v]])
     else:
         w.reference(v)
@@ -224,7 +237,10 @@ class _Reader:
         block: SharedBlock | None,
         limits: MessageLimits,
         from_handle: Callable[[Handle | Reverse], Any],
+        *,
+        takes_classes: bool,
     ) -> None:
+        self.takes_classes = takes_classes
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
         self.position = self.items = 0
         # Bytes that arrays of this message may still take; several arrays may claim the same shared memory.
@@ -278,6 +294,12 @@ class _Reader:
             return self.take(size).decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise WireError("text that is not UTF-8") from error
+
+    def cls(self) -> type:
+        """Return a class itself, which can be called: nothing that a candidate may send."""
+        if not self.takes_classes:
+            raise WireError("a class")
+        return self.listed(TYPES)  # type: ignore[no-any-return]
 
     def listed(self, known: tuple[Any, ...]) -> Any:
         """Return the entry of a fixed list whose index is the next byte."""
@@ -376,8 +398,9 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     ord("e"): lambda _r, _d: Ellipsis,
     ord("u"): _read_range,
     ord("y"): lambda r, _d: r.listed(DTYPES),
-    ord("k"): lambda r, _d: r.listed(TYPES),
+    ord("k"): lambda r, _d: r.cls(),
     ord("h"): lambda r, _d: r.from_handle(Handle(r.number(), r.text(4 * MAX_NAME))),
+    ord("H"): lambda r, _d: r.from_handle(Handle(r.number(), "type", r.listed(TYPES))),
     ord("r"): lambda r, _d: r.from_handle(Reverse(r.number())),
 }
 
@@ -387,6 +410,8 @@ def encode(
     to_handle: Callable[[Any], Handle | Reverse],
     block: SharedBlock | None = None,
     limits: MessageLimits | None = None,
+    *,
+    keeps_classes: bool = False,
 ) -> bytes:
     """Return the bytes of a value.
 
@@ -398,6 +423,8 @@ def encode(
         Returns the handle by which the other side refers to an object that is not plain.
     block
         Where arrays of 16 kB and more are put; without a block they are part of the message.
+    keeps_classes
+        Whether classes are passed to `to_handle`, too, as on the candidate's side.
 
     Raises
     ------
@@ -406,7 +433,7 @@ def encode(
     """
     if block is not None:
         block.used = 0  # the receiver has copied the arrays of the message before
-    writer = _Writer(to_handle, block, limits or MessageLimits())
+    writer = _Writer(to_handle, block, limits or MessageLimits(), keeps_classes=keeps_classes)
     writer.value(value)
     if len(writer.out) > writer.limits.frame:
         raise WireError(f"a message of {len(writer.out)} bytes")
@@ -418,6 +445,8 @@ def decode(
     from_handle: Callable[[Handle | Reverse], Any] = lambda handle: handle,
     block: SharedBlock | None = None,
     limits: MessageLimits | None = None,
+    *,
+    takes_classes: bool = False,
 ) -> Any:
     """Return the value that some bytes encode: plain data and handles only.
 
@@ -429,13 +458,16 @@ def decode(
         Returns what a handle stands for on this side; it raises `WireError` for an unknown number.
     block
         Where arrays of 16 kB and more were put.
+    takes_classes
+        Whether classes may be in it, as on the candidate's side. None comes to the judge as itself, since it
+        could be called there.
 
     Raises
     ------
     WireError
         If the bytes are not exactly one value, or exceed a limit.
     """
-    reader = _Reader(data, block, limits or MessageLimits(), from_handle)
+    reader = _Reader(data, block, limits or MessageLimits(), from_handle, takes_classes=takes_classes)
     value = reader.value()
     if reader.position != len(data):
         raise WireError("bytes after the value")

@@ -10,6 +10,8 @@ import os
 
 from examiner.wire.limits import MessageLimits, WireError
 
+_STAT_BLOCK = 512  # bytes that `st_blocks` counts in
+
 
 class SharedBlock:
     """A sealed block of anonymous memory for the arrays of one direction; unwritten pages take no memory."""
@@ -19,6 +21,7 @@ class SharedBlock:
         self._memory: mmap.mmap | None = None
         self.used = 0  # bytes that the current message has put here
         self.taken = 0  # bytes that all messages together have taken from here
+        self.high = 0  # the end of what messages have used since the block was cleared
 
     @classmethod
     def create(cls, size: int = MessageLimits.shared) -> "SharedBlock":
@@ -44,6 +47,7 @@ class SharedBlock:
             raise WireError(f"arrays of more than {self.size} bytes in one message")
         self.memory[offset:end] = data
         self.used = end
+        self.high = max(self.high, end)
         return offset
 
     def get(self, offset: int, out: memoryview) -> None:
@@ -54,6 +58,17 @@ class SharedBlock:
         with memoryview(self.memory) as memory, memory[offset:end] as piece:
             out[:] = piece
         self.taken += out.nbytes
+        self.high = max(self.high, end)
+
+    def clear(self) -> None:
+        """Give all its pages back to the system, whoever wrote to them; the messages so far were copied."""
+        self.memory.madvise(mmap.MADV_REMOVE)
+        self.high = 0
+
+    def unexplained(self) -> int:
+        """Return the bytes in memory that no message has used since the block was cleared."""
+        explained = -(-self.high // mmap.PAGESIZE) * mmap.PAGESIZE
+        return max(0, os.fstat(self.descriptor).st_blocks * _STAT_BLOCK - explained)
 
     def close(self) -> None:
         """Unmap the memory and close its descriptor."""

@@ -144,24 +144,35 @@ def test_what_was_there_before_a_fork_is_common_until_it_is_written():
 
 
 def test_where_else_memory_may_be_is_counted_as_full():
-    """Shared mappings but the wire's own, and what is on its way through sockets and pipes."""
+    """Shared mappings, and what is on its way through sockets and pipes."""
     with servants(1) as [servant]:
-        assert meter.elsewhere(servant.pid, "memfd:wire") == 0
+        assert meter.elsewhere(servant.pid) == 0
         servant.do("import mmap, os, socket")
         servant.do(f"private = mmap.mmap(-1, {9 * MB}, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")
-        servant.do(
-            f"wire = os.memfd_create('wire'); os.ftruncate(wire, {9 * MB}); w = mmap.mmap(wire, {9 * MB})"
-        )
-        assert meter.elsewhere(servant.pid, "memfd:wire") == 0
+        assert meter.elsewhere(servant.pid) == 0
         servant.do(f"shared = mmap.mmap(-1, {9 * MB})")
-        assert meter.elsewhere(servant.pid, "memfd:wire") == 9 * MB
-        assert meter.elsewhere(servant.pid, "memfd:other") == 18 * MB
+        assert meter.elsewhere(servant.pid) == 9 * MB
         servant.do("pairs = [socket.socketpair() for _ in range(20)]")
-        sockets = meter.elsewhere(servant.pid, "memfd:wire")
+        sockets = meter.elsewhere(servant.pid)
         servant.do("pipes = [os.pipe() for _ in range(20)]")
-        pipes = meter.elsewhere(servant.pid, "memfd:wire")
+        pipes = meter.elsewhere(servant.pid)
     assert 9 * MB < sockets < pipes
-    assert meter.elsewhere(servant.pid, "memfd:wire") == 0
+    assert meter.elsewhere(servant.pid) == 0
+
+
+def test_a_mapping_is_exempt_by_its_file_and_not_by_a_name():
+    """Whoever may call a file what he likes would call it as the wire's are called."""
+    with servants(1) as [servant]:
+        servant.do("import mmap, os")
+        for name in ("one", "other"):
+            servant.do(f"{name} = os.memfd_create('arrays'); os.ftruncate({name}, {9 * MB})")
+            servant.do(f"mapped_{name} = mmap.mmap({name}, {9 * MB})")
+        opened = Path(f"/proc/{servant.pid}/fd").iterdir()
+        stats = [path.stat() for path in opened if "arrays" in str(path.readlink())]
+        files = list({stat.st_ino: stat for stat in stats}.values())
+        assert meter.elsewhere(servant.pid, files) == 0
+        assert meter.elsewhere(servant.pid, files[:1]) == meter.elsewhere(servant.pid, files[1:]) == 9 * MB
+        assert meter.elsewhere(servant.pid) == 18 * MB
 
 
 def test_all_others_stand_still_and_go_on_afterwards():

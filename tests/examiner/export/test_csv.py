@@ -55,6 +55,17 @@ def test_any_name_survives(rows, name):
     assert rows(grade(1.0, 1.0), Student("anna", last_name=name))[0]["last_name"] == name
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("field", ["id", "first_name", "last_name", "email", "lms_id"])
+def test_no_field_is_a_formula_to_a_spreadsheet(rows, start, field):
+    """A student's name that is one would be run by whoever opens the file; numbers stay numbers."""
+    formula = f"{start}1+1"
+    student = Student(**({"id": "anna"} | {field: formula}))
+    [row] = rows(grade(-1.0, 1.0), student)[:1]
+    assert row["student_id" if field == "id" else field] == f"'{formula}"
+    assert row["raw_score"] == ("" if field == "id" else "0.0")
+
+
 @pytest.mark.parametrize(
     ("found", "words"),
     [

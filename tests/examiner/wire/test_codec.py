@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from examiner.wire.codec import DTYPES, INLINE, Handle, Reverse, decode, encode
+from examiner.wire.codec import DTYPES, INLINE, TYPES, Handle, Reverse, decode, encode
 from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
 
@@ -31,8 +31,12 @@ leaves = (
     | st.sampled_from(DTYPES).flatmap(lambda d: npst.arrays(d, npst.array_shapes(min_dims=0, min_side=0)))
     | st.sampled_from(DTYPES).flatmap(npst.from_dtype)
     | st.builds(
-        Handle, st.integers(0, 2**32 - 1), st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+        Handle,
+        st.integers(0, 2**32 - 1),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        st.none(),
     )
+    | st.builds(Handle, st.integers(0, 2**32 - 1), st.just("type"), st.sampled_from(TYPES))
     | st.builds(Reverse, st.integers(0, 2**32 - 1))
 )
 plain = st.recursive(
@@ -76,7 +80,7 @@ def block():
 @settings(deadline=None)
 def test_plain_values_come_back_as_they_went(value):
     """Exact types included: a test on the other side relies on `type(x) is np.ndarray`."""
-    assert same(decode(encode(value, refuse)), value)
+    assert same(decode(encode(value, refuse), takes_classes=True), value)
 
 
 @given(st.binary(max_size=300))
@@ -96,6 +100,16 @@ def test_damaged_messages_are_a_value_or_a_wire_error(value, data):
         message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(WireError):
         decode(bytes(message[: data.draw(st.integers(0, len(message)))]), limits=SMALL)
+
+
+@pytest.mark.parametrize("cls", TYPES)
+def test_no_class_comes_to_the_judge_as_itself(cls):
+    """It could be called there: `np.ndarray((9, 9))` is memory of the process that calls it."""
+    for value in (cls, [cls], {"a": (1, cls)}, slice(cls)):
+        with pytest.raises(WireError, match="a class"):
+            decode(encode(value, refuse))
+    stays = encode([cls], lambda value: Handle(7, "type", value), keeps_classes=True)
+    assert decode(stays) == [Handle(7, "type", cls)]
 
 
 @pytest.mark.parametrize("value", [np.array(True), np.array([[True], [False]]), np.bool_(False)])

@@ -1,0 +1,73 @@
+"""NumPy's comparisons as grade cells get them: what is empty equals nothing that is not.
+
+`np.allclose(np.zeros((0, 1)), anything)` is true and `assert_allclose(np.zeros(0), 5.0)` passes, since an
+empty array broadcasts to an empty comparison. A function that returns nothing would pass by it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import signature
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+_COPIED: Final = (np.ndarray, np.generic, list, tuple, bool, int, float, complex)
+# Functions of two arguments that tell by their result, and those that raise.
+_TELLING: Final = ("allclose", "array_equal", "array_equiv")
+_RAISING: Final = (
+    *("assert_allclose", "assert_almost_equal", "assert_approx_equal", "assert_array_almost_equal"),
+    *("assert_array_almost_equal_nulp", "assert_array_equal", "assert_array_less", "assert_array_max_ulp"),
+    *("assert_equal",),
+)
+
+
+def _are_comparable(a: Any, b: Any) -> bool:
+    """Whether not just one of two copies is empty; what is no copy is not looked at."""
+    if not (isinstance(a, _COPIED) and isinstance(b, _COPIED)):
+        return True
+    return (_size(a) == 0) == (_size(b) == 0)
+
+
+def _size(value: Any) -> int:
+    """Return how many numbers a value has, however deep they lie."""
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return int(np.size(value))
+
+
+def _guarded(function: Callable[..., Any], *, raises: bool, first: int = 0) -> Callable[..., Any]:
+    """Return the function, which looks at its two sides before, however they are passed."""
+    parameters = signature(function)
+
+    @wraps(function)
+    def guarded(*args: Any, **options: Any) -> Any:
+        sides = [*parameters.bind(*args, **options).arguments.values()][first : first + 2]
+        if _are_comparable(*sides):
+            return function(*args, **options)
+        if raises:
+            raise AssertionError("one side is empty, the other is not")
+        return False
+
+    return guarded
+
+
+_GUARDED: Final[tuple[tuple[ModuleType, str, Callable[..., Any]], ...]] = (
+    *((np, name, _guarded(getattr(np, name), raises=False)) for name in _TELLING),
+    *((np.testing, name, _guarded(getattr(np.testing, name), raises=True)) for name in _RAISING),
+    (np.testing, "assert_array_compare", _guarded(np.testing.assert_array_compare, raises=True, first=1)),
+)
+
+
+@contextmanager
+def guarded_comparisons() -> Iterator[None]:
+    """Give grade cells these functions for the time of the block, by whichever name they import them."""
+    former = [(module, name, getattr(module, name)) for module, name, _ in _GUARDED]
+    for module, name, function in _GUARDED:
+        setattr(module, name, function)
+    try:
+        yield
+    finally:
+        for module, name, function in former:
+            setattr(module, name, function)
