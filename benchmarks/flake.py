@@ -100,7 +100,7 @@ class Tally:
         [measured] = verdict.measured
         _count(self.milliseconds, str(round(100 * verdict.seconds) * 10))
         _count(self.pairs, str(len(measured.figures)))
-        factors = (max(each, measured.middle) / min(each, measured.middle) for each in measured.figures)
+        factors = (max(ratio, measured.middle) / min(ratio, measured.middle) for ratio in measured.figures)
         self.farthest = max(self.farthest, *factors)
 
 
@@ -171,7 +171,7 @@ def decide(engine: Engine, hypothesis: str, tally: Tally) -> None:
 def study(file: Path, settings: Sequence[int], decisions: int, seconds: float) -> dict[str, Tally]:
     """Take decisions until each setting has enough, or the time is over; keep all on the way."""
     known = json.loads(file.read_text()) if file.exists() else {"tallies": {}}
-    tallies = {key: Tally(**each) for key, each in known["tallies"].items()}
+    tallies = {key: Tally(**counts) for key, counts in known["tallies"].items()}
     end = time.monotonic() + seconds
     with Engine(SandboxSettings(PYTHON), os.urandom(16)) as engine:
         for setting in settings:
@@ -204,9 +204,9 @@ def table(tallies: dict[str, Tally]) -> Iterator[str]:
         yield _row(name, tally)
     for hypothesis in HYPOTHESES:
         whole = Tally()
-        for name, each in tallies.items():
+        for name, tally in tallies.items():
             if name.startswith(hypothesis):
-                whole = _sum(whole, each)
+                whole = _sum(whole, tally)
         bound = upper_bound(whole.wrong, max(1, whole.decisions))
         yield _row(f"{hypothesis}, all", whole)
         seconds = median_of(whole.milliseconds) / 1000

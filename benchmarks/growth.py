@@ -51,7 +51,9 @@ def exponents() -> Iterator[dict[str, Any]]:
             works = {size: make(size) for size in sizes}
             calls = {size: calls_per_sample(work) for size, work in works.items()}
             rounds = [{size: clocked(works[size], calls[size])[0] for size in sizes} for _ in range(ROUNDS)]
-            slopes = [float(np.polyfit(np.log(sizes), np.log(list(each.values())), 1)[0]) for each in rounds]
+            slopes = [
+                float(np.polyfit(np.log(sizes), np.log(list(seconds.values())), 1)[0]) for seconds in rounds
+            ]
             low, high = median_interval(slopes)
             yield {
                 "operation": operation,
@@ -61,7 +63,7 @@ def exponents() -> Iterator[dict[str, Any]]:
                 "low": low,
                 "high": high,
                 "sizes": sizes,
-                "ms": [1e3 * statistics.median(each[size] for each in rounds) for size in sizes],
+                "ms": [1e3 * statistics.median(seconds[size] for seconds in rounds) for size in sizes],
             }
 
 

@@ -157,7 +157,7 @@ def write(name: str, ratios: Sequence[Ratio], baseline: str) -> Path:
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    figures = {"with": taken_with, "ratios": [asdict(each) for each in ratios]}
+    figures = {"with": taken_with, "ratios": [asdict(ratio) for ratio in ratios]}
     path.write_text(json.dumps(figures, indent=1) + "\n")
     return path
 

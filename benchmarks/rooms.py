@@ -61,7 +61,7 @@ class House:
                 edges[names[above]].add(names[below])
         floor: dict[str, int] = {}
         for name in TopologicalSorter(edges).static_order():
-            floor[name] = 1 + max((floor[each] for each in edges[name]), default=0)
+            floor[name] = 1 + max((floor[below] for below in edges[name]), default=0)
         return {room: floor[name] for room, name in names.items()}
 
     def _reached(self, room: str) -> frozenset[str]:

@@ -140,7 +140,7 @@ def main() -> None:
             figures.append(measured(name, goal, call, bare, n))
             print(figures[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "rpc.json").write_text(json.dumps([asdict(each) for each in figures], indent=1) + "\n")
+    (RESULTS / "rpc.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
 
 
 if __name__ == "__main__":

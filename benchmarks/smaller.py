@@ -69,13 +69,13 @@ def quantization(trained: Trained, curves: Curves) -> Iterator[Claim]:
         small = quantize.quantize_model(model, bits)
         weight = model.layers[1].weight.numpy()
         noise = {
-            each: quantize.sqnr(
+            grid: quantize.sqnr(
                 weight,
                 quantize.quantize(
-                    weight, quantize.symmetric_grid(weight, bits, each == "channel")
+                    weight, quantize.symmetric_grid(weight, bits, grid == "channel")
                 ).dequantize(),
             )
-            for each in ("tensor", "channel")
+            for grid in ("tensor", "channel")
         }
         agree = 100 * float(np.mean(trained.predicted(small) == whole))
         db = quantize.sqnr(logits, small(images))

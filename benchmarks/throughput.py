@@ -176,9 +176,9 @@ class Team:
 Side = Callable[[range], float]  # seconds that these submissions take
 
 
-def stock_side(stack: ExitStack, root: Path, _workers: int, each: int) -> Side:
+def stock_side(stack: ExitStack, root: Path, _workers: int, count: int) -> Side:
     """Return what times nbgrader, which gets so many submissions in all, on its own course."""
-    stock_course(root / "stock", each)
+    stock_course(root / "stock", count)
     team = stack.enter_context(Team(1, sys.executable, "-c", STOCK, str(root / "stock")))
     return lambda numbers: team.seconds([f"s{n}" for n in numbers])
 
@@ -207,7 +207,7 @@ def whole_side(stack: ExitStack, root: Path, workers: int, count: int) -> Side:
     return lambda numbers: team.seconds([f"s{n}" for n in numbers])
 
 
-def engine_side(stack: ExitStack, root: Path, workers: int, _each: int) -> Side:
+def engine_side(stack: ExitStack, root: Path, workers: int, _count: int) -> Side:
     """Return what times engines, one a worker; the memory of all is printed at the end."""
     (root / "graded").mkdir()
     team = stack.enter_context(Team(workers, sys.executable, "-c", WORKER, str(root / "graded")))
@@ -219,25 +219,25 @@ def _print_memory(team: Team) -> None:
     print(f"PSS of its processes, MB        {team.memory() / (1 << 20):8.1f}   goal {MEMORY_GOAL}")
 
 
-def floor_side(stack: ExitStack, _root: Path, workers: int, _each: int) -> Side:
+def floor_side(stack: ExitStack, _root: Path, workers: int, _count: int) -> Side:
     """Return what times bare forks."""
     team = stack.enter_context(Team(workers, str(STUDENT), "-c", FLOOR))
-    return lambda numbers: team.seconds([[one["source"] for one in notebook(n)["cells"]] for n in numbers])
+    return lambda numbers: team.seconds([[cell["source"] for cell in notebook(n)["cells"]] for n in numbers])
 
 
 SIDES = {"stock": stock_side, "whole": whole_side, "engine": engine_side, "floor": floor_side}
 
 
-def rounds(count: int, stock_each: int, each: int, workers: int) -> Iterator[dict[str, float]]:
+def rounds(count: int, stock_size: int, size: int, workers: int) -> Iterator[dict[str, float]]:
     """Yield the milliseconds of a submission on each side, round by round."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        size = {name: stock_each if name == "stock" else each for name in SIDES}
-        sides = {name: begin(stack, root, workers, count * size[name]) for name, begin in SIDES.items()}
+        sizes = {name: stock_size if name == "stock" else size for name in SIDES}
+        sides = {name: begin(stack, root, workers, count * sizes[name]) for name, begin in SIDES.items()}
         for turn in range(count):
             found = {}
             for name, seconds in sides.items():
-                mine = size[name]
+                mine = sizes[name]
                 found[name] = 1e3 * seconds(range(turn * mine, (turn + 1) * mine)) / mine
             yield found
 
@@ -271,12 +271,12 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{options.submissions} submissions, {options.workers} workers on {os.cpu_count()} cores; ms each")
     found = []
-    for each in rounds(options.rounds, options.stock, options.submissions, options.workers):
-        found.append(each)
-        print("  " + "  ".join(f"{name} {each[name]:7.1f}" for name in SIDES), flush=True)
-    faster = [each["stock"] / each["whole"] for each in found]
-    dearer = [each["whole"] / each["floor"] for each in found]
-    alone = [each["stock"] / each["engine"] for each in found]
+    for costs in rounds(options.rounds, options.stock, options.submissions, options.workers):
+        found.append(costs)
+        print("  " + "  ".join(f"{name} {costs[name]:7.1f}" for name in SIDES), flush=True)
+    faster = [costs["stock"] / costs["whole"] for costs in found]
+    dearer = [costs["whole"] / costs["floor"] for costs in found]
+    alone = [costs["stock"] / costs["engine"] for costs in found]
     print(f"examiner's rate, times stock    {spread(faster)}   goal {GOAL}, needed {NEEDED}")
     print(f"its cost, times the floor's     {spread(dearer)}   goal {FLOOR_GOAL}")
     print(f"the engine's rate, times stock  {spread(alone)}")

@@ -64,10 +64,10 @@ def costs(model: Decoder) -> list[dict[int, tuple[float, float]]]:
     return rounds
 
 
-def total(costs_of: dict[int, tuple[float, float]], side: int, end: int) -> float:
+def total(seconds: dict[int, tuple[float, float]], side: int, end: int) -> float:
     """Return the seconds of all tokens from 1 to end, by the trapezoid rule between the measured lengths."""
     lengths = [length for length in LENGTHS if length <= end]
-    return float(np.trapezoid([costs_of[length][side] for length in lengths], lengths))
+    return float(np.trapezoid([seconds[length][side] for length in lengths], lengths))
 
 
 @no_grad()
@@ -83,22 +83,22 @@ def caching(curves: dict[str, Any]) -> Iterator[Claim]:
     curves["tokens"] = [
         {
             "length": length,
-            "cached_ms": 1e3 * statistics.median(each[length][0] for each in rounds),
-            "full_ms": 1e3 * statistics.median(each[length][1] for each in rounds),
+            "cached_ms": 1e3 * statistics.median(seconds[length][0] for seconds in rounds),
+            "full_ms": 1e3 * statistics.median(seconds[length][1] for seconds in rounds),
         }
         for length in LENGTHS
     ]
     group = "KV cache"
     yield counted(group, "largest difference of scores", "no cache", difference, "", 1e-5, kept, at_most=True)
     for end, goal in GOALS.items():
-        ratios = [total(each, 1, end) / total(each, 0, end) for each in rounds]
+        ratios = [total(seconds, 1, end) / total(seconds, 0, end) for seconds in rounds]
         yield of_rounds(group, f"{end} tokens, speed", "no cache, integrated", ratios, goal, kept)
-    integrated = statistics.median(total(each, 1, 200) for each in rounds)
+    integrated = statistics.median(total(seconds, 1, 200) for seconds in rounds)
     run = clocked(lambda: generate(model, text[:, :1], 199, cached=False), 1)[0]
     yield counted(
         group, "200 tokens without a cache, integrated", "as run", integrated / run, TIMES, None, "a check"
     )
-    growth = [each[1024][0] / each[64][0] for each in rounds]
+    growth = [seconds[1024][0] / seconds[64][0] for seconds in rounds]
     yield of_rounds(group, "a token at 1024", "a token at 64", growth, 2.2, kept, at_most=True)
     yield counted(
         group,
