@@ -1,8 +1,8 @@
-"""What the walls cost a Jupyter kernel: started plain and boxed, in turn, many times over.
+"""Measure what the walls cost a Jupyter kernel that is started plain and boxed in turn, many times over.
 
     .venv/bin/python -m benchmarks.kernels [rounds]
 
-Medians of the milliseconds until its command runs, until it answers, and that its end takes.
+The table has medians in milliseconds: until the command runs, until the kernel answers, and to end it.
 """
 
 import logging
@@ -26,7 +26,7 @@ STEPS = ("started", "answers", "ended")
 
 
 class Specification(KernelSpecManager):
-    """Knows one kernel, which is started in one way."""
+    """Finds one kernel under any name, to be started by one provisioner."""
 
     def __init__(self, provisioner: str, settings: dict[str, Any]) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class Specification(KernelSpecManager):
         self._spec = KernelSpec(argv=COMMAND, language="python", metadata=metadata)
 
     def get_kernel_spec(self, _kernel_name: str) -> KernelSpec:
-        """Return it, whatever it is called."""
+        """Return the specification of the one kernel."""
         return self._spec
 
 
 def ways() -> Iterator[tuple[str, Specification]]:
-    """Yield what is compared."""
+    """Yield the ways to start a kernel that are compared, and their names."""
     yield "plain, over TCP", Specification("local-provisioner", {})
     here = available()
     reaper = Walls(namespaces=False, landlock=here.landlock, seccomp=True)
@@ -66,7 +66,7 @@ def measured(specification: Specification) -> list[float]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure each way in turn, and print the table."""
     logging.disable(logging.CRITICAL)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     compared = dict(ways())

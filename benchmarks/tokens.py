@@ -1,4 +1,4 @@
-"""What a token costs with a cache of keys and values, and without one; and what it costs PyTorch."""
+"""Measure what a token costs with a cache of keys and values, and without one."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def decoder() -> Decoder:
 
 
 def sentence(length: int) -> np.ndarray:
-    """Draw tokens (1, length)."""
+    """Draw a text of random tokens (1, length)."""
     return np.random.default_rng(1).integers(0, VOCABULARY, (1, length))
 
 
 class Cached:
-    """A decoder that has read a text, and can be asked again and again for the token at any place of it."""
+    """A decoder that has read a text, and can compute the token at any place of it again and again."""
 
     def __init__(self, model: Decoder) -> None:
         self.model, self.text = model, sentence(LENGTHS[-1])
@@ -52,7 +52,7 @@ class Cached:
 
 
 def costs(model: Decoder) -> list[dict[int, tuple[float, float]]]:
-    """Return in each round for each length the CPU seconds of a token, cached and not."""
+    """Return for each round the CPU seconds of a token at each length, with a cache and without."""
     cached = Cached(model)
     rounds = []
     for _ in range(ROUNDS):
@@ -72,7 +72,7 @@ def total(seconds: dict[int, tuple[float, float]], side: int, end: int) -> float
 
 @no_grad()
 def caching(curves: dict[str, Any]) -> Iterator[Claim]:
-    """Yield how many times faster whole texts are, how the cost grows, and that the scores are the same."""
+    """Yield the difference of the scores, how many times faster whole texts are, and how the cost grows."""
     model = decoder()
     text, caches = sentence(LENGTHS[-1]), model.new_caches()
     want = model(text).numpy()
