@@ -1,6 +1,7 @@
-"""What a recorded operation costs, forward and backward, against PyTorch, and what is left of a graph then.
+"""Compare the time and memory of recorded operations with PyTorch's, forward and backward.
 
-A chain alternates `x * w` and `x + b` on 16 numbers: hardly any arithmetic, so the engine is what is timed.
+A chain alternates `x * w` and `x + b` on 16 numbers. It has hardly any arithmetic, so the autograd engine is
+what is timed.
 Run it as `python -m benchmarks.autograd`.
 """
 
@@ -59,14 +60,15 @@ def work(length: int, needs: tuple[bool, bool, bool]) -> Work:
 
 
 def works() -> list[Work]:
-    """Return every length, with a gradient for the first input alone, and for all."""
+    """Return a chain of every length, with a gradient for x alone, and with one for all inputs."""
     return [work(length, (True, rest, rest)) for rest in (False, True) for length in LENGTHS]
 
 
 def left_behind(length: int) -> tuple[int, int]:
     """Return the bytes that a recorded chain takes, and those it still takes after backward.
 
-    That nothing waits for the garbage collector is tested elsewhere; it frees Python's spare tuples here.
+    The garbage collector runs here only to free Python's spare tuples. Tests show that no part of a graph
+    waits for it.
     """
     x, w, b = inputs()
     leaf = Tensor(x, requires_grad=True)
@@ -93,5 +95,5 @@ def print_growth(ratios: list[Ratio]) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    gc.freeze()  # what importing PyTorch made is not looked through again for every long chain of ours
+    gc.freeze()  # so that the collector does not scan PyTorch's objects again for every long chain
     print_growth(run("autograd", works()))

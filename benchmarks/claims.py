@@ -1,4 +1,4 @@
-"""What a headline says: a figure with its baseline, its spread, the quality that was kept, and the goal."""
+"""A claim is a figure with its baseline, its spread, its goal, and the quality that was kept."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 Sides = Callable[[], Sequence[np.ndarray] | None]
-TIMES = "×"  # noqa: RUF001 - it is what is meant
-SLOW_PAIRS = 7  # for baselines of seconds: just enough for an interval
+TIMES = "×"  # noqa: RUF001 - the multiplication sign is meant
+SLOW_PAIRS = 7  # for baselines that take seconds; the 95 % interval needs at least 6
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One figure. `low` and `high` are its 95 % interval; equal where it was counted and not timed."""
+    """A figure, and its 95 % interval from `low` to `high`, which are equal if it was counted, not timed."""
 
     group: str
     name: str
@@ -27,7 +27,7 @@ class Claim:
     low: float
     high: float
     unit: str
-    goal: float | None  # the least it should be, or the most if `at_most`; None where it is only shown
+    goal: float | None  # the least it should be, or the most if `at_most`; None if there is no goal
     quality: str
     at_most: bool = False
 
@@ -43,7 +43,7 @@ class Claim:
         return "missed" if ends[1] < sign * self.goal else "within spread"
 
     def cells(self) -> list[str]:
-        """Return what stands in a row of the table."""
+        """Return the cells of the claim's row in the table."""
         spread = "" if self.low == self.high else f"[{short(self.low)}, {short(self.high)}]"
         goal = "" if self.goal is None else f"{'≤' if self.at_most else '≥'} {short(self.goal)}"
         figure = f"{short(self.figure)} {self.unit}"
@@ -51,11 +51,11 @@ class Claim:
 
 
 def short(number: float) -> str:
-    """Return three figures of a number, or all before the point."""
-    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits
+    """Return a number with three significant digits, or as an integer from 100 on."""
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004 - the least with three digits
 
 
-def faster(  # noqa: PLR0913 - what a claim consists of
+def faster(  # noqa: PLR0913 - these are the parts of a claim
     group: str,
     name: str,
     ours: Sides,
@@ -73,7 +73,7 @@ def faster(  # noqa: PLR0913 - what a claim consists of
     )
 
 
-def of_rounds(  # noqa: PLR0913, PLR0917 - what a claim consists of
+def of_rounds(  # noqa: PLR0913, PLR0917 - these are the parts of a claim
     group: str,
     name: str,
     baseline: str,
@@ -83,14 +83,14 @@ def of_rounds(  # noqa: PLR0913, PLR0917 - what a claim consists of
     *,
     at_most: bool = False,
 ) -> Claim:
-    """Return the median of what several rounds gave, with its interval."""
+    """Return a claim on the median of several rounds, with its interval."""
     low, high = median_interval(values)
     return Claim(
         group, name, baseline, statistics.median(values), low, high, TIMES, goal, quality, at_most=at_most
     )
 
 
-def counted(  # noqa: PLR0913, PLR0917 - what a claim consists of
+def counted(  # noqa: PLR0913, PLR0917 - these are the parts of a claim
     group: str,
     name: str,
     baseline: str,
@@ -101,14 +101,15 @@ def counted(  # noqa: PLR0913, PLR0917 - what a claim consists of
     *,
     at_most: bool = False,
 ) -> Claim:
-    """Return a figure that was counted, and has no spread."""
+    """Return a claim whose figure was counted, so that it has no spread."""
     return Claim(group, name, baseline, figure, figure, figure, unit, goal, quality, at_most=at_most)
 
 
 def break_even(sizes: Sequence[float], ratios: Sequence[float]) -> float | None:
-    """Return where a speed-up crosses 1 for good, interpolated between two measured sizes; None if nowhere.
+    """Return the size from which on the speed-up stays above 1, interpolated between two measured sizes.
 
-    Nothing is said about sizes that were not measured: a curve that is above 1 throughout has no answer.
+    The result is None if the speed-up is nowhere below 1, or still below 1 at the last size: nothing is known
+    about sizes that were not measured.
     """
     logs = np.log(ratios)
     below = np.flatnonzero(logs < 0)

@@ -1,8 +1,8 @@
-"""What the core of TinyTorch costs against PyTorch on the CPU: one thread, float32, both in one process.
+"""Compare the core of TinyTorch with PyTorch on the CPU: one thread, float32, both in one process.
 
-Run it as `python -m benchmarks.core`. Everything goes through the public interface, tape included; the
-convolutions are timed a second time as bare rules, forward and derivatives without a tape, against all of
-PyTorch's.
+Run it as `python -m benchmarks.core`. Everything goes through the public interface and is recorded. The
+convolutions are timed a second time as bare rules, forward and backward without recording; PyTorch records
+its side there, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def normal(*shape: int) -> np.ndarray:
 def differentiated(
     function: Callable, leaves: list, gradient: np.ndarray | torch.Tensor
 ) -> Callable[[], Arrays]:
-    """Return what calls a function, goes back through it, and returns the gradient of each leaf."""
+    """Return a function that runs `function` forward and backward, and returns the gradient of each leaf."""
 
     def forward_backward() -> Arrays:
         for leaf in leaves:
@@ -47,13 +47,13 @@ def differentiated(
 
 
 def both(arrays: Arrays) -> tuple[list[Tensor], list[torch.Tensor]]:
-    """Return leaves that need gradients, of either library."""
+    """Return the arrays as leaves that need gradients, in both libraries."""
     ours = [Tensor(array, requires_grad=True) for array in arrays]
     return ours, [torch.tensor(array, requires_grad=True) for array in arrays]
 
 
 def matmul(n: int) -> Work:
-    """Multiply two square matrices."""
+    """Return the product of two square matrices, in both libraries."""
     a, b = normal(n, n), normal(n, n)
     ours, theirs = (Tensor(a), Tensor(b)), (torch.tensor(a), torch.tensor(b))
     return Work(
@@ -62,7 +62,7 @@ def matmul(n: int) -> Work:
 
 
 def convolution(x: Shape, weight: Shape, goal: float) -> Iterator[Work]:
-    """Convolve and differentiate for images and filters: with the tape, and the bare rule."""
+    """Yield a convolution, forward and backward: recorded, and as the bare rule."""
     arrays = normal(*x), normal(*weight)
     ours, theirs = both(arrays)
     g = normal(*nn.conv2d(*arrays).shape)
@@ -80,7 +80,7 @@ def convolution(x: Shape, weight: Shape, goal: float) -> Iterator[Work]:
 
 
 def pooling(shape: Shape) -> Work:
-    """Pool by 2 and differentiate."""
+    """Return max pooling by 2, forward and backward."""
     x = normal(*shape)
     ours, theirs = both((x,))
     g = normal(*nn.max_pool2d(x, 2).shape)
@@ -93,7 +93,7 @@ def pooling(shape: Shape) -> Work:
 
 
 def training_step() -> Work:
-    """Take one step with the network of the tests: two convolutions, two poolings, one linear layer."""
+    """Return a training step of the tests' network: two convolutions, two poolings, one linear layer."""
 
     def network(of: object) -> Callable:
         layers = (
@@ -137,7 +137,7 @@ def training_step() -> Work:
 
 
 def optimizer_step(name: str, goal: float, **options: float) -> Work:
-    """Move one parameter of a million numbers."""
+    """Return the step of an optimizer for one parameter of a million numbers."""
     start, gradient = normal(1000, 1000), normal(1000, 1000)
     mine, other = Parameter(start), torch.tensor(start, requires_grad=True)
     mine.grad, other.grad = gradient, torch.tensor(gradient)

@@ -1,13 +1,13 @@
-"""How often a verdict on speed is wrong: thousands of decisions, beside processes that keep the machine busy.
+"""Measure how often a verdict on speed is wrong, in thousands of decisions beside busy processes.
 
-A student's function is held against the instructor's, in boxes as in grading, with the threshold that
-0.8 times the instructor's speed passes. Under the first hypothesis it is the very same function, and must
-pass; under the second it does 5 parts of work where the instructor's does 3, so that it is 0.6 times as fast,
-and must fail. A decision is a grade cell with one `speed` check on an operation of about a millisecond, in a
-snapshot of its own.
+A student's function is compared with the instructor's, in boxes as in grading; it passes if it has at least
+0.8 times the instructor's speed. Under the first hypothesis both functions are the same, and the student's
+must pass. Under the second it does 5 parts of work where the instructor's does 3, so that it is 0.6 times as
+fast, and must fail. A decision is a grade cell with one `speed` check of an operation that takes about a
+millisecond, in a snapshot of its own.
 
-Run it as `python -m benchmarks.flake`; it writes what it has after every submission, goes on from there when
-it is run again, and ends when each setting has its decisions.
+Run it as `python -m benchmarks.flake`. It writes its counts after every submission, goes on from them when it
+is run again, and ends when each setting has its decisions.
 """
 
 import argparse
@@ -63,16 +63,16 @@ speed(operation, instructors, lambda: (draw.normal(size=(104, 104)),), at_most=1
 
 @dataclass
 class Tally:
-    """What has been decided in one setting under one hypothesis.
+    """Counts of the decisions in one setting under one hypothesis.
 
     Attributes
     ----------
     milliseconds : dict of str to int
-        How many decisions took so long, rounded to 10 ms.
+        Number of decisions for each duration, rounded to 10 ms.
     pairs : dict of str to int
-        How many decisions took so many pairs.
+        Number of decisions for each number of pairs.
     farthest : float
-        The largest factor by which a single pair's ratio was off its decision's median.
+        The largest factor between the ratio of a single pair and the median of its decision.
     """
 
     right: int = 0
@@ -84,7 +84,7 @@ class Tally:
 
     @property
     def decisions(self) -> int:
-        """How many decisions there were."""
+        """The number of decisions."""
         return self.right + self.wrong + self.inconclusive
 
     def add(self, hypothesis: str, verdict: Verdict) -> None:
@@ -100,7 +100,7 @@ class Tally:
         [measured] = verdict.measured
         _count(self.milliseconds, str(round(100 * verdict.seconds) * 10))
         _count(self.pairs, str(len(measured.figures)))
-        factors = (max(each, measured.middle) / min(each, measured.middle) for each in measured.figures)
+        factors = (max(ratio, measured.middle) / min(ratio, measured.middle) for ratio in measured.figures)
         self.farthest = max(self.farthest, *factors)
 
 
@@ -109,7 +109,7 @@ def _count(counts: dict[str, int], key: str) -> None:
 
 
 def upper_bound(wrong: int, decisions: int) -> float:
-    """Return the largest rate of errors that is compatible with so many (Clopper and Pearson 1934)."""
+    """Return the upper bound of the error rate at CONFIDENCE, by Clopper and Pearson (1934)."""
     low, high = wrong / decisions, 1.0
     for _ in range(60):
         rate = (low + high) / 2
@@ -121,7 +121,7 @@ def upper_bound(wrong: int, decisions: int) -> float:
 
 
 def median_of(counts: dict[str, int]) -> float:
-    """Return the median of values that were counted."""
+    """Return the median of values, given how often each occurred."""
     total, seen = sum(counts.values()), 0
     for value in sorted(map(int, counts)):
         seen += counts[str(value)]
@@ -146,7 +146,7 @@ def _cell(name: str, source: str, *, solution: bool = False, grade: bool = False
 
 @contextmanager
 def busy(processes: int) -> Iterator[None]:
-    """Keep the machine busy with so many processes, which end with this one."""
+    """Keep the machine busy with a number of processes, which end when this process does."""
     program = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    sum(range(1_000_000))"
     command = [sys.executable, "-c", program, str(os.getpid())]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -160,7 +160,7 @@ def busy(processes: int) -> Iterator[None]:
 
 
 def decide(engine: Engine, hypothesis: str, tally: Tally) -> None:
-    """Take the decisions of one submission."""
+    """Grade one submission, and count its decisions."""
     text = notebook(HYPOTHESES[hypothesis])
     identity = Identity("flake", hypothesis, "speed", "", GradeKey(os.urandom(8).hex(), "", ""))
     graded = engine.run(Job(identity, text, text, {}, TimeLimits()))
@@ -169,9 +169,9 @@ def decide(engine: Engine, hypothesis: str, tally: Tally) -> None:
 
 
 def study(file: Path, settings: Sequence[int], decisions: int, seconds: float) -> dict[str, Tally]:
-    """Take decisions until each setting has enough, or the time is over; keep all on the way."""
+    """Take decisions until each setting has enough, or the time is over; save them on the way."""
     known = json.loads(file.read_text()) if file.exists() else {"tallies": {}}
-    tallies = {key: Tally(**each) for key, each in known["tallies"].items()}
+    tallies = {key: Tally(**counts) for key, counts in known["tallies"].items()}
     end = time.monotonic() + seconds
     with Engine(SandboxSettings(PYTHON), os.urandom(16)) as engine:
         for setting in settings:
@@ -187,7 +187,7 @@ def study(file: Path, settings: Sequence[int], decisions: int, seconds: float) -
 
 
 def keep(file: Path, tallies: dict[str, Tally]) -> None:
-    """Write what has been decided, whole or not at all."""
+    """Write the counts to the file, whole or not at all."""
     new = file.with_suffix(".new")
     kept = {"threshold": 0.8, "speeds": {"equal": 1.0, "slow": 0.6}}
     new.write_text(
@@ -197,16 +197,16 @@ def keep(file: Path, tallies: dict[str, Tally]) -> None:
 
 
 def table(tallies: dict[str, Tally]) -> Iterator[str]:
-    """Yield the lines of a table: each setting, and each hypothesis over all of them."""
+    """Yield the lines of a table: one for each setting, and a summary of each hypothesis."""
     titles = ("decisions", "wrong", "inconclusive", "median s", "pairs", "farthest")
     yield f"{'':24}" + "".join(f"{title:>13}" for title in titles)
     for name, tally in tallies.items():
         yield _row(name, tally)
     for hypothesis in HYPOTHESES:
         whole = Tally()
-        for name, each in tallies.items():
+        for name, tally in tallies.items():
             if name.startswith(hypothesis):
-                whole = _sum(whole, each)
+                whole = _sum(whole, tally)
         bound = upper_bound(whole.wrong, max(1, whole.decisions))
         yield _row(f"{hypothesis}, all", whole)
         seconds = median_of(whole.milliseconds) / 1000

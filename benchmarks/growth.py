@@ -1,8 +1,8 @@
-"""How the cost of each operation grows: the exponent, fitted over a ladder of sizes, beside what theory says.
+"""Measure how the cost of each operation grows: the fitted exponent, beside the theoretical one.
 
-A straight line through the logarithms of sizes and times, in every round anew; the figure is the median of
-the rounds' slopes. Small sizes cost the calls, which do not grow, so that ladders begin where work outweighs
-them, and where a cache ends, a slope can be steeper than theory.
+In every round a straight line is fitted to the logarithms of sizes and times; the figure is the median of the
+slopes. At small sizes the cost of the calls dominates, which does not grow, so each ladder of sizes begins
+where the work outweighs it. Where the data outgrow a cache, the slope can be steeper than in theory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Ladder = tuple[str, str, str, tuple[int, ...], Callable[[int], Callable[[], obje
 
 
 def ladders() -> Iterator[Ladder]:
-    """Yield operation, what grows, its exponent in theory, sizes, and what makes the work of a size."""
+    """Yield each operation, what grows, its exponent in theory, the sizes, and what makes the work."""
     yield "matmul, lists", "n", "3", (32, 64, 96, 128), lambda n: product(accelerate.matmul_lists, n)
     yield "matmul, BLAS", "n", "3", (128, 256, 512, 1024), lambda n: product(np.matmul, n)
     yield "fused softmax", "rows of 1000", "1", (30, 100, 300, 1000, 3000), softmax
@@ -51,7 +51,9 @@ def exponents() -> Iterator[dict[str, Any]]:
             works = {size: make(size) for size in sizes}
             calls = {size: calls_per_sample(work) for size, work in works.items()}
             rounds = [{size: clocked(works[size], calls[size])[0] for size in sizes} for _ in range(ROUNDS)]
-            slopes = [float(np.polyfit(np.log(sizes), np.log(list(each.values())), 1)[0]) for each in rounds]
+            slopes = [
+                float(np.polyfit(np.log(sizes), np.log(list(seconds.values())), 1)[0]) for seconds in rounds
+            ]
             low, high = median_interval(slopes)
             yield {
                 "operation": operation,
@@ -61,42 +63,42 @@ def exponents() -> Iterator[dict[str, Any]]:
                 "low": low,
                 "high": high,
                 "sizes": sizes,
-                "ms": [1e3 * statistics.median(each[size] for each in rounds) for size in sizes],
+                "ms": [1e3 * statistics.median(seconds[size] for seconds in rounds) for size in sizes],
             }
 
 
 def product(multiply: Callable, n: int) -> Callable[[], object]:
-    """Multiply two square matrices."""
+    """Return the product of two square matrices, as a function to time; so do those below."""
     a, b = normal(n, n), normal(n, n)
     return lambda: multiply(a, b)
 
 
 def softmax(rows: int) -> Callable[[], object]:
-    """Make shares of rows of 1000."""
+    """Compute the softmax of rows of 1000 numbers."""
     x = normal(rows, 1000)
     return lambda: accelerate.softmax(x)
 
 
 def images(count: int) -> Callable[[], object]:
-    """Convolve more images."""
+    """Convolve a number of images."""
     x, weight = normal(count, 8, 28, 28), normal(16, 8, 3, 3)
     return lambda: nn.conv2d(x, weight)
 
 
 def kernels(side: int) -> Callable[[], object]:
-    """Convolve with larger filters, at as many places."""
+    """Convolve with filters of a side, at the same number of places for every side."""
     x, weight = normal(8, 8, 27 + side, 27 + side), normal(16, 8, side, side)
     return lambda: nn.conv2d(x, weight)
 
 
 def layer_norms(rows: int) -> Callable[[], object]:
-    """Normalize rows of 128."""
+    """Normalize rows of 128 numbers."""
     x, ones = normal(rows, 128), np.ones(128, np.float32)
     return lambda: nn.layer_norm(x, ones, ones)
 
 
 def embeddings(count: int) -> Callable[[], object]:
-    """Look up rows of 64."""
+    """Look up a number of rows of 64 numbers."""
     table, indices = normal(1000, 64), np.random.default_rng(0).integers(0, 1000, count)
     return lambda: nn.embedding(indices, table)
 
@@ -108,38 +110,38 @@ def int8(batch: int) -> Callable[[], object]:
 
 
 def integers(n: int) -> Callable[[], object]:
-    """Multiply codes."""
+    """Multiply two square matrices of int8 codes."""
     codes = np.random.default_rng(0).integers(-127, 128, (n, n), np.int8)
     return lambda: quantize.integer_matmul(codes, codes)
 
 
 def sparse(count: int) -> Callable[[], object]:
-    """Multiply a batch of 8 with the weights that are left of a million."""
+    """Multiply a batch of 8 with a matrix in which `count` of a million weights are left."""
     weight, x = normal(1024, 1024), normal(8, 1024)
     rows = prune.PaddedRows.of(weight * prune.magnitude_mask(weight, 1 - count / weight.size))
     return lambda: rows.times(x)
 
 
 def attend(tokens: int) -> Callable[[], object]:
-    """Let all tokens look at those before them."""
+    """Compute causal attention for all tokens."""
     q = normal(1, 4, tokens, 32)
     return lambda: attention(q, q, q)
 
 
 def full(tokens: int) -> Callable[[], object]:
-    """Compute the scores of all tokens."""
+    """Compute the scores of all tokens of a text."""
     model, text = decoder(), sentence(tokens)
     return lambda: model(text)
 
 
 def cached(tokens: int) -> Callable[[], object]:
-    """Compute the scores of one token, behind so many."""
+    """Compute the scores of the last token of a text, with a cache of those before it."""
     state = Cached(decoder())
     return lambda: state.token(tokens)
 
 
 def append(tokens: int) -> Callable[[], object]:
-    """Put one token behind so many."""
+    """Append the last token of a text to a cache."""
     cache, new = KVCache(1, 4, tokens, 32), normal(1, 4, 1, 32)
 
     def put() -> object:

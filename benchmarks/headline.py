@@ -1,8 +1,9 @@
-"""The headline figures, honestly: each with its baseline, its spread, and the quality that was kept.
+"""Measure the headline figures, each with its baseline, its spread, and the quality that was kept.
 
-Run it as `python -m benchmarks.headline`; one thread, allocator pinned. What is timed is timed in interleaved
-pairs, and the figure is the median of ratios with its 95 % interval. It writes `results/headline.json`, and
-`python -m benchmarks.performance_page` puts that into `docs/performance.md`.
+Run it as `python -m benchmarks.headline`. It computes with one thread and keeps the memory that is freed.
+Times are measured in interleaved pairs, and the figure is the median of their ratios with its 95 % interval.
+It writes `results/headline.json`; `python -m benchmarks.performance_page` puts that into
+`docs/performance.md`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Curves = dict[str, Any]
 
 
 def acceleration(curves: Curves) -> Iterator[Claim]:
-    """Yield BLAS against loops, and blocks, one call, and one pass against what does without."""
+    """Yield the claims on acceleration: BLAS, blocks, batched products, float32, softmax and conv2d."""
     for n in (64, 128, 256):
         a, b = normal(n, n), normal(n, n, seed=1)
         for name, loops in (
@@ -74,14 +75,14 @@ def acceleration(curves: Curves) -> Iterator[Claim]:
 
 
 def against(name: str, ours: Callable, baseline: Callable, n: int) -> Claim:
-    """Compare two ways to multiply."""
+    """Return how many times faster one way to multiply matrices is than another."""
     a, b = normal(n, n), normal(n, n, seed=1)
     title = "triple loop, lists" if baseline is accelerate.matmul_lists else "a @ b"
     return faster(GROUP, name, lambda: [ours(a, b)], (title, lambda: [baseline(a, b)]), pairs=11)
 
 
 def softmaxes(curves: Curves) -> Iterator[Claim]:
-    """Yield softmax in blocks against softmax in steps, within the cache and beyond it."""
+    """Yield fused softmax against softmax in steps, for arrays that fit into the cache and larger ones."""
     curves["softmax"] = []
     for rows in SOFTMAX_ROWS:
         x = normal(rows, 1000)
@@ -114,10 +115,10 @@ def convolutions() -> Iterator[Claim]:
 
 
 def beside_pytorch() -> Iterator[Claim]:
-    """Yield time relative to PyTorch's; nothing where it is not installed."""
+    """Yield times relative to PyTorch's, or nothing if PyTorch is not installed."""
     if find_spec("torch") is None:
         return
-    from benchmarks.torch_sides import works  # noqa: PLC0415 - only where there is a PyTorch
+    from benchmarks.torch_sides import works  # noqa: PLC0415 - it needs PyTorch
 
     for work in works():
         ratio = measure(Work(work.name, work.ours, work.baseline, work.goal, work.rtol), 21)
@@ -136,7 +137,7 @@ def beside_pytorch() -> Iterator[Claim]:
 
 
 def sections(curves: Curves) -> Iterator[tuple[str, Callable[[], Iterator[Claim]]]]:
-    """Yield the name of each group of claims, and what yields its claims."""
+    """Yield the name of each group of claims, and a function that yields its claims."""
     trained: list[Trained] = []
 
     def network() -> Trained:
@@ -151,7 +152,7 @@ def sections(curves: Curves) -> Iterator[tuple[str, Callable[[], Iterator[Claim]
 
 
 def growth(curves: Curves) -> Iterator[Claim]:
-    """Yield the exponent of each operation's cost, with what theory says in place of a baseline."""
+    """Yield the exponent of each operation's cost, with the theoretical one in place of a baseline."""
     curves["growth"] = list(exponents())
     for row in curves["growth"]:
         yield Claim(
@@ -174,7 +175,7 @@ def print_row(claim: Claim) -> None:
 
 
 def main() -> None:
-    """Print the table as it grows, and write it."""
+    """Print each claim once it is measured, and write all as JSON."""
     parser = argparse.ArgumentParser(prog="headline", description="Measure the headline figures.")
     parser.add_argument("--only", default="", help="only groups whose name contains this text")
     only = parser.parse_args().only

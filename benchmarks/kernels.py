@@ -1,8 +1,8 @@
-"""What the walls cost a Jupyter kernel: started plain and boxed, in turn, many times over.
+"""Measure what the walls cost a Jupyter kernel that is started plain and boxed in turn, many times over.
 
     .venv/bin/python -m benchmarks.kernels [rounds]
 
-Medians of the milliseconds until its command runs, until it answers, and that its end takes.
+The table has medians in milliseconds: until the command runs, until the kernel answers, and to end it.
 """
 
 import logging
@@ -26,7 +26,7 @@ STEPS = ("started", "answers", "ended")
 
 
 class Specification(KernelSpecManager):
-    """Knows one kernel, which is started in one way."""
+    """Finds one kernel under any name, to be started by one provisioner."""
 
     def __init__(self, provisioner: str, settings: dict[str, Any]) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class Specification(KernelSpecManager):
         self._spec = KernelSpec(argv=COMMAND, language="python", metadata=metadata)
 
     def get_kernel_spec(self, _kernel_name: str) -> KernelSpec:
-        """Return it, whatever it is called."""
+        """Return the specification of the one kernel."""
         return self._spec
 
 
 def ways() -> Iterator[tuple[str, Specification]]:
-    """Yield what is compared."""
+    """Yield the ways to start a kernel that are compared, and their names."""
     yield "plain, over TCP", Specification("local-provisioner", {})
     here = available()
     reaper = Walls(namespaces=False, landlock=here.landlock, seccomp=True)
@@ -62,18 +62,20 @@ def measured(specification: Specification) -> list[float]:
     before_end = time.perf_counter()
     manager.shutdown_kernel(now=True)
     started, answers = moments[1] - moments[0], moments[2] - moments[0]
-    return [each * 1000 for each in (started, answers, time.perf_counter() - before_end)]
+    return [seconds * 1000 for seconds in (started, answers, time.perf_counter() - before_end)]
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure each way in turn, and print the table."""
     logging.disable(logging.CRITICAL)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     compared = dict(ways())
-    found: dict[str, list[list[float]]] = {name: [measured(each)][:0] for name, each in compared.items()}
+    for specification in compared.values():
+        measured(specification)  # the first start of each is not counted
+    found: dict[str, list[list[float]]] = {name: [] for name in compared}
     for _ in range(rounds):
-        for name, each in compared.items():
-            found[name].append(measured(each))
+        for name, specification in compared.items():
+            found[name].append(measured(specification))
     print(f"{'milliseconds, median of ' + str(rounds):34}", *(f"{step:>10}" for step in STEPS))
     for name, rows in found.items():
         print(f"{name:34}", *(f"{statistics.median(column):10.0f}" for column in zip(*rows, strict=True)))

@@ -1,13 +1,13 @@
 """Compare two ways of doing the same work, by the ratio of their times within interleaved pairs.
 
 A machine's speed drifts by a factor of two and more within minutes, so times taken one after the other say
-little. The two sides of a pair run within milliseconds of each other, in random order, and the median of the
-pairs' ratios forgives the pairs that were disturbed. The CPU clock is the main figure, the wall clock stands
-beside it.
+little. The two sides of a pair run within milliseconds of each other, in random order, and pairs that were
+disturbed hardly move the median of the ratios. The main figure is CPU time; wall time is given beside it.
 
-Import this module before NumPy and PyTorch (`# isort: split`): it holds both to one thread, and has the C
-library keep memory that is freed. Otherwise arrays of a few megabytes go back to the system in one run, and
-their pages are mapped and zeroed again at every call, and in the next run they do not: a factor of two.
+Import this module before NumPy and PyTorch (`# isort: split`): it limits both to one thread, and lets the C
+library keep memory that is freed. Otherwise the library returns arrays of a few megabytes to the system in
+some runs and not in others; their pages are then mapped and zeroed again at every call, which makes a factor
+of two.
 """
 
 import argparse
@@ -44,9 +44,9 @@ SAMPLE_SECONDS = 0.01  # shorter work is repeated until one sample lasts about t
 
 @dataclass(frozen=True)
 class Work:
-    """One row: two functions that do the same, and the ratio that is hoped for.
+    """A row of the table: two functions that do the same, and the goal for the ratio of their times.
 
-    Each returns the arrays it computed (or None); they are compared once, before any clock runs.
+    Each function returns the arrays it computed (or None); they are compared once, before anything is timed.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Ratio:
 
 
 def agree(work: Work) -> None:
-    """Compare what both sides compute; a fast wrong answer is not measured."""
+    """Assert that both sides compute the same: a fast wrong answer is not measured."""
     ours, baseline = work.ours(), work.baseline()
     if ours is None and baseline is None:
         return
@@ -97,16 +97,16 @@ def clocked(function: Callable[[], object], calls: int) -> tuple[float, float]:
 
 
 def calls_per_sample(function: Callable[[], object]) -> int:
-    """Return how many calls last SAMPLE_SECONDS; a busy machine stretches some, so the shortest decide."""
-    if clocked(function, 1)[0] > SAMPLE_SECONDS:  # nor is what takes seconds to be tried fifteen times
+    """Return how many calls last about SAMPLE_SECONDS, by the shortest of several trials."""
+    if clocked(function, 1)[0] > SAMPLE_SECONDS:  # work that takes seconds is not run fifteen times more
         return 1
     return math.ceil(SAMPLE_SECONDS / min(clocked(function, 3)[0] for _ in range(5)))
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the CONFIDENCE interval of the median from order statistics: no assumption on the noise."""
+    """Return the CONFIDENCE interval of the median, by order statistics, whatever the noise is like."""
     ordered, n = sorted(values), len(values)
-    rank, outside = 0, 2 * 0.5**n  # chance that the median lies beyond the rank-th value of either end
+    rank, outside = 0, 2 * 0.5**n  # probability that the median lies outside of the interval
     while (wider := outside + 2 * math.comb(n, rank + 1) * 0.5**n) <= 1 - CONFIDENCE:
         rank, outside = rank + 1, wider
     return ordered[rank], ordered[n - 1 - rank]
@@ -148,7 +148,7 @@ def row(ratio: Ratio) -> str:
 
 
 def write(name: str, ratios: Sequence[Ratio], baseline: str) -> Path:
-    """Write the figures, and what they were taken with, as JSON; return where."""
+    """Write the figures, and the versions that they were taken with, as JSON; return the path."""
     taken_with = {
         "baseline": f"{baseline} {version(baseline)}",
         "numpy": np.__version__,
@@ -157,18 +157,18 @@ def write(name: str, ratios: Sequence[Ratio], baseline: str) -> Path:
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    figures = {"with": taken_with, "ratios": [asdict(each) for each in ratios]}
+    figures = {"with": taken_with, "ratios": [asdict(ratio) for ratio in ratios]}
     path.write_text(json.dumps(figures, indent=1) + "\n")
     return path
 
 
 def run(name: str, works: Iterable[Work], baseline: str = "torch") -> list[Ratio]:
-    """Measure every work that the command line asks for, print the table as it grows, and write the JSON."""
+    """Measure every work that the command line asks for, print each row at once, and write the JSON."""
     parser = argparse.ArgumentParser(prog=name, description="Time ours against the baseline in pairs.")
     parser.add_argument("--pairs", type=int, default=31, help="pairs per row (at least 6)")
     parser.add_argument("--only", default="", help="only rows whose name contains this text")
     options = parser.parse_args()
-    if options.pairs < 6:  # noqa: PLR2004 - 2 · 0.5⁶ is the first that stays below 5 %
+    if options.pairs < 6:  # noqa: PLR2004 - the least n with 2 · 0.5ⁿ below 5 %
         parser.error("a 95 % interval of the median needs at least 6 pairs")
     print(f"{name}: ours / {baseline} {version(baseline)}, one thread, {options.pairs} interleaved pairs")
     print(f"{'work':<44} {'ours ms':>9} {'base ms':>9} {'ratio':>6} {'95 % CI':<12} {'wall':>6} {'goal':>6}")

@@ -2,7 +2,7 @@
 
     .venv-student/bin/python -m benchmarks.performance_page
 
-The same figures give the same bytes: no dates, no random names, text as text.
+The same figures give the same bytes: the plots have no dates and no random names, and their text stays text.
 """
 
 import json
@@ -24,7 +24,7 @@ mpl.rcParams |= {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-import matplotlib.pyplot as plt  # noqa: E402 - after what decides how it draws
+import matplotlib.pyplot as plt  # noqa: E402 - after the backend and the style are set
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "headline.json"
@@ -36,15 +36,15 @@ Curves = dict[str, Any]
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows, the first of which names the columns, as a table of Markdown."""
+    """Return a Markdown table of rows, the first of which names the columns."""
     head, *others = rows
     lines = [head, ["---"] * len(head), *others]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def short(number: float) -> str:
-    """Return three figures of a number, or all before the point."""
-    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits
+    """Return a number with three significant digits, or as an integer from 100 on."""
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"  # noqa: PLR2004 - the least with three digits
 
 
 def claims(found: Sequence[dict[str, Any]]) -> str:
@@ -59,7 +59,7 @@ def claims(found: Sequence[dict[str, Any]]) -> str:
 
 
 def growth(curves: Curves) -> str:
-    """Return what each operation costs at each size, and the exponents."""
+    """Return a table of what each operation costs at each size, and of the exponents."""
     rows = [["operation", "grows with", "milliseconds at each size", "fitted exponent", "95 %", "theory"]]
     for row in curves[GROWTH]:
         costs = ", ".join(f"{n}: {short(ms)}" for n, ms in zip(row["sizes"], row["ms"], strict=True))
@@ -80,7 +80,7 @@ def filled(page: str, name: str, content: str) -> str:
 
 
 def speed_against_size(curves: Curves) -> None:
-    """Draw three gains that depend on a size, and where they begin."""
+    """Draw three speed-ups that depend on a size, and the points of break-even."""
     plt.gcf().set_size_inches(9, 3.4)
     softmax, int8, sparse = plt.gcf().subplots(1, 3, sharey=True)
     for panel, title, rows, size in (
@@ -106,7 +106,7 @@ def speed_against_size(curves: Curves) -> None:
 
 
 def accuracy_against_sparsity(curves: Curves) -> None:
-    """Draw what is left of the accuracy."""
+    """Draw the accuracy against the share of weights or units that was removed."""
     rows = curves["sparsity"]
     for key, label in (
         ("one_shot", "weights, one-shot"),
@@ -123,7 +123,7 @@ def accuracy_against_sparsity(curves: Curves) -> None:
 
 
 def cost_against_length(curves: Curves) -> None:
-    """Draw the time of the next token."""
+    """Draw the time of the next token against the length of the text, with a cache and without."""
     rows = curves["tokens"]
     for key, label in (("full_ms", "without a cache"), ("cached_ms", "with a cache")):
         plt.plot([row["length"] for row in rows], [row[key] for row in rows], "o-", label=label)
@@ -134,7 +134,7 @@ def cost_against_length(curves: Curves) -> None:
 
 
 def error_against_bits(curves: Curves) -> None:
-    """Draw signal to noise, in the weights and in what comes out."""
+    """Draw the signal-to-noise ratio of weights and of outputs against the bits of a weight."""
     rows = curves["bits"]
     for key, label in (
         ("tensor", "weights, one grid"),

@@ -1,4 +1,4 @@
-"""Where the time of a submission goes: wall time in named places of a worker, and CPU time everywhere."""
+"""Measure where the time of a submission goes: wall time in places of a worker, CPU time in all processes."""
 
 import resource
 import time
@@ -18,7 +18,7 @@ from examiner.store.sheets import FiledGrade, NotebookSheet
 
 
 class Clock:
-    """Adds up the wall time spent in named places, what is nested in another place left out of that."""
+    """Adds up the wall time spent in named places; the time of a nested place counts only for that one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -26,7 +26,7 @@ class Clock:
 
     @contextmanager
     def running(self, place: str) -> Iterator[None]:
-        """Count the time in this block."""
+        """Count the time of this block for a place."""
         started = time.perf_counter()
         self._nested.append(0.0)
         try:
@@ -37,7 +37,7 @@ class Clock:
             self._nested[-1] += spent
 
     def watch(self, owner: Any, name: str, place: str) -> None:
-        """Count the time in a function, from now on."""
+        """Count the time of every later call of a function for a place."""
         function: Callable[..., Any] = getattr(owner, name)
 
         @wraps(function)
@@ -52,7 +52,7 @@ clock = Clock()
 
 
 def grade(engine: Engine, number: int, folder: Path) -> None:
-    """Grade one submission, and write down what came of it."""
+    """Grade one submission, and write its sheet and its notebook."""
     graded = engine.run(job(number))
     assert graded.sheet.points == 2 * GRADE_CELLS, graded.sheet
     with clock.running("sheet and notebook written"):
@@ -61,7 +61,7 @@ def grade(engine: Engine, number: int, folder: Path) -> None:
 
 
 def places(jobs: int, folder: Path) -> dict[str, float]:
-    """Return the milliseconds of a submission in each place, on one worker, and its CPU time everywhere."""
+    """Return the milliseconds of a submission in each place of a worker, and its CPU time overall."""
     before = _cpu()
     with Engine(SandboxSettings(STUDENT), b"secret") as engine:
         grade(engine, -1, folder)

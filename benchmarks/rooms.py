@@ -1,11 +1,12 @@
-"""How the house of `examiner` is laid out, read off the imports: rooms, arrows between them, floors, circles.
+"""Print how `examiner` is laid out, by its imports: rooms, arrows between them, floors and circles.
 
-    python -m benchmarks.rooms                      the tree as it lies here
-    python -m benchmarks.rooms 9b188be HEAD         commits, side by side
-    python -m benchmarks.rooms --arrows             every room, and how many imports lead to others
+    python -m benchmarks.rooms                      the working tree
+    python -m benchmarks.rooms 9b188be HEAD         commits, one below the other
+    python -m benchmarks.rooms --arrows             also each room, and how many imports lead to which others
 
-A room is a folder of `examiner/`, or a module that lies at its root. Its floor is how many rooms stand below
-it on the longest way down, and itself; rooms that import each other in a circle share one.
+A room is a folder of `examiner/`, or a module directly in it. An arrow is an import of one module by another;
+it is crossing if it leads to another room. The floor of a room is the number of rooms on the longest path of
+imports that begins at it, itself included; rooms that import each other in a circle count as one.
 """
 
 import argparse
@@ -30,14 +31,14 @@ PACKAGE: Final = "examiner"
 
 @dataclass(frozen=True)
 class House:
-    """What the imports of one tree say.
+    """The rooms of one tree, and the imports between them.
 
     Parameters
     ----------
     modules, arrows : int
         How many modules there are, and how many imports of one by another.
     pairs : mapping from (str, str) to int
-        Rooms of which the first imports the second, and the imports of modules that this is made of.
+        Pairs of rooms of which the first imports the second, and the number of imports behind each pair.
     """
 
     modules: int
@@ -61,7 +62,7 @@ class House:
                 edges[names[above]].add(names[below])
         floor: dict[str, int] = {}
         for name in TopologicalSorter(edges).static_order():
-            floor[name] = 1 + max((floor[each] for each in edges[name]), default=0)
+            floor[name] = 1 + max((floor[below] for below in edges[name]), default=0)
         return {room: floor[name] for room, name in names.items()}
 
     def _reached(self, room: str) -> frozenset[str]:
@@ -76,10 +77,10 @@ class House:
 
 
 def read_house(folder: Path) -> House:
-    """Read the package in a folder, by a Python that finds this one first."""
+    """Read the package in a folder, in a Python process that finds it before any other."""
     code = f"from benchmarks.rooms import print_imports; print_imports({PACKAGE!r})"
     path = os.pathsep.join([str(folder), str(ROOT)])
-    run = subprocess.run(  # noqa: S603 - our own text
+    run = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": path},
         cwd=folder,
@@ -106,9 +107,9 @@ def _room(module: str) -> str:
 
 
 def _at(revision: str, folder: Path) -> House:
-    """Return the house as a commit has it."""
+    """Return the house of a commit."""
     packed = subprocess.run(  # noqa: S603 - git, with a revision that somebody typed
-        ["git", "archive", revision, PACKAGE],  # noqa: S607 - whichever git is there
+        ["git", "archive", revision, PACKAGE],  # noqa: S607 - git is found on the path
         cwd=ROOT,
         capture_output=True,
         check=True,

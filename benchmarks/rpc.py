@@ -1,7 +1,7 @@
-"""What it costs to ask a student's process for something, beside a bare round trip over a socket pair.
+"""Measure what a request to a student's process costs, beside a bare round trip over a socket pair.
 
 Each figure is the wall time of one call, as the median over calls that are interleaved with bare round trips:
-the two processes share a machine that drifts, and so does what they are compared with.
+where the speed of the machine drifts, it drifts for both.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from examiner.wire.shared_memory import SharedBlock
 
 SMALL_GOAL = 100e-6
 LARGE_GOAL = 500e-6
-WARM = 50
+WARM = 50  # calls that are not counted
 STUDENT = """
 def same(x):
     return x
@@ -45,7 +45,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Figure:
-    """Seconds of one call: the median and its 95 % interval, the bare round trip's, and what is hoped for."""
+    """Seconds of one call: the median and its 95 % interval, a bare round trip's median, and the goal."""
 
     name: str
     median: float
@@ -85,12 +85,12 @@ def echo(sock: socket.socket) -> None:
 
 @contextmanager
 def snapshot() -> Iterator[Remote]:
-    """Yield the trusted end of a snapshot of the student above, without walls."""
+    """Yield the trusted end of a snapshot of the student's code above, without walls."""
     blocks = SharedBlock.create(), SharedBlock.create()
 
     def serve(sock: socket.socket) -> None:
         namespace: dict[str, object] = {}
-        exec(STUDENT, namespace)  # noqa: S102 - the text above
+        exec(STUDENT, namespace)  # noqa: S102 - the code above
         Snapshot(Channel(sock, *blocks), namespace).serve()
 
     with served(serve) as sock:
@@ -103,8 +103,8 @@ def snapshot() -> Iterator[Remote]:
 def measured(
     name: str, goal: float, call: Callable[[], object], bare: Callable[[], object], n: int
 ) -> Figure:
-    """Time single calls and bare round trips in turns of random order."""
-    order, ours, theirs = random.Random(0), [], []  # noqa: S311 - a fair coin
+    """Time single calls and bare round trips in turn, in random order."""
+    order, ours, theirs = random.Random(0), [], []  # noqa: S311 - a fair coin, not a secret
     for _ in range(n + WARM):
         for side, samples in order.sample([(call, ours), (bare, theirs)], 2):
             samples.append(clocked(side, 1)[1])
@@ -140,7 +140,7 @@ def main() -> None:
             figures.append(measured(name, goal, call, bare, n))
             print(figures[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "rpc.json").write_text(json.dumps([asdict(each) for each in figures], indent=1) + "\n")
+    (RESULTS / "rpc.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fewer bits and fewer weights: bytes, speed, and what a trained network still knows."""
+"""Measure quantization and pruning: bytes, speed, and the accuracy that a trained network keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SIZE = 1024  # of the square layers that are timed
 SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.98)
-LADDER = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)  # where break-even is looked for
+LADDER = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)  # sparsities between which break-even is looked for
 BATCHES = (1, 8, 32, 128)
 FEW_PAIRS = 11
 
@@ -29,7 +29,7 @@ Curves = dict[str, Any]
 
 
 class Trained:
-    """A network of 784, 256 and 128 inputs that tells drawn shapes apart, and the data for it."""
+    """A network with layers of 784, 256 and 128 inputs that tells drawn shapes apart, and its data."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ class Trained:
         self.train(self.model, optim.Adam(self.model.parameters(), lr=1e-3), 10)
 
     def train(self, model: Model, optimizer: Any, epochs: int) -> None:
-        """Train a model, by whatever has `step` and `zero_grad`."""
+        """Train a model with an optimizer, which is anything that has `step` and `zero_grad`."""
         for _ in range(epochs):
             for x, y in batches(*self.data, size=64, rng=self.rng):
                 optimizer.zero_grad()
@@ -69,13 +69,13 @@ def quantization(trained: Trained, curves: Curves) -> Iterator[Claim]:
         small = quantize.quantize_model(model, bits)
         weight = model.layers[1].weight.numpy()
         noise = {
-            each: quantize.sqnr(
+            grid: quantize.sqnr(
                 weight,
                 quantize.quantize(
-                    weight, quantize.symmetric_grid(weight, bits, each == "channel")
+                    weight, quantize.symmetric_grid(weight, bits, grid == "channel")
                 ).dequantize(),
             )
-            for each in ("tensor", "channel")
+            for grid in ("tensor", "channel")
         }
         agree = 100 * float(np.mean(trained.predicted(small) == whole))
         db = quantize.sqnr(logits, small(images))
@@ -137,7 +137,7 @@ def quantized_speed(curves: Curves) -> Iterator[Claim]:
 
 
 def pruning(trained: Trained, curves: Curves) -> Iterator[Claim]:
-    """Yield accuracy, bytes and speed, each at its sparsity."""
+    """Yield accuracy, bytes and speed, at one or more sparsities."""
     curves["sparsity"] = [dropped(trained, sparsity) for sparsity in SPARSITIES]
     before = trained.accuracy(trained.model)
     for row in curves["sparsity"]:
@@ -156,14 +156,14 @@ def pruning(trained: Trained, curves: Curves) -> Iterator[Claim]:
     for row in curves["break_even"]:
         name, point = f"PaddedRows {SIZE}², batch {row['batch']}, faster from", row["break_even"]
         kept = "same numbers"
-        if point is None:  # then the end of the ladder is a bound, and not a figure
+        if point is None:  # the end of the ladder is then a bound, not a measured crossing
             point = LADDER[0] if row["times"][-1] > 1 else LADDER[-1]
             kept = f"{'already there' if point == LADDER[0] else 'not yet there'}: no crossing was measured"
         yield counted("pruning", name, "dense", 100 * point, "% zeros", None, kept)
 
 
 def dropped(trained: Trained, sparsity: float) -> dict[str, float]:
-    """Return the accuracy after dropping weights, and after two epochs more; and the same for whole units."""
+    """Return the accuracy without some weights, before and after two more epochs; and the same for units."""
     small = deepcopy(trained.model)
     masks = prune.Masks(small, sparsity)
     one_shot = trained.accuracy(small)
@@ -189,7 +189,7 @@ def without_units(model: Model, sparsity: float) -> Model:
 
 
 def sparse_speed(sparse: np.ndarray) -> Iterator[Claim]:
-    """Yield the speed of both forms that compute without the zeros."""
+    """Yield the speed of the two sparse formats that compute without the zeros."""
     for form, sizes in ((prune.PaddedRows, BATCHES), (prune.Rows, (1, 32))):
         stored = form.of(sparse)
         for batch in sizes:
@@ -225,7 +225,7 @@ def structured(trained: Trained) -> Iterator[Claim]:
 
 
 def crossing(batch: int) -> dict[str, Any]:
-    """Return the speed of `PaddedRows` along a ladder of sparsities, and from which on it is faster."""
+    """Return the speed of `PaddedRows` at each sparsity of the ladder, and from which on it is faster."""
     weight, x, times = normal(SIZE, SIZE), normal(batch, SIZE), []
     for sparsity in LADDER:
         dense = weight * prune.magnitude_mask(weight, sparsity)

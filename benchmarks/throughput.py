@@ -1,13 +1,13 @@
-"""How many submissions a minute: examiner on two workers, beside stock nbgrader, beside the floor.
+"""Measure the time of a submission: with examiner on two workers, with stock nbgrader, and in a bare fork.
 
-The submissions are trivial notebooks with six grade cells, all different. The sides take turns, so that a
-machine that is busy is busy for all of them:
+The submissions are trivial notebooks with six grade cells, all different. The sides take turns, so that other
+work on the machine slows down all of them:
 
-    stock    nbgrader's own `autograde`, one after another, its import left out
-    whole    all that `examiner grade` does but feedback: sheets, gradebook and autograded notebooks, workers
-             and warm servers started for each turn; its import left out
-    engine   a sheet and an executed notebook written for each, all walls up; no gradebook
-    floor    a fork of an equally preloaded process for each, which executes the cells and does nothing else
+    stock    nbgrader's own `autograde`, one submission after another, without the time of its import
+    whole    all that `examiner grade` does except feedback: it starts workers and warm servers for each turn,
+             and writes sheets, gradebook and autograded notebooks; without the time of its import
+    engine   engines with all walls write a sheet and an executed notebook for each; there is no gradebook
+    floor    an equally preloaded process forks for each; the fork executes the cells and does nothing else
 
 Run it as `python -m benchmarks.throughput`.
 """
@@ -124,7 +124,7 @@ work(sys.argv[1])
 
 
 def work(folder: str) -> None:
-    """Be a worker: grade the submissions whose numbers come in, a list a line."""
+    """Grade, as a worker, the submissions whose numbers come in on standard input, a list on each line."""
     with Engine(SandboxSettings(STUDENT), b"secret") as engine:
         grade(engine, -1, Path(folder))
         print("ready", flush=True)
@@ -135,12 +135,12 @@ def work(folder: str) -> None:
 
 
 class Team:
-    """Processes that work side by side on lists that they are sent, and answer when they are done."""
+    """Processes that work in parallel, each on a list that it is sent, and answer when they are done."""
 
     def __init__(self, count: int, *command: str) -> None:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self._processes = [
-            subprocess.Popen(command, text=True, **pipes)  # noqa: S603 - our own
+            subprocess.Popen(command, text=True, **pipes)  # noqa: S603 - our own programs
             for _ in range(count)
         ]
         self._answers()
@@ -154,7 +154,7 @@ class Team:
                 process.communicate("")
 
     def seconds(self, items: list[Any]) -> float:
-        """Return the seconds until all items are done, dealt out evenly."""
+        """Deal the items out evenly, and return the seconds until all are done."""
         started = time.perf_counter()
         for first, process in enumerate(self._processes):
             assert process.stdin is not None
@@ -164,7 +164,7 @@ class Team:
         return time.perf_counter() - started
 
     def memory(self) -> int:
-        """Return the bytes that the processes and all that they have started have in memory."""
+        """Return the resident bytes of the processes and their descendants; shared pages are counted once."""
         return sum(usage.memory(process.pid) for process in self._processes)
 
     def _answers(self) -> None:
@@ -173,31 +173,31 @@ class Team:
             assert process.stdout.readline(), "a process of the benchmark has failed"
 
 
-Side = Callable[[range], float]  # seconds that these submissions take
+Side = Callable[[range], float]  # returns the seconds that the submissions of these numbers take
 
 
-def stock_side(stack: ExitStack, root: Path, _workers: int, each: int) -> Side:
-    """Return what times nbgrader, which gets so many submissions in all, on its own course."""
-    stock_course(root / "stock", each)
+def stock_side(stack: ExitStack, root: Path, _workers: int, count: int) -> Side:
+    """Return a function that times nbgrader, on a course with this number of submissions."""
+    stock_course(root / "stock", count)
     team = stack.enter_context(Team(1, sys.executable, "-c", STOCK, str(root / "stock")))
     return lambda numbers: team.seconds([f"s{n}" for n in numbers])
 
 
 class Quiet:
-    """Watches a run and says nothing."""
+    """Is told the progress of a run, and shows nothing."""
 
     def phase(self, _name: str, _total: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def start(self, _name: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def end(self, _name: str, _fault: ExaminerError | None) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
 
 def whole_side(stack: ExitStack, root: Path, workers: int, count: int) -> Side:
-    """Return what times whole runs of a course, which gets so many submissions in all."""
+    """Return a function that times whole runs, on a course with this number of submissions."""
     folder = root / "whole"
     stock_course(folder, count)
     hand_in(folder, "first", -2)
@@ -207,8 +207,8 @@ def whole_side(stack: ExitStack, root: Path, workers: int, count: int) -> Side:
     return lambda numbers: team.seconds([f"s{n}" for n in numbers])
 
 
-def engine_side(stack: ExitStack, root: Path, workers: int, _each: int) -> Side:
-    """Return what times engines, one a worker; the memory of all is printed at the end."""
+def engine_side(stack: ExitStack, root: Path, workers: int, _count: int) -> Side:
+    """Return a function that times engines, one for each worker; their memory is printed at the end."""
     (root / "graded").mkdir()
     team = stack.enter_context(Team(workers, sys.executable, "-c", WORKER, str(root / "graded")))
     stack.callback(_print_memory, team)
@@ -219,33 +219,33 @@ def _print_memory(team: Team) -> None:
     print(f"PSS of its processes, MB        {team.memory() / (1 << 20):8.1f}   goal {MEMORY_GOAL}")
 
 
-def floor_side(stack: ExitStack, _root: Path, workers: int, _each: int) -> Side:
-    """Return what times bare forks."""
+def floor_side(stack: ExitStack, _root: Path, workers: int, _count: int) -> Side:
+    """Return a function that times bare forks."""
     team = stack.enter_context(Team(workers, str(STUDENT), "-c", FLOOR))
-    return lambda numbers: team.seconds([[one["source"] for one in notebook(n)["cells"]] for n in numbers])
+    return lambda numbers: team.seconds([[cell["source"] for cell in notebook(n)["cells"]] for n in numbers])
 
 
 SIDES = {"stock": stock_side, "whole": whole_side, "engine": engine_side, "floor": floor_side}
 
 
-def rounds(count: int, stock_each: int, each: int, workers: int) -> Iterator[dict[str, float]]:
+def rounds(count: int, stock_size: int, size: int, workers: int) -> Iterator[dict[str, float]]:
     """Yield the milliseconds of a submission on each side, round by round."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        size = {name: stock_each if name == "stock" else each for name in SIDES}
-        sides = {name: begin(stack, root, workers, count * size[name]) for name, begin in SIDES.items()}
+        sizes = {name: stock_size if name == "stock" else size for name in SIDES}
+        sides = {name: begin(stack, root, workers, count * sizes[name]) for name, begin in SIDES.items()}
         for turn in range(count):
             found = {}
             for name, seconds in sides.items():
-                mine = size[name]
+                mine = sizes[name]
                 found[name] = 1e3 * seconds(range(turn * mine, (turn + 1) * mine)) / mine
             yield found
 
 
 def flatness(many: int, few: int, workers: int) -> dict[str, float]:
-    """Return the milliseconds of a submission where there are few, then many, then as few again.
+    """Return the milliseconds of a submission in a class of few, then of many, then of few again.
 
-    Every turn is a course of its own, so that its gradebook grows from nothing.
+    Every class has a course of its own, whose gradebook starts empty.
     """
     found = {}
     for name, count in (("few", few), ("many", many), ("few again", few)):
@@ -271,12 +271,12 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{options.submissions} submissions, {options.workers} workers on {os.cpu_count()} cores; ms each")
     found = []
-    for each in rounds(options.rounds, options.stock, options.submissions, options.workers):
-        found.append(each)
-        print("  " + "  ".join(f"{name} {each[name]:7.1f}" for name in SIDES), flush=True)
-    faster = [each["stock"] / each["whole"] for each in found]
-    dearer = [each["whole"] / each["floor"] for each in found]
-    alone = [each["stock"] / each["engine"] for each in found]
+    for costs in rounds(options.rounds, options.stock, options.submissions, options.workers):
+        found.append(costs)
+        print("  " + "  ".join(f"{name} {costs[name]:7.1f}" for name in SIDES), flush=True)
+    faster = [costs["stock"] / costs["whole"] for costs in found]
+    dearer = [costs["whole"] / costs["floor"] for costs in found]
+    alone = [costs["stock"] / costs["engine"] for costs in found]
     print(f"examiner's rate, times stock    {spread(faster)}   goal {GOAL}, needed {NEEDED}")
     print(f"its cost, times the floor's     {spread(dearer)}   goal {FLOOR_GOAL}")
     print(f"the engine's rate, times stock  {spread(alone)}")

@@ -1,4 +1,4 @@
-"""What a token costs with a cache of keys and values, and without one; and what it costs PyTorch."""
+"""Measure what a token costs with a cache of keys and values, and without one."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def decoder() -> Decoder:
 
 
 def sentence(length: int) -> np.ndarray:
-    """Draw tokens (1, length)."""
+    """Draw a text of random tokens (1, length)."""
     return np.random.default_rng(1).integers(0, VOCABULARY, (1, length))
 
 
 class Cached:
-    """A decoder that has read a text, and can be asked again and again for the token at any place of it."""
+    """A decoder that has read a text, and can compute the token at any place of it again and again."""
 
     def __init__(self, model: Decoder) -> None:
         self.model, self.text = model, sentence(LENGTHS[-1])
@@ -52,7 +52,7 @@ class Cached:
 
 
 def costs(model: Decoder) -> list[dict[int, tuple[float, float]]]:
-    """Return in each round for each length the CPU seconds of a token, cached and not."""
+    """Return for each round the CPU seconds of a token at each length, with a cache and without."""
     cached = Cached(model)
     rounds = []
     for _ in range(ROUNDS):
@@ -64,15 +64,15 @@ def costs(model: Decoder) -> list[dict[int, tuple[float, float]]]:
     return rounds
 
 
-def total(costs_of: dict[int, tuple[float, float]], side: int, end: int) -> float:
+def total(seconds: dict[int, tuple[float, float]], side: int, end: int) -> float:
     """Return the seconds of all tokens from 1 to end, by the trapezoid rule between the measured lengths."""
     lengths = [length for length in LENGTHS if length <= end]
-    return float(np.trapezoid([costs_of[length][side] for length in lengths], lengths))
+    return float(np.trapezoid([seconds[length][side] for length in lengths], lengths))
 
 
 @no_grad()
 def caching(curves: dict[str, Any]) -> Iterator[Claim]:
-    """Yield how many times faster whole texts are, how the cost grows, and that the scores are the same."""
+    """Yield the difference of the scores, how many times faster whole texts are, and how the cost grows."""
     model = decoder()
     text, caches = sentence(LENGTHS[-1]), model.new_caches()
     want = model(text).numpy()
@@ -83,22 +83,22 @@ def caching(curves: dict[str, Any]) -> Iterator[Claim]:
     curves["tokens"] = [
         {
             "length": length,
-            "cached_ms": 1e3 * statistics.median(each[length][0] for each in rounds),
-            "full_ms": 1e3 * statistics.median(each[length][1] for each in rounds),
+            "cached_ms": 1e3 * statistics.median(seconds[length][0] for seconds in rounds),
+            "full_ms": 1e3 * statistics.median(seconds[length][1] for seconds in rounds),
         }
         for length in LENGTHS
     ]
     group = "KV cache"
     yield counted(group, "largest difference of scores", "no cache", difference, "", 1e-5, kept, at_most=True)
     for end, goal in GOALS.items():
-        ratios = [total(each, 1, end) / total(each, 0, end) for each in rounds]
+        ratios = [total(seconds, 1, end) / total(seconds, 0, end) for seconds in rounds]
         yield of_rounds(group, f"{end} tokens, speed", "no cache, integrated", ratios, goal, kept)
-    integrated = statistics.median(total(each, 1, 200) for each in rounds)
+    integrated = statistics.median(total(seconds, 1, 200) for seconds in rounds)
     run = clocked(lambda: generate(model, text[:, :1], 199, cached=False), 1)[0]
     yield counted(
         group, "200 tokens without a cache, integrated", "as run", integrated / run, TIMES, None, "a check"
     )
-    growth = [each[1024][0] / each[64][0] for each in rounds]
+    growth = [seconds[1024][0] / seconds[64][0] for seconds in rounds]
     yield of_rounds(group, "a token at 1024", "a token at 64", growth, 2.2, kept, at_most=True)
     yield counted(
         group,

@@ -1,4 +1,4 @@
-"""The same work in PyTorch: a cached token, an int8 layer, a sparse layer. Goals are times relative to it."""
+"""Compare a cached token, an int8 layer and a sparse layer with PyTorch's. Goals are ratios of times."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TorchCached:
 
 
 def inference(ours: Callable, theirs: Callable) -> tuple[Callable, Callable]:
-    """Return both, called without recording gradients."""
+    """Return functions that call both sides without recording for gradients."""
 
     @no_grad()
     def mine() -> list[np.ndarray]:
@@ -74,7 +74,7 @@ def inference(ours: Callable, theirs: Callable) -> tuple[Callable, Callable]:
 
 
 def works() -> Iterator[Work]:
-    """Yield the rows."""
+    """Yield the rows of the table."""
     state = Cached(decoder())
     theirs = TorchCached(state)
     for place in (64, 512):
@@ -86,12 +86,12 @@ def works() -> Iterator[Work]:
 
 
 def int8_linear(size: int, batch: int, goal: float) -> Work:
-    """Multiply with int8 weights; PyTorch rounds what comes in as well, and has integer products."""
+    """Return a layer with int8 weights; PyTorch also quantizes its inputs, and multiplies integers."""
     layer = nn.Linear(size, size, rng=np.random.default_rng(0))
     other = torch.nn.Linear(size, size)
     other.weight.data, other.bias.data = (torch.tensor(p.numpy()) for p in layer.parameters())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch announces another place for it
+        warnings.simplefilter("ignore")  # PyTorch announces that this function will move
         int8 = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(other), {torch.nn.Linear})
     small, x = quantize.QuantizedLinear(layer), normal(batch, size)
     y = torch.tensor(x)
@@ -100,12 +100,12 @@ def int8_linear(size: int, batch: int, goal: float) -> Work:
 
 
 def sparse_linear() -> Iterator[Work]:
-    """Multiply rows with a weight of which 5 % are left; PyTorch's form is compressed sparse rows."""
+    """Yield products with a matrix of which 5 % are left; PyTorch stores it as compressed sparse rows."""
     weight = normal(SIZE, SIZE)
     weight *= prune.magnitude_mask(weight, 0.95)
     rows = prune.PaddedRows.of(weight)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its sparse rows are a beta
+        warnings.simplefilter("ignore")  # PyTorch calls its sparse rows a beta version
         theirs = torch.tensor(weight).to_sparse_csr()
     for batch in (1, 32):
         x = normal(batch, SIZE)

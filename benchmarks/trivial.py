@@ -1,4 +1,4 @@
-"""A course of one trivial notebook with six grade cells, and students who all hand in something else."""
+"""A course of one trivial notebook with six grade cells, and students who each hand in another version."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ STUDENT = Path(__file__).parents[1] / ".venv-student" / "bin" / "python"
 
 
 def cell(name: str, source: str, **marks: Any) -> dict[str, Any]:
-    """Return a raw cell of nbgrader's."""
+    """Return a raw cell with nbgrader's metadata."""
     entries = {"grade": False, "solution": False, "locked": False, "schema_version": 3, "task": False}
     nbgrader = entries | marks | {"grade_id": name}
     shared = {"cell_type": "code", "execution_count": None, "outputs": []}
@@ -47,7 +47,7 @@ def job(number: int) -> Job:
 
 
 def stock_course(root: Path, students: int) -> None:
-    """Make a course in which these students have handed in."""
+    """Make a course in which a number of students have handed in."""
     source = root / "source" / "ps1" / "p.ipynb"
     source.parent.mkdir(parents=True)
     source.write_text(json.dumps(INSTRUCTOR))
@@ -56,7 +56,7 @@ def stock_course(root: Path, students: int) -> None:
 
 
 def hand_in(root: Path, student: str, number: int) -> None:
-    """Let a student hand in the notebook of a number."""
+    """Let a student hand in the notebook of this number."""
     path = root / "submitted" / student / "ps1" / "p.ipynb"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(notebook(number)))

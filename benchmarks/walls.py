@@ -1,10 +1,11 @@
-"""What the walls around a candidate cost on top of the bare fork that every candidate is.
+"""Measure what the walls around a candidate cost beyond the bare fork that every candidate needs.
 
     .venv-student/bin/python benchmarks/walls.py [rounds]
 
-In a warm server (NumPy, IPython, matplotlib preloaded), every case in turn, many times over: medians of the
-processor time of server and candidate together, kernel included, of the wall clock, and of the differences to
-the bare fork of the same round. What the kernel clears up after a candidate has ended is in neither.
+A warm server, which has loaded NumPy, IPython and matplotlib, runs every case in turn, many times over. The
+table has medians: of the CPU time of server and candidate together, user and system, of the wall time, and of
+their differences to the bare fork of the same round. What the kernel clears up after a candidate has ended is
+in neither time.
 """
 
 import gc
@@ -30,7 +31,7 @@ Case = Callable[[], object]
 
 
 def bare_fork() -> None:
-    """Fork, and end at once."""
+    """Fork a child that ends at once, and wait for it."""
     child = os.fork()
     if child == 0:
         os._exit(0)
@@ -43,7 +44,7 @@ def boxed(box: Box) -> Case:
 
 
 def cases(box: Box) -> dict[str, Case]:
-    """Return what is compared: the walls of this box, and fewer or more of them on the same ground."""
+    """Return the cases: a bare fork, the walls of this box, and fewer or more walls."""
     known, ground = box.walls, box._ground  # noqa: SLF001 - a benchmark may look inside
     found: dict[str, Case] = {"bare fork": bare_fork, "all walls": boxed(box)}
     found["  without the filter of calls"] = boxed(
@@ -56,7 +57,7 @@ def cases(box: Box) -> dict[str, Case]:
 
 
 def measured(case: Case) -> tuple[float, float]:
-    """Return milliseconds of processor and wall clock that a case took."""
+    """Return the milliseconds of CPU time and of wall time that a case took."""
     before, start = _processor(), time.perf_counter()
     case()
     return (_processor() - before) * 1e3, (time.perf_counter() - start) * 1e3
@@ -68,14 +69,14 @@ def _processor() -> float:
 
 
 def preload() -> None:
-    """Become as warm as the server is."""
-    import IPython.core.interactiveshell  # noqa: PLC0415 - after the outer walls, as the server does it
-    import matplotlib as mpl  # noqa: PLC0415
-    import numpy.random  # noqa: PLC0415
-    import numpy.testing  # noqa: F401, PLC0415
+    """Load what the server of examiner loads before it forks."""
+    import IPython.core.interactiveshell  # noqa: PLC0415 - the server loads it behind its walls
+    import matplotlib as mpl  # noqa: PLC0415 - the same
+    import numpy.random  # noqa: PLC0415 - the same
+    import numpy.testing  # noqa: F401, PLC0415 - the same, only to load it
 
     mpl.use("Agg")
-    import matplotlib.pyplot  # noqa: F401, ICN001, PLC0415
+    import matplotlib.pyplot  # noqa: F401, ICN001, PLC0415 - after the backend is set, only to load it
 
     IPython.core.interactiveshell.InteractiveShell.instance()
     gc.collect()
@@ -83,7 +84,7 @@ def preload() -> None:
 
 
 def report(name: str, box: Box, rounds: int) -> None:
-    """Print the table."""
+    """Measure every case in turn, and print the table."""
     compared = cases(box)
     samples: dict[str, list[tuple[float, float]]] = {case: [] for case in compared}
     for _ in range(rounds):

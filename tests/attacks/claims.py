@@ -19,15 +19,18 @@ def changed_nothing(outcome: Outcome) -> None:
 
 def have_full_marks(outcome: Outcome, students: Iterable[Submission]) -> None:
     """Assert that honest students got every point."""
-    for each in students:
-        assert outcome.score(each) == POINTS, (each.student, outcome.marks.get(each.student))
+    for submission in students:
+        assert outcome.score(submission) == POINTS, (
+            submission.student,
+            outcome.marks.get(submission.student),
+        )
 
 
 def earned_what_its_code_did(outcome: Outcome, submission: Submission) -> None:
     """Assert that a submission got the points of its code; or was refused, and the instructor told."""
     assert outcome.score(submission) == submission.earned, outcome.marks.get(submission.student)
     if submission.earned == REFUSED:
-        assert submission.student in outcome.said
+        assert submission.student in outcome.output
 
 
 def shows_nothing_it_should_not(scene: Scene, submission: Submission) -> None:

@@ -50,7 +50,7 @@ class Outcome:
         The points of each cell, by student; nobody without a grade is in it.
     code
         How the command ended.
-    said
+    output
         What it wrote for the instructor to read.
     changed
         What is not as it was, outside of what grading writes.
@@ -60,7 +60,7 @@ class Outcome:
 
     marks: Mapping[str, Mapping[str, float]]
     code: int
-    said: str
+    output: str
     changed: tuple[str, ...]
     left: tuple[str, ...]
 
@@ -116,8 +116,8 @@ class Scene:
         ended = json.loads(report.read_text())
         report.unlink()
         changed = sorted(dict(before.items() ^ self.traces().items()))
-        said = run.stdout + run.stderr
-        return Outcome(self._marks(), ended["code"], said, tuple(changed), tuple(ended["left"].values()))
+        output = run.stdout + run.stderr
+        return Outcome(self._marks(), ended["code"], output, tuple(changed), tuple(ended["left"].values()))
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run one of the environment's commands in the course."""
@@ -214,4 +214,4 @@ def active(page: str) -> list[str]:
     """Return the active content of a page that an attack put there."""
     parser = _Active()
     parser.feed(page)
-    return [each for each in parser.found if MARK in each or "alert(" in each]
+    return [text for text in parser.found if MARK in text or "alert(" in text]

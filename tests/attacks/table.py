@@ -40,7 +40,7 @@ def main() -> int:
         f"\n{len(everybody)} submissions in one run of {seconds:.0f} s; changed around them: "
         f"{len(outcome.changed)}, processes left: {len(outcome.left)}, hidden tests seen: {len(leaks)}\n"
     )
-    is_due = all(outcome.score(each) == each.earned for each in everybody)
+    is_due = all(outcome.score(submission) == submission.earned for submission in everybody)
     return 0 if is_due and not (outcome.changed or outcome.left or leaks) else 1
 
 
@@ -52,16 +52,17 @@ def show(row: Sequence[str]) -> None:
 def rows(everybody: Sequence[Submission], outcome: Outcome) -> Iterator[Sequence[str]]:
     """Yield a row for each kind, and one for the honest."""
     for kind, does in (KINDS | {HONEST: "does its work, in an unusual way"}).items():
-        yield _row(kind.replace("_", " "), does, [each for each in everybody if each.kind == kind], outcome)
+        of_kind = [submission for submission in everybody if submission.kind == kind]
+        yield _row(kind.replace("_", " "), does, of_kind, outcome)
     yield _row("all", "", everybody, outcome)
 
 
 def _row(name: str, does: str, those: Sequence[Submission], outcome: Outcome) -> Sequence[str]:
-    graded = [each for each in those if each.earned != REFUSED]
+    graded = [submission for submission in those if submission.earned != REFUSED]
     most = POINTS * len(graded)
-    got = [score for each in graded if isinstance(score := outcome.score(each), float)]
-    earned = sum(float(each.earned) for each in graded)
-    due = sum(outcome.score(each) == each.earned for each in those)
+    got = [score for submission in graded if isinstance(score := outcome.score(submission), float)]
+    earned = sum(float(submission.earned) for submission in graded)
+    due = sum(outcome.score(submission) == submission.earned for submission in those)
     numbers = [len(those), len(those) - len(graded), f"{earned:g} of {most}", f"{sum(got):g}", due]
     return [name, does, *map(str, numbers)]
 

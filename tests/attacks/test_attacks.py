@@ -31,10 +31,10 @@ BY_NBGRADER = "reading_hidden_tests"
 
 def by_name(submissions):
     """Show each by its name."""
-    return pytest.mark.parametrize("submission", submissions, ids=lambda each: each.student)
+    return pytest.mark.parametrize("submission", submissions, ids=lambda submission: submission.student)
 
 
-@by_name([each for each in attacks() if each.student in ALONE])
+@by_name([submission for submission in attacks() if submission.student in ALONE])
 def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission, tmp_path_factory, new_scene):
     """Between two honest students, so that there is somebody to harm before it and behind it."""
     scene = new_scene(tmp_path_factory.mktemp("alone"), cell_seconds=CELL_SECONDS).hand_in(
@@ -56,7 +56,11 @@ def one_class(tmp_path_factory, new_scene):
 def explained(one_class):
     """The same class, with pages for those who have something to show; what that changed."""
     scene, _ = one_class
-    students = [each.student for each in scene.students if each.kind in EXPLAINED or each.unseen]
+    students = [
+        submission.student
+        for submission in scene.students
+        if submission.kind in EXPLAINED or submission.unseen
+    ]
     outcome = scene.grade("examiner", "grade", *(word for name in students for word in ("--student", name)))
     return scene, outcome
 
@@ -83,12 +87,12 @@ def test_a_class_of_attackers_leaves_everything_around_it_as_it_was(one_class):
 def test_pages_of_feedback_change_nothing_and_no_grade(one_class, explained):
     """What is graded stays as it is."""
     _, outcome = explained
-    assert outcome.code == 0, outcome.said
+    assert outcome.code == 0, outcome.output
     assert outcome.marks == one_class[1].marks
     changed_nothing(outcome)
 
 
-@by_name([each for each in attacks() if each.kind in EXPLAINED or each.unseen])
+@by_name([submission for submission in attacks() if submission.kind in EXPLAINED or submission.unseen])
 def test_a_page_neither_runs_nor_tells_what_an_attack_put_there(submission, explained):
     """There is a page, and nothing in it is active."""
     scene, _ = explained

@@ -8,7 +8,7 @@ from .suite import honest
 pytestmark = pytest.mark.course
 
 
-@pytest.mark.parametrize("submission", honest(), ids=lambda each: each.student)
+@pytest.mark.parametrize("submission", honest(), ids=lambda submission: submission.student)
 def test_an_honest_student_gets_full_marks(submission, honest_class):
     """Right code is right, whatever it prints, warns, imports or leaves out of the tests."""
     have_full_marks(honest_class[1], [submission])
@@ -17,5 +17,5 @@ def test_an_honest_student_gets_full_marks(submission, honest_class):
 def test_honest_students_change_nothing(honest_class):
     """Nor does grading them."""
     _, outcome = honest_class
-    assert outcome.code == 0, outcome.said
+    assert outcome.code == 0, outcome.output
     changed_nothing(outcome)

@@ -34,7 +34,7 @@ BROKEN_ON_PURPOSE = {("honest.own_cells", "polynomial")}
 
 def by_name(submissions):
     """Show each by its name."""
-    return pytest.mark.parametrize("submission", submissions, ids=lambda each: each.student)
+    return pytest.mark.parametrize("submission", submissions, ids=lambda submission: submission.student)
 
 
 def test_every_kind_of_attack_is_there_and_there_are_many():
@@ -49,8 +49,8 @@ def test_every_kind_of_attack_is_there_and_there_are_many():
 
 def test_no_two_do_the_same():
     """A name is a student's id in the class of all."""
-    assert len({each.student for each in EVERYBODY}) == len(EVERYBODY)
-    assert len({each.does for each in EVERYBODY}) == len(EVERYBODY)
+    assert len({submission.student for submission in EVERYBODY}) == len(EVERYBODY)
+    assert len({submission.does for submission in EVERYBODY}) == len(EVERYBODY)
 
 
 @by_name(EVERYBODY)
@@ -72,23 +72,23 @@ def test_a_description_says_what_can_be_checked(submission):
 
 def test_honest_students_lose_nothing():
     """Otherwise they would not be here."""
-    assert {each.earned for each in honest()} == {POINTS}
+    assert {submission.earned for submission in honest()} == {POINTS}
 
 
 def test_every_builder_and_every_tool_is_used():
     """What nobody uses is not tested either."""
     made = {
         name
-        for name, each in inspect.getmembers(builders, inspect.isfunction)
-        if [*inspect.signature(each).parameters] in (["path", "_course"], ["path", "course"])
+        for name, function in inspect.getmembers(builders, inspect.isfunction)
+        if [*inspect.signature(function).parameters] in (["path", "_course"], ["path", "course"])
     }
-    assert made == {each.builder for each in EVERYBODY} - {""}
+    assert made == {submission.builder for submission in EVERYBODY} - {""}
     assert {path.stem for path in (HERE / "tools").glob("*.py")} == {
-        tool for each in EVERYBODY for tool in each.tools
+        tool for submission in EVERYBODY for tool in submission.tools
     }
 
 
-@by_name([each for each in EVERYBODY if not each.builder])
+@by_name([submission for submission in EVERYBODY if not submission.builder])
 def test_a_submission_is_the_release_with_its_own_cells(submission, tmp_path):
     """No hidden test is in it, and every cell of the release is."""
     folder = hand_in(submission, tmp_path)
@@ -99,7 +99,7 @@ def test_a_submission_is_the_release_with_its_own_cells(submission, tmp_path):
     assert {cell["id"] for cell in json.loads(SOURCE.read_text())["cells"]} <= {*ids}
 
 
-@by_name([each for each in EVERYBODY if each.builder])
+@by_name([submission for submission in EVERYBODY if submission.builder])
 def test_an_odd_submission_can_be_made(submission, tmp_path):
     """Builders change files, and nothing but their own folder."""
     classmate = hand_in(read_submission(HERE / "honest" / "by_the_book.toml", HONEST), tmp_path)

@@ -44,7 +44,7 @@ class Clocked:
 
     def run(self, calls):
         """Call, and say that it took what the list says."""
-        answers = [self.function(*each) for each in calls]
+        answers = [self.function(*arguments) for arguments in calls]
         seconds = self.seconds(self.samples, *calls[0]) * len(calls)
         self.samples += 1
         return Timed(seconds, seconds, answers)
@@ -118,9 +118,9 @@ def test_points_follow_the_ladder_and_the_sentence_says_so(capsys):
     bench = FakeBench(noisy(1.8e-3, 0.05, 1), noisy(1e-3, 0.05, 2))
     start_cell()
     speed(loop, loop, draw(), at_most={1.5: 6, 3: 2}, what="square", bench=bench)
-    said = capsys.readouterr().out
-    assert said.startswith(("square: 1.8", "square: 1.79"))
-    assert "6 points up to 1.5; 2 points up to 3" in said
+    output = capsys.readouterr().out
+    assert output.startswith(("square: 1.8", "square: 1.79"))
+    assert "6 points up to 1.5; 2 points up to 3" in output
     assert [points for points, _ in awards()] == [2.0]
     assert award(0) == 2.0
 
@@ -172,7 +172,7 @@ def test_growth_tells_a_square_from_a_line():
     known = growth(np.square, inputs, sizes, expected=np.square, at_most=1.5, bench=bench)
     assert known.middle == pytest.approx(1.0, abs=0.1)
     assert bench.kept[0].raw.sizes == (100, 200, 400, 800)
-    assert {len(each) for each in bench.kept[0].raw.candidate} == {len(bench.kept[0].figures)}
+    assert {len(samples) for samples in bench.kept[0].raw.candidate} == {len(bench.kept[0].figures)}
     with pytest.raises(CheckFailed, match="as the power of the size"):
         growth(np.square, inputs, sizes, expected=np.square, at_most=1.5, bench=FakeBench(clock(2.0)))
     with pytest.raises(CheckFailed):

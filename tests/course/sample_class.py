@@ -110,7 +110,7 @@ def arranged(
 ) -> Iterator[dict[str, Any]]:
     """Yield the cells that are left, with those that were inserted."""
     deleted = wishes.get("deleted", {}).get(assignment.name, [])
-    inserted = {each["behind"]: each["source"] for each in of(assignment, wishes, "inserted")}
+    inserted = {entry["behind"]: entry["source"] for entry in of(assignment, wishes, "inserted")}
     for cell in cells:
         name = mark(cell, "grade_id") or cell["id"]
         if name not in deleted:
@@ -129,7 +129,7 @@ def arranged(
 
 def of(assignment: Assignment, wishes: Wishes, key: str) -> list[Wishes]:
     """Return the entries of a list that concern an assignment."""
-    return [each for each in wishes.get(key, []) if each["assignment"] == assignment.name]
+    return [entry for entry in wishes.get(key, []) if entry["assignment"] == assignment.name]
 
 
 def set_source(cell: dict[str, Any], source: str) -> None:

@@ -51,7 +51,7 @@ def test_equal_speeds_against_a_threshold_of_one_are_nobodys_zero(small):
         if cell["id"] == "numeric_double":
             cell["source"] = CLOSE
     path.write_text(json.dumps(document))
-    [assignment] = [each for each in small.course.assignments if each.name == "01_double"]
+    [assignment] = [assignment for assignment in small.course.assignments if assignment.name == "01_double"]
     modes = dict.fromkeys(("interface_double", "numeric_double"), Mode.EXAMINED)
     evidence.write(
         small.course, evidence.Evidence("01_double", evidence.version(small.course, assignment), modes)

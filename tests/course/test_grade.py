@@ -95,7 +95,7 @@ def test_no_hidden_test_can_be_read_in_feedback_or_release(graded_once):
     pages = [text for path, text in texts.items() if path.suffix == ".html"]
     assert len(pages) == len(SCORES)
     told = ("Traceback (most recent", "BEGIN HIDDEN", "saw")
-    assert not [text for text in pages if any(each in text for each in told)]
+    assert not [text for text in pages if any(words in text for words in told)]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_the_result_can_be_read_by_a_program(graded, tmp_path):
     graded.hand_in("ben")
     graded.examiner("grade", "--json", str(tmp_path / "run.json"))
     entries = json.loads((tmp_path / "run.json").read_text())["submissions"]
-    by_name = {(each["student"], each["assignment"]): each for each in entries}
+    by_name = {(entry["student"], entry["assignment"]): entry for entry in entries}
     ben, emil = by_name["ben", "01_double"], by_name["emil", "01_double"]
     assert (ben["state"], ben["score"], ben["max_score"]) == ("graded", 7, 10)
     assert [cell["outcome"] for cell in ben["cells"]] == ["passed", "passed"]

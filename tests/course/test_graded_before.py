@@ -88,8 +88,8 @@ def digest_of(files):
 def assignment_digest(past, name, checks):
     """Return what the key of a grade says of the assignment."""
     files = below(past.folder / "source" / name) | beside(past, checks)
-    notebooks = {Path(each).stem: content for each, content in files.items() if each.endswith(".ipynb")}
-    others = {each: content for each, content in files.items() if not each.endswith(".ipynb")}
+    notebooks = {Path(path).stem: content for path, content in files.items() if path.endswith(".ipynb")}
+    others = {path: content for path, content in files.items() if not path.endswith(".ipynb")}
     modes = json.loads((past.folder / "evidence" / f"{name}.json").read_text())["modes"]
     in_kernel = sorted((cell, mode) for cell, mode in modes.items() if mode == "kernel")
     parts = [digest_of(notebooks), digest_of(others), past.limits, repr(in_kernel)]
@@ -101,11 +101,11 @@ def assignment_digest(past, name, checks):
 def evidence_digest(past, name, checks):
     """Return the version of an assignment that evidence is good for."""
     files = below(past.folder / "source" / name)
-    files |= {f"checks/{each}": content for each, content in checks.items()}
-    files |= {f"mutants/{each}": text for each, text in below(past.folder / "tests/mutants" / name).items()}
+    files |= {f"checks/{path}": content for path, content in checks.items()}
+    files |= {f"mutants/{path}": text for path, text in below(past.folder / "tests/mutants" / name).items()}
     total = hashlib.sha256()
-    for each, content in sorted(files.items()):
-        total.update(f"{len(each)}:{each}{len(content)}:".encode() + content)
+    for path, content in sorted(files.items()):
+        total.update(f"{len(path)}:{path}{len(content)}:".encode() + content)
     return total.hexdigest()
 
 
@@ -244,7 +244,7 @@ class Opened:
             path.with_name(f"{number}-{digest(content)}.json").write_bytes(content)
             changes[old] = digest(content)
         for folder in ("evidence", ".examiner"):
-            for path in (each for each in (self.root / folder).rglob("*") if each.is_file()):
+            for path in filter(Path.is_file, (self.root / folder).rglob("*")):
                 path.write_bytes(changed(path.read_bytes(), changes))
         text = self.root / "gradebook.sql"
         with closing(sqlite3.connect(self.root / "gradebook.db")) as database:
@@ -332,7 +332,9 @@ def anew(opened):
         shutil.rmtree(course.root / "sheets" / "01_double" / student)
         (course.root / ".examiner" / "records" / student / "01_double.json").unlink()
     shutil.copytree(FIXTURE / "earlier", course.root / "submitted", dirs_exist_ok=True)
-    run = course.examiner("grade", "-a", "01_double", *(f"--student={each}" for each in (*LOST, "dora")))
+    run = course.examiner(
+        "grade", "-a", "01_double", *(f"--student={student}" for student in (*LOST, "dora"))
+    )
     assert "3 graded, 0 as they were" in run.stdout, run.stdout + run.stderr
     return course
 
@@ -346,7 +348,7 @@ def test_the_formulas_here_are_those_of_the_version_that_graded(past):
     assert written(past) == worked_out(past, checks)
     for path, key in keys(past).items():
         assert path.stem.partition("-")[2] == digest(path.read_bytes())
-        assert len({len(each) for each in key.values()}) == 1
+        assert len({len(value) for value in key.values()}) == 1
     stamp = MADE["student environment"]
     environments = {key["environment"] for key in keys(SMALL).values()}
     assert environments == {joined(stamp["base"], checks_digest(checks))}
@@ -357,7 +359,7 @@ def test_work_is_known_by_the_same_digest(past):
     """What a student handed in is told from other work by it; no machine and no version is in it."""
     for folder, path in last_sheets(past.folder).items():
         handed_in = below(past.folder / "submitted" / folder.name / folder.parent.name)
-        work = {name: each for name, each in handed_in.items() if name not in WRITTEN_BY_EXCHANGE}
+        work = {name: content for name, content in handed_in.items() if name not in WRITTEN_BY_EXCHANGE}
         assert keys(past)[path]["submission"] == digest_of(work)
 
 
@@ -419,7 +421,7 @@ def test_what_was_executed_then_can_be_explained_now(graded):
 
 def without_gaps(rows):
     """Return rows in which a name that nobody gave is empty: rebuilding makes it so where it was missing."""
-    return rows | {"student": [tuple(each or "" for each in row) for row in rows["student"]]}
+    return rows | {"student": [tuple(value or "" for value in row) for row in rows["student"]]}
 
 
 def test_a_rebuilt_gradebook_is_the_same(rebuilt):

@@ -37,7 +37,7 @@ def nbgrader(small, *arguments, code=0):
 def solve(path):
     """Type the right answer into a fetched notebook, and a cell that says where it runs."""
     document = json.loads(path.read_text())
-    [cell] = [each for each in document["cells"] if each["id"] == "double_function"]
+    [cell] = [cell for cell in document["cells"] if cell["id"] == "double_function"]
     assert "raise NotImplementedError" in "".join(cell["source"])
     cell["source"] = "def double(x):\n    return x * 2\n"
     document["cells"].append(
@@ -56,9 +56,9 @@ def solve(path):
 @pytest.fixture(scope="module")
 def cycle(fresh_course):
     """A course through which one submission went by nbgrader's commands alone."""
-    said = {}
+    outputs = {}
     for command in ("generate_assignment", "release_assignment", "fetch_assignment"):
-        said[command] = nbgrader(fresh_course, command, "01_double")
+        outputs[command] = nbgrader(fresh_course, command, "01_double")
     solve(fresh_course.root / "01_double" / "double.ipynb")
     for command in (
         "submit",
@@ -68,8 +68,8 @@ def cycle(fresh_course):
         "release_feedback",
         "fetch_feedback",
     ):
-        said[command] = nbgrader(fresh_course, command, "01_double")
-    return fresh_course, said
+        outputs[command] = nbgrader(fresh_course, command, "01_double")
+    return fresh_course, outputs
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +86,11 @@ def test_the_release_is_complete_and_holds_nothing_hidden(cycle):
 
 def test_the_exchange_gives_no_warning(cycle):
     """It lies inside the course and is there."""
-    _, said = cycle
-    assert "Released as" in said["release_assignment"]
-    assert "Submitted as" in said["submit"]
+    _, outputs = cycle
+    assert "Released as" in outputs["release_assignment"]
+    assert "Submitted as" in outputs["submit"]
     assert not [
-        text for text in said.values() if "Unwritable" in text or "WARNING | No nbgrader_config" in text
+        text for text in outputs.values() if "Unwritable" in text or "WARNING | No nbgrader_config" in text
     ]
 
 
@@ -150,7 +150,7 @@ def test_a_students_folder_that_is_a_link_stops_nobody_else(cycle):
     small, _ = cycle
     (small.root / "submitted" / "zoe").symlink_to(small.root / "submitted" / ME)
     small.hand_in("yan")
-    said = nbgrader(small, "autograde", "01_double", code=1)
-    assert "submitted/zoe/01_double: this is a symbolic link, or lies below one" in said
+    output = nbgrader(small, "autograde", "01_double", code=1)
+    assert "submitted/zoe/01_double: this is a symbolic link, or lies below one" in output
     assert read_grades(small.course).of("yan", "01_double").score == 7
     assert read_grades(small.course).of("zoe", "01_double") is None

@@ -74,7 +74,7 @@ def points(root, engine, modes=None):
             identity = Identity("example", student, "ps1", "1", key)
             instructor = (root / "source" / "ps1" / f"{name}.ipynb").read_bytes()
             graded = engine.run(Job(identity, instructor, submitted, files, modes=modes or {}))
-            found |= {(student, name, each.grade_id): each.points for each in graded.sheet.verdicts}
+            found |= {(student, name, verdict.grade_id): verdict.points for verdict in graded.sheet.verdicts}
     return found
 
 
@@ -86,7 +86,7 @@ def of_tests(found):
 def test_the_course_is_read_without_a_course_file(stock):
     """Its notebooks ask for the kernel `python`, which is the instructor's own."""
     course = load_course(stock[0])
-    assert (course.id, [each.name for each in course.assignments]) == ("example", ["ps1"])
+    assert (course.id, [assignment.name for assignment in course.assignments]) == ("example", ["ps1"])
     assert {student.id for student in course.roster} == set(STUDENTS)
     assert course.student.python == Path(sys.executable)
 

@@ -58,7 +58,7 @@ class TinyCourse:
     def change(self, cell_id, **entries):
         """Change entries of a cell; `nbgrader` entries are merged into its metadata."""
         raw = json.loads(self.path.read_text())
-        [cell] = [each for each in raw["cells"] if each["id"] == cell_id]
+        [cell] = [cell for cell in raw["cells"] if cell["id"] == cell_id]
         cell["metadata"].setdefault("nbgrader", {}).update(entries.pop("nbgrader", {}))
         cell.update(entries)
         self.path.write_text(json.dumps(raw))
@@ -136,7 +136,7 @@ class Forked:
 def started():
     """The function that returns the numbers of the processes that a test has started, parents first."""
     before = {*usage.processes(os.getpid())}
-    return lambda: [each for each in usage.processes(os.getpid()) if each not in before]
+    return lambda: [pid for pid in usage.processes(os.getpid()) if pid not in before]
 
 
 @pytest.fixture

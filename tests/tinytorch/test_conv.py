@@ -88,7 +88,7 @@ def test_a_gradient_without_memory_of_its_own_is_as_good_as_another():
     for gradient in (np.ones((2, 4, 3, 7)), np.broadcast_to(1.0, (2, 4, 3, 7)), np.ones((7, 3, 4, 2)).T):
         inputs = Tensor(x, requires_grad=True), Tensor(weight, requires_grad=True)
         conv2d(*inputs).backward(gradient)
-        grads.append([each.grad.numpy() for each in inputs])
+        grads.append([tensor.grad.numpy() for tensor in inputs])
     for other in grads[1:]:
         for got, want in zip(other, grads[0], strict=True):
             np.testing.assert_array_equal(got, want)
@@ -153,7 +153,7 @@ def test_conv2d_keeps_the_dtype_in_both_directions(dtype):
     inputs = [Tensor(array.astype(dtype), requires_grad=True) for array in draw(GEOMETRIES["wide"])[:3]]
     out = conv2d(*inputs, padding=1)
     out.sum().backward()
-    assert [out.dtype, *(each.grad.dtype for each in inputs)] == [dtype] * 4
+    assert [out.dtype, *(tensor.grad.dtype for tensor in inputs)] == [dtype] * 4
 
 
 def test_conv2d_promotes_unlike_dtypes_as_numpy_does():
@@ -168,11 +168,11 @@ def test_conv2d_promotes_unlike_dtypes_as_numpy_does():
 def test_conv2d_leaves_its_inputs_alone_and_shares_no_memory_with_them(padding):
     """Padding in place, or a view of the image as the result, shows only at the next step."""
     inputs = draw(((1, 1, 4, 4), (1, 1, 1, 1), 1, 0))[:3]
-    before = [each.copy() for each in inputs]
+    before = [array.copy() for array in inputs]
     out = conv2d(*inputs, padding=padding).numpy()
     out[...] = 7
-    for each, copy in zip(inputs, before, strict=True):
-        np.testing.assert_array_equal(each, copy)
+    for array, copy in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
 
 
 def test_only_what_needs_a_gradient_gets_one():

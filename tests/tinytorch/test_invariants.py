@@ -48,10 +48,10 @@ def test_01_numpy_and_data_are_the_array_itself(cls):
 def test_01_holds_without_axes_and_without_elements(shape):
     """NumPy likes to make scalars of arrays without axes."""
     x = Tensor(np.zeros(shape), requires_grad=True)
-    for each in (x, x + x, x.sum(), x.reshape(-1), x * 2):
-        assert type(each.numpy()) is np.ndarray
-        assert each.numpy() is each.data
-        assert each.numpy().flags.writeable
+    for tensor in (x, x + x, x.sum(), x.reshape(-1), x * 2):
+        assert type(tensor.numpy()) is np.ndarray
+        assert tensor.numpy() is tensor.data
+        assert tensor.numpy().flags.writeable
 
 
 # 2
@@ -335,7 +335,7 @@ def test_10_gradients_share_no_memory():
         seed = np.ones(4)
         out.backward(seed)
         held = [a.grad, b.grad, out.grad, a, b, out]
-        arrays = [seed, *(each.numpy() for each in held[:5])]
+        arrays = [seed, *(tensor.numpy() for tensor in held[:5])]
         for left, right in itertools.combinations(arrays, 2):
             assert not np.shares_memory(left, right), name
 
@@ -570,9 +570,9 @@ def test_17_what_lay_between_is_freed_by_backward():
         gone = [weakref.ref(y), weakref.ref(z)]
         out = z.sum()
         del y, z
-        assert all(each() is not None for each in gone)
+        assert all(reference() is not None for reference in gone)
         out.backward()
-        assert all(each() is None for each in gone)
+        assert all(reference() is None for reference in gone)
     finally:
         gc.enable()
 
@@ -980,7 +980,7 @@ def rules_behind(tensor):
     """Return the names of all rules that a tensor was computed by."""
     if tensor.is_leaf:
         return set()
-    held = [each for each in gc.get_referents(tensor) if isinstance(each, tuple)]  # its inputs among them
+    held = [value for value in gc.get_referents(tensor) if isinstance(value, tuple)]  # its inputs among them
     inputs = [x for x in itertools.chain(*held) if isinstance(x, Tensor)]
     return {tensor.grad_fn.name}.union(*map(rules_behind, inputs))
 

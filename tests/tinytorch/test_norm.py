@@ -16,9 +16,9 @@ def agrees(case, f, *names):
     out = f(*tensors)
     out.backward(case["grad_out"])
     got = {"out": out, **{f"grad_{name}": tensor.grad for name, tensor in zip(names, tensors, strict=True)}}
-    for name, each in got.items():
-        assert (each.dtype, each.shape) == (case[name].dtype, case[name].shape)
-        np.testing.assert_allclose(each.numpy(), case[name], **tolerance(each.dtype), err_msg=name)
+    for name, tensor in got.items():
+        assert (tensor.dtype, tensor.shape) == (case[name].dtype, case[name].shape)
+        np.testing.assert_allclose(tensor.numpy(), case[name], **tolerance(tensor.dtype), err_msg=name)
 
 
 def test_softmax_agrees_with_pytorch(softmax_case):

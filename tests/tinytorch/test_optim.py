@@ -107,9 +107,9 @@ def test_any_parameter_with_data_and_grad_will_do(make, gradient):
     """The layout of a gradient's memory is not its meaning."""
     g = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
     plain, parameter = Plain(np.ones((2, 3), np.float32)), Parameter(np.ones((2, 3), np.float32))
-    for each, value in ((plain, gradient(g)), (parameter, g)):
-        each.grad = value
-        optimizer = make([each])
+    for trained, value in ((plain, gradient(g)), (parameter, g)):
+        trained.grad = value
+        optimizer = make([trained])
         optimizer.step()
         optimizer.step()
     np.testing.assert_array_equal(plain.data, parameter.numpy())
@@ -127,9 +127,9 @@ def test_a_parameter_may_be_a_view_of_any_layout(make):
     )
     view.requires_grad = True
     g = np.arange(12, dtype=np.float32).reshape(3, 4)
-    for each in (view, parameter):
-        each.grad = g
-        optimizer = make([each])
+    for trained in (view, parameter):
+        trained.grad = g
+        optimizer = make([trained])
         optimizer.step()
         optimizer.step()
     np.testing.assert_array_equal(storage.T[::2], parameter.numpy())
@@ -141,10 +141,10 @@ def test_a_parameter_may_be_a_view_of_any_layout(make):
 def test_numbers_are_moved_alike_whatever_the_size_of_the_array(make, shape):
     """A large array is worked on in blocks, and the last one is shorter; one number is an array too."""
     parameter, one = Parameter(np.ones(shape, np.float32)), Parameter(np.ones(1, np.float32))
-    for each in (parameter, one):
-        optimizer = make([each])
+    for trained in (parameter, one):
+        optimizer = make([trained])
         for _ in range(2):
-            each.grad = np.full(each.shape, 0.5, np.float32)
+            trained.grad = np.full(trained.shape, 0.5, np.float32)
             optimizer.step()
     np.testing.assert_array_equal(parameter.numpy(), np.full(shape, one.numpy()[0]))
 
@@ -158,7 +158,7 @@ def test_memory_has_the_dtype_of_the_parameter(make):
     optimizer.step()
     copies = {}
     copy.deepcopy(optimizer, copies)
-    kept = [each for each in copies.values() if isinstance(each, np.ndarray)]
+    kept = [array for array in copies.values() if isinstance(array, np.ndarray)]
     assert kept
     assert {array.dtype for array in kept} == {np.dtype(np.float32)}
 

@@ -190,7 +190,9 @@ def test_a_trained_network_needs_its_large_weights_and_recovers_by_training(trai
         optimizer.step()
     assert accuracy(small, *trained.unseen) > before + 0.05
     assert masks.sparsity == pytest.approx(0.95, abs=1e-3)
-    layers = [SparseLinear(each, Bitmask) if isinstance(each, nn.Linear) else each for each in small.layers]
+    layers = [
+        SparseLinear(layer, Bitmask) if isinstance(layer, nn.Linear) else layer for layer in small.layers
+    ]
     sparse = nn.Sequential(*layers)
     assert accuracy(sparse, *trained.unseen) == accuracy(small, *trained.unseen)
     assert quantize.nbytes(small) / quantize.nbytes(sparse) > 9

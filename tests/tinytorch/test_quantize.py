@@ -165,8 +165,10 @@ def test_a_grid_for_each_channel_is_finer_where_weights_are_small():
     """One grid for all has the step of the largest: to the small ones that is noise."""
     weight = normal(2, 100) * np.array([[1], [0.01]], np.float32)
     errors = [
-        quantize.sqnr(weight[1], quantize.quantize(weight, symmetric_grid(weight, 8, each)).dequantize()[1])
-        for each in (False, True)
+        quantize.sqnr(
+            weight[1], quantize.quantize(weight, symmetric_grid(weight, 8, per_channel)).dequantize()[1]
+        )
+        for per_channel in (False, True)
     ]
     assert errors[0] < 10
     assert errors[1] > 40

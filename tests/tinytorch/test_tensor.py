@@ -185,8 +185,8 @@ def test_a_registered_rule_gets_arrays_numbers_none_and_options():
 
     rule("spy", forward)
     apply("spy", Tensor([1.0]), [2.0], OnlyNumpy(np.ones(1)), np.float16(3), 4, None, option="x")
-    assert [type(each) for each in seen[:4]] == [np.ndarray] * 4
-    assert [each.dtype for each in seen[:4]] == [np.float32, np.float32, np.float64, np.float16]
+    assert [type(array) for array in seen[:4]] == [np.ndarray] * 4
+    assert [array.dtype for array in seen[:4]] == [np.float32, np.float32, np.float64, np.float16]
     assert seen[4:] == [4, None, {"option": "x"}]
 
 
