@@ -34,7 +34,7 @@ BEFORE = "import numpy as np\nfrom examiner_checks import award, growth, held, m
 DRAWN = "random = rng('x')\ndef drawn(size=1000):\n    return (random.normal(size=size),)\n"
 SPEED = BEFORE + LOOP + DRAWN + "speed(f, loop, drawn, at_most=1.25, what='your f', hint='Faster.')"
 LADDER = f"{BEFORE}{LOOP}{DRAWN}def turns(x):\n    return [loop(x) for _ in range(16)][0]\n"
-LADDER += "speed(f, turns, drawn, at_least={30: 2, 2: 1}, hint='Faster.')\naward(0)"
+LADDER += "speed(f, turns, drawn, at_least={10: 2, 2: 1}, hint='Faster.')\naward(0)"
 
 EQUAL = LOOP.replace("loop", "f")
 TRIPLE = f"{EQUAL}g = f\ndef f(x):\n    return [g(x) for _ in range(3)][0]"
@@ -157,9 +157,9 @@ def test_a_call_that_is_timed_uses_memory_that_was_freed_before(engine):
 def test_a_ladder_gives_the_points_of_the_best_rung_that_is_reached(engine, solution, outcome, points):
     """Partial credit: the baseline takes sixteen loops."""
     [verdict] = verdicts(engine, solution, LADDER)
-    assert (verdict.outcome, verdict.points) == (outcome, points)
+    assert (verdict.outcome, verdict.points) == (outcome, points), verdict.measured[0].sentence
     assert verdict.measured[0].is_settled
-    assert verdict.measured[0].rungs == ((30.0, 2.0), (2.0, 1.0))
+    assert verdict.measured[0].rungs == ((10.0, 2.0), (2.0, 1.0))
 
 
 def test_all_samples_are_on_the_verdict_and_stay_there(engine):
