@@ -7,6 +7,7 @@ that could not be judged has no points (None), never 0.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -107,6 +108,11 @@ class Verdict:
             )
 
 
+def timestamp() -> str:
+    """Return the time now as sheets have it: UTC, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
 class GradeSheet:
     """All verdicts on one notebook of a submission, with what they depend on."""
@@ -121,8 +127,3 @@ class GradeSheet:
     def points(self) -> float:
         """The sum of all points that are known."""
         return math.fsum(verdict.points or 0.0 for verdict in self.verdicts)
-
-    @property
-    def needs_person(self) -> bool:
-        """Whether at least one verdict is left to a person."""
-        return any(verdict.outcome.is_open for verdict in self.verdicts)

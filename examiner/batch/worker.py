@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from examiner.model import Files, Identity, Mode, TimeLimits
 from examiner.notebook import parse
 from examiner.store.sheets import FiledGrade, NotebookSheet
 from examiner.submission.intake import EXCHANGE_FILES
-from examiner.verdict import GradeSheet, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict, timestamp
 
 if TYPE_CHECKING:
     from examiner.kernel.engine import KernelEngine
@@ -141,8 +141,7 @@ def _part(
         for cell in cells
         if cell.is_autograded
     ]
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return NotebookSheet(name, GradeSheet(identity, tuple(verdicts), graded_at=now))
+    return NotebookSheet(name, GradeSheet(identity, tuple(verdicts), graded_at=timestamp()))
 
 
 def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: SubmittedWork) -> GradedSubmission:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from examiner import version
 from examiner.errors import ExaminerError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
@@ -85,9 +86,7 @@ def examiner(
 ) -> None:
     """Release, grade, explain and export a course of Jupyter notebooks."""
     if show_version:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        typer.echo(version("tinytorch-examiner"))
+        typer.echo(version())
         raise typer.Exit
 
 

@@ -9,13 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cache, lru_cache
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Self
 
+from examiner import version
 from examiner.box.limits import ResourceLimits
 from examiner.candidate.work import Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
@@ -31,7 +30,7 @@ from examiner.judge.proxy import Remote
 from examiner.model import Identity, Mode, TimeLimits
 from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
-from examiner.verdict import GradeSheet
+from examiner.verdict import GradeSheet, timestamp
 
 # Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
@@ -186,8 +185,12 @@ def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> Prepare
 
 @cache
 def _versions(info: ServerInfo) -> Mapping[str, str]:
-    ours = metadata.version("tinytorch-examiner")
-    return {"examiner": ours, "python": info.python, "numpy": info.numpy, "walls": str(info.walls)}
+    return {
+        "examiner": version(),
+        "python": info.python,
+        "numpy": info.numpy,
+        "walls": str(info.walls),
+    }
 
 
 def document_of(job: Job) -> Mapping[str, Any]:
@@ -241,7 +244,6 @@ def _graded(
 ) -> GradedNotebook:
     by_name = {verdict.grade_id: verdict for verdict in sheet.verdicts}
     verdicts = tuple(by_name[cell.grade_id] for cell in prepared.cells)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=now)
+    sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=timestamp())
     notebook = executed(prepared.document, repaired.pieces, follower.outputs, sheet)
     return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))

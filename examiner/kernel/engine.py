@@ -10,8 +10,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -25,6 +23,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets import default
 
+from examiner import version
 from examiner.box.limits import ResourceLimits
 from examiner.errors import MissingEnvironment
 from examiner.examine.cells import cell_seed
@@ -36,7 +35,7 @@ from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisi
 from examiner.model import Mode, TimeLimits
 from examiner.notebook import parse
 from examiner.submission.repair import Piece, repair, unanswered
-from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict
+from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict, timestamp
 
 KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
 OUTPUT_BYTES: Final = 4_000_000  # that are kept of the outputs of one cell
@@ -100,10 +99,8 @@ class KernelEngine:
         provisioner = self._provisioner(job, seed)
         record = _execute(provisioner, _cells(document, pieces), job.limits)
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
-        ours = metadata.version("tinytorch-examiner")
-        versions = {"examiner": ours, "kernel": self._kernel, "walls": str(provisioner.standing)}
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, now)
+        versions = {"examiner": version(), "kernel": self._kernel, "walls": str(provisioner.standing)}
+        sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, timestamp())
         notebook = executed(document, repaired.pieces, record.shown(pieces), sheet)
         return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
 

@@ -40,7 +40,6 @@ from examiner.examine.server import TooFewWalls
 from examiner.kernel.helper import RUNTIME_FOLDER, SIGNALLED, SOCKETS, Order
 from examiner.submission import intake
 
-ENTRY_POINT: Final = "examiner-boxed"
 KERNEL_LIMITS: Final = ResourceLimits(cpu_seconds=900, memory_mb=4000, processes=128, open_files=512)
 INSTRUCTORS: Final = ("examiner", "nbgrader")  # packages that are absent for kernels by default
 HELPER_START_SECONDS: Final = 60.0  # that a helper may take until the kernel's command runs

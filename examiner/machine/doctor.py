@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from examiner import DISTRIBUTION
 from examiner.box.selftest import WallState
 from examiner.box.usage import PROC
 from examiner.box.walls import Walls
@@ -37,7 +38,6 @@ from examiner.store import sheets, tables
 from examiner.verdict import Outcome
 
 DEGRADED: Final = 3  # as for a run that graded some submissions and not others: not everything works
-DISTRIBUTION: Final = "tinytorch-examiner"
 SIEGE_SECONDS: Final = 180
 SCARCE_DISK_MB: Final = 1000
 NO_DISK_MB: Final = 100

@@ -48,7 +48,6 @@ def test_one_job_gives_one_sheet(forked):
     sheet = examine(cells, forked(STUDENT), IDENTITY, b"secret", Conditions(20.0))
     assert [v.outcome for v in sheet.verdicts] == [Outcome.CRASHED, PASSED]
     assert sheet.points == 4.0
-    assert not sheet.needs_person
     assert sheet.verdicts[1].seed == cell_seed(b"secret", IDENTITY, "numeric_b")
 
 
@@ -74,7 +73,6 @@ def test_our_own_fault_is_never_a_zero(fault):
     sheet = examine(prepare([grade_cell("1")]), Unlucky(fault), IDENTITY, b"", Conditions(20.0))
     assert sheet.verdicts[0].outcome is Outcome.INFRASTRUCTURE
     assert sheet.verdicts[0].points is None
-    assert sheet.needs_person
 
 
 def test_a_snapshot_that_went_with_our_own_server_is_our_fault(forked):

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from examiner.box.walls import Walls, available
 from examiner.errors import PlatformFault
-from examiner.kernel.provisioner import ENTRY_POINT, NoKernel, view_of
+from examiner.kernel.provisioner import NoKernel, view_of
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-student" / "bin" / "python"
@@ -32,7 +32,7 @@ if HERE.namespaces:
 class OneKernel(KernelSpecManager):
     """Knows one kernel, whatever it is called."""
 
-    def __init__(self, argv, config, language="python", provisioner=ENTRY_POINT):
+    def __init__(self, argv, config, language="python", provisioner="examiner-boxed"):
         super().__init__()
         metadata = {"kernel_provisioner": {"provisioner_name": provisioner, "config": config}}
         self.spec = KernelSpec(argv=argv, language=language, metadata=metadata, resource_dir=str(ECHO.parent))
