@@ -130,7 +130,7 @@ class BoxedFunction:
         Memory that the student's cells left behind counts if it is written to or freed, and memory that
         earlier calls left behind always counts: otherwise reused memory would be free.
         """
-        self._begin_anew()
+        self._give_back()
         meter.reset_peak(self.process)
         before = meter.resident(self.process)
         [answer] = self._run([arguments]).answers
@@ -145,7 +145,7 @@ class BoxedFunction:
         AuthorError
             If an answer is plain data, which is copied here instead of being kept there.
         """
-        self._begin_anew()
+        self._give_back()
         before = meter.own(self.process)
         answers = [self._kept(call) for call in arguments]
         self._give_back()  # this releases the last arguments, too
@@ -155,12 +155,6 @@ class BoxedFunction:
                 "held() measures objects that the student's process keeps: return the student's object"
             )
         return max(0, after - before, self._more(meter.share(self.process).alone))
-
-    def _begin_anew(self) -> None:
-        """Have free memory returned to the system, that of the wire included."""
-        self._give_back()
-        for block in self._blocks():
-            block.clear()
 
     def _blocks(self) -> list[SharedBlock]:
         channel = self.remote.channel

@@ -21,7 +21,7 @@ class SharedBlock:
         self._memory: mmap.mmap | None = None
         self.used = 0  # bytes that the current message has put here
         self.taken = 0  # bytes that all messages together have taken from here
-        self.high = 0  # the end of what messages have used since the block was cleared
+        self.high = 0  # the end of what any message has used
 
     @classmethod
     def create(cls, size: int = MessageLimits.shared) -> "SharedBlock":
@@ -60,13 +60,8 @@ class SharedBlock:
         self.taken += out.nbytes
         self.high = max(self.high, end)
 
-    def clear(self) -> None:
-        """Give all its pages back to the system, whoever wrote to them; the messages so far were copied."""
-        self.memory.madvise(mmap.MADV_REMOVE)
-        self.high = 0
-
     def unexplained(self) -> int:
-        """Return the bytes in memory that no message has used since the block was cleared."""
+        """Return the bytes in memory that no message has used."""
         explained = -(-self.high // mmap.PAGESIZE) * mmap.PAGESIZE
         return max(0, os.fstat(self.descriptor).st_blocks * _STAT_BLOCK - explained)
 

@@ -14,7 +14,6 @@ from examiner.course.load import load_course
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
 from examiner.kernel.engine import KernelEngine
-from examiner.kernel.provisioner import ENTRY_POINT
 from examiner.model import GradeKey, Identity, Mode
 from examiner.store.grades import read_grades
 
@@ -133,5 +132,5 @@ def test_the_command_line_gives_the_points_that_nbgrader_gives(stock, tmp_path, 
 def test_plain_nbgrader_gives_the_same_points_in_boxed_kernels(stock):
     """All it takes is the name of the provisioner."""
     root, stocks = stock
-    run(root, "autograde", "ps1", "--force", JUPYTER_DEFAULT_PROVISIONER_NAME=ENTRY_POINT)
+    run(root, "autograde", "ps1", "--force", JUPYTER_DEFAULT_PROVISIONER_NAME="examiner-boxed")
     assert scores(root) == stocks

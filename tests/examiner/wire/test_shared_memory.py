@@ -41,8 +41,3 @@ def test_what_no_message_has_used_is_unexplained(block):
     with mmap.mmap(block.descriptor, block.size) as theirs:
         theirs[-(256 << 10) :] = bytes(256 << 10)
         assert block.unexplained() >= 256 << 10
-        block.clear()
-        assert block.unexplained() == 0
-        assert not any(theirs[:INLINE])
-    decode(encode(array, lambda _: None, block), block=block)
-    assert block.unexplained() == 0
