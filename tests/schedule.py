@@ -1,7 +1,7 @@
 """How the tests are shared out among processes: whole files, those that take longest first.
 
-What waits for a gate or a class of submissions leaves a core to others, so there is one process more than
-there are cores. A folder whose files share an expensive fixture stays together, and the fixture is made once.
+What waits for a class of submissions leaves a core to others, so there is one process more than there are
+cores. The gate, which leaves none, has run before. A folder whose files share an expensive fixture stays together, and the fixture is made once.
 """
 
 import os
@@ -11,13 +11,9 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TOGETHER: Final = ("tests/attacks/", "tests/browser/")
-# A process has its next file before it runs the last test of one, which is what the gate is: whatever is
-# fourth here waits for it.
 FIRST: Final = (
-    "tests/course/test_gate.py",
     "tests/attacks/",
     "tests/course/test_sample_class.py",
-    "tests/test_requirements.py",
     "tests/browser/",
     "tests/course/test_stock.py",
     "tests/course/test_nbgrader.py",
