@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
-# The gate keeps all cores busy by itself, and measures: nothing runs beside it.
-GATE := tests/course/test_gate.py
+# The gate keeps all cores busy by itself, and these measure: nothing runs beside them.
+ALONE := tests/course/test_gate.py tests/course/test_doubtful.py tests/examiner/examine/test_bench.py
 BENCH_PYTHON ?= .venv-bench/bin/python
 INPUTS := pyproject.toml requirements/instructor.txt
 
@@ -37,8 +37,8 @@ seeds: setup  ## The solutions of all assignments with 300 seeds each
 
 test: .venv/dev.stamp  ## Everything that has to hold
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
-	$(BIN)/python -m pytest $(GATE)
-	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder --ignore $(GATE)
+	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder $(ALONE:%=--ignore=%)
 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
 	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'

@@ -19,10 +19,20 @@ from examiner_checks import speed
 canary = "canary-01-double-numeric_double"
 
 def twice(x):
+    sum(range(500_000))
     return 2 * x
 
-speed(double, twice, lambda: (np.random.normal(size=200_000),), at_most=1.0)
+speed(double, twice, lambda: (np.random.normal(size=8),), at_most=1.0)
 ### END HIDDEN TESTS
+"""
+
+
+# Twice as fast for one half of the inputs, half as fast for the other: no pair makes that clearer.
+UNDECIDED = """
+import numpy as np
+def double(x):
+    sum(range(250_000 if np.ravel(x)[0] > 0 else 1_000_000))
+    return 2 * x
 """
 
 
@@ -43,7 +53,7 @@ class Counting:
         """Say nothing."""
 
 
-def test_equal_speeds_against_a_threshold_of_one_are_nobodys_zero(small):
+def test_a_speed_that_no_pair_makes_clearer_is_nobodys_zero(small):
     """The other cell is graded as ever; formgrader shows that a person has to look."""
     path = small.source("01_double")
     document = json.loads(path.read_text())
@@ -56,7 +66,7 @@ def test_equal_speeds_against_a_threshold_of_one_are_nobodys_zero(small):
     evidence.write(
         small.course, evidence.Evidence("01_double", evidence.version(small.course, assignment), modes)
     )
-    small.hand_in("anna", code="def double(x):\n    return 2 * x\n")
+    small.hand_in("anna", code=UNDECIDED)
     watch = Counting()
     run = autograde(small.course, GradeRequest(assignments=("01_double",), workers=2), watch)
     assert not run.faults
