@@ -5,6 +5,7 @@ from typing import Final
 
 DATAGRAM_BYTES: Final = 4096
 KILLED: Final = b"killed"  # the largest process of a box was killed, as all of them used too much memory
+FORBID: Final = b"forbid"  # the message, and its reply, that stops a process from starting others
 LOOK_MS: Final = 50  # milliseconds between two checks of a box's memory
 
 

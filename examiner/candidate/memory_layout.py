@@ -6,6 +6,7 @@ that they fit into huge pages; a fork then takes two thirds of the time.
 """
 
 import ctypes
+import gc
 import os
 from typing import Final
 
@@ -34,6 +35,32 @@ def line_up() -> _Arenas:
         allocate = ctypes.cast(libc.sbrk, ctypes.c_void_p)
         _set(_Arenas(ARENA, allocate, before.free))
     return before
+
+
+def settle(before: _Arenas, proc: int) -> None:
+    """Make forks of this process cheap, once all is imported that `line_up` was called for.
+
+    Parameters
+    ----------
+    before
+        What `line_up` returned.
+    proc
+        A descriptor of the machine's /proc.
+    """
+    gc.collect()
+    gc.freeze()
+    _run_fork_hooks()
+    let_go(before)
+    use_huge_pages(proc)
+
+
+def _run_fork_hooks() -> None:
+    """Run the fork hooks of libraries here, once, as `syscalls.fork` does not run them.
+
+    Matplotlib drops its open fonts in them; `threading` and `logging` make their locks anew.
+    """
+    ctypes.pythonapi.PyOS_BeforeFork()
+    ctypes.pythonapi.PyOS_AfterFork_Child()
 
 
 def let_go(before: _Arenas) -> None:

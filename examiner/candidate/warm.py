@@ -1,49 +1,42 @@
 """The warm server of the student environment: enters the outer walls, preloads libraries, forks candidates.
 
 It runs none of a student's code and reads nothing that a student wrote: the work passes through it as an open
-descriptor. Messages on its link are datagrams, and there is one candidate at a time:
+descriptor. Besides the requests of every such server it has one of its own:
 
-    start + limits as JSON, descriptors  →  started, pidfd  |  failed + reason
-                                         →  killed, before a process is killed since all use too much memory
-    end                                  →  (nothing)
-    forbid + number of a process         →  forbid: the process can start no others and write no files
-    draw                                 →  drawing: matplotlib is imported for all candidates from now on
+    draw  →  drawing: matplotlib is imported for all candidates from now on
 
 Matplotlib is imported only when work comes that is likely to draw: it takes longer to import than all the
 rest, and makes each fork slower.
 """
 
 import contextlib
-import ctypes
-import gc
 import importlib
 import json
 import os
 import platform
-import select
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from examiner.box import absent
-from examiner.box.box import Box, Boxed, WallsFailed, enter_outer
-from examiner.box.limits import ResourceLimits, forbid_more
-from examiner.box.link import DATAGRAM_BYTES, KILLED, LOOK_MS
+from examiner.box.box import enter_outer
+from examiner.box.link import DATAGRAM_BYTES
+from examiner.box.serve import Descriptors
+from examiner.box.serve import serve as serve_boxes
 from examiner.box.view import of_this_python
 from examiner.box.walls import MissingWalls, Walls
 from examiner.candidate import memory_layout
 from examiner.candidate.cells import run_candidate
 from examiner.candidate.recording import RecordingShell, recording_shell
-from examiner.candidate.work import ENVIRONMENT, FORBID
+from examiner.candidate.work import ENVIRONMENT
 
-MOST_DESCRIPTORS: Final = 253  # the kernel's limit for one datagram
 PRELOADED: Final = ("numpy.testing", "numpy.random")
 WARM_UP_CELLS: Final = ("%time\nraise ValueError('imports what formats a traceback')", "print(1)\n1")
 DRAWING: Final = ("matplotlib.pyplot", "matplotlib_inline.backend_inline")
@@ -78,10 +71,16 @@ def serve(descriptor: int, take_back: Callable[[], None], arenas: Any) -> None:
     shell = warm_shell()
     take_back()
     absent.forget(hidden, places)
-    _lay_out_memory(arenas, proc)
+    memory_layout.settle(arenas, proc)
     info = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
     link.send(b"ready " + json.dumps(info).encode())
-    _answer(link, box, shell, partial(_learn_to_draw, shell, fonts, proc))
+
+    def draw(_argument: bytes, _descriptors: Descriptors) -> bytes:
+        _learn_to_draw(shell, fonts, proc)
+        box.measure()
+        return b"drawing"
+
+    serve_boxes(link, box, partial(run_candidate, shell), ENVIRONMENT, {b"draw": draw})
 
 
 def _read_fonts(caches: str) -> dict[str, bytes]:
@@ -102,7 +101,7 @@ def _learn_to_draw(shell: RecordingShell, fonts: Mapping[str, bytes], proc: int)
     arenas = memory_layout.line_up()
     with _temporary_home(fonts):
         _warm_up(shell, DRAWING, DRAW)
-    _lay_out_memory(arenas, proc)
+    memory_layout.settle(arenas, proc)
 
 
 @contextlib.contextmanager
@@ -132,74 +131,3 @@ def _warm_up(shell: RecordingShell, modules: Iterable[str], cells: Iterable[str]
     shell.user_ns.clear()
     shell.user_ns.update(names)
     shell.record_anew()
-
-
-def _lay_out_memory(arenas: Any, proc: int) -> None:
-    """Arrange the memory of what is imported so that forks are cheap."""
-    gc.collect()
-    gc.freeze()
-    _run_fork_hooks()
-    memory_layout.let_go(arenas)
-    memory_layout.use_huge_pages(proc)
-
-
-def _answer(link: socket.socket, box: Box, shell: RecordingShell, learn_to_draw: Callable[[], None]) -> None:
-    boxed: Boxed | None = None
-    while True:
-        if boxed is not None:
-            _watch_until_message(link, box, boxed)
-        message, descriptors, _, _ = socket.recv_fds(link, DATAGRAM_BYTES, MOST_DESCRIPTORS)
-        verb, _, argument = message.partition(b" ")
-        if verb == FORBID:
-            with contextlib.suppress(ProcessLookupError):
-                forbid_more(int(argument))
-            link.send(FORBID)
-            continue
-        if boxed is not None:
-            box.end(boxed)
-            boxed = None
-        if not verb:
-            return
-        if verb == b"start":
-            boxed = _start(link, box, shell, _limits(argument), descriptors)
-        elif verb == b"draw":
-            learn_to_draw()
-            box.measure()
-            link.send(b"drawing")
-
-
-def _run_fork_hooks() -> None:
-    """Run the fork hooks of libraries here, once, as `syscalls.fork` does not run them.
-
-    Matplotlib drops its open fonts in them; `threading` and `logging` make their locks anew.
-    """
-    ctypes.pythonapi.PyOS_BeforeFork()
-    ctypes.pythonapi.PyOS_AfterFork_Child()
-
-
-@cache
-def _limits(text: bytes) -> ResourceLimits:
-    return ResourceLimits(**json.loads(text))
-
-
-def _watch_until_message(link: socket.socket, box: Box, boxed: Boxed) -> None:
-    """Check a candidate's memory from time to time until there is a message."""
-    poll, is_over = select.poll(), False
-    poll.register(link, select.POLLIN)
-    while not poll.poll(0 if is_over else LOOK_MS):
-        is_over = box.look_after(boxed, partial(link.send, KILLED))
-
-
-def _start(
-    link: socket.socket, box: Box, shell: RecordingShell, limits: ResourceLimits, descriptors: Sequence[int]
-) -> Boxed | None:
-    try:
-        boxed = box.start(partial(run_candidate, shell, descriptors), limits, descriptors, ENVIRONMENT)
-    except WallsFailed as error:
-        link.send(f"failed {error}".encode())
-        return None
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
-    socket.send_fds(link, [b"started"], [boxed.pidfd])
-    return boxed

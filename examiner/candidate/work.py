@@ -13,7 +13,6 @@ from examiner.wire.limits import MessageLimits
 EVENT: Final = 16
 
 FOREVER: Final = 10**6  # seconds; the trusted end sets the limits, from outside
-FORBID: Final = b"forbid"  # the message, and its reply, that stops a process from starting others
 
 # Limits for the work and for the reports; an end that receives more ends the conversation.
 WORK_LIMITS: Final = MessageLimits(frame=256 << 20, items=100_000)

@@ -14,9 +14,9 @@ from typing import Final, Self
 
 from examiner.box import reaper, usage
 from examiner.box.limits import ResourceLimits
-from examiner.box.link import DATAGRAM_BYTES, KILLED, last_line
+from examiner.box.link import DATAGRAM_BYTES, FORBID, KILLED, last_line
 from examiner.box.walls import Walls
-from examiner.candidate.work import ENVIRONMENT, FORBID, REPORT_LIMITS, Role, Work
+from examiner.candidate.work import ENVIRONMENT, REPORT_LIMITS, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.examine.program import program
 from examiner.wire.channel import Channel
