@@ -12,8 +12,8 @@ from benchmarks.trivial import GRADE_CELLS, STUDENT, job
 from examiner.examine import engine as engine_module
 from examiner.examine import follow
 from examiner.examine.engine import Engine
+from examiner.examine.judges import JudgeRun
 from examiner.examine.server import Candidate, SandboxSettings, Server
-from examiner.judge import cell
 from examiner.store.sheets import FiledGrade, NotebookSheet
 
 
@@ -72,8 +72,9 @@ def places(jobs: int, folder: Path) -> dict[str, float]:
         (engine_module, "repair", "notebook mended"),
         (Server, "start", "candidate started and walled in"),
         (follow.RunFollower, "_follow", "waiting for the student's cells and the snapshot"),
-        (cell, "judge_cell", "grade cells, here"),
-        (follow.Channel, "receive", "grade cells, waiting for the snapshot"),
+        (JudgeRun, "__init__", "judge started and walled in"),
+        (JudgeRun, "judge", "grade cells"),
+        (JudgeRun, "__exit__", "judge ended"),
         (engine_module, "executed", "executed notebook"),
         (Candidate, "__exit__", "candidate ended"),
     ):
@@ -89,7 +90,7 @@ def places(jobs: int, folder: Path) -> dict[str, float]:
     spent["all else"] = wall - sum(spent.values())
     spent["= wall"] = wall
     spent["CPU, the worker's"] = ours
-    spent["CPU, the candidate's and its server's"] = _cpu() - before - 2 * start_up
+    spent["CPU, of candidates, judges and servers"] = _cpu() - before - 2 * start_up
     return {place: 1e3 * seconds / jobs for place, seconds in spent.items()}
 
 

@@ -155,7 +155,15 @@ def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: Submi
                 _part(name, version, work.identity, Outcome.FAILED, "this notebook was not handed in")
             )
             continue
-        job = Job(work.identity, instructor, submitted, _beside(version, work), context.limits, version.modes)
+        job = Job(
+            work.identity,
+            instructor,
+            submitted,
+            files=_beside(version, work),
+            instructors=version.files,
+            limits=context.limits,
+            modes=version.modes,
+        )
         try:
             graded = _tried(engine, job)
         except UnreadableNotebook as fault:

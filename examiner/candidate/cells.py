@@ -27,7 +27,6 @@ from examiner.candidate.snapshot import Snapshot
 from examiner.candidate.work import EVENT, FOREVER, REPORT_LIMITS, Role, Work
 from examiner.wire.channel import Channel
 from examiner.wire.codec import decode
-from examiner.wire.shared_memory import SharedBlock
 
 EVENT_LIMIT: Final = 4_000_000  # bytes of the report of one cell
 AGAIN_SECONDS: Final = 0.25  # between the interrupts of a cell that does not end
@@ -76,7 +75,9 @@ class CandidateRun:
         self, shell: RecordingShell, work: Work, control: Channel, descriptors: Sequence[int]
     ) -> None:
         self.shell, self.work, self.control = shell, work, control
-        self.channels = [_channel(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)]
+        self.channels = [
+            Channel.from_descriptors(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)
+        ]
         self.streams: list[Stream] = []
 
     def run(self) -> None:
@@ -162,7 +163,7 @@ class CandidateRun:
             os.setpgid(0, 0)  # a process group, so that what it starts can be killed with it
             self._be_snapshot(number, role, channel)
             os._exit(0)
-        _close(channel)
+        channel.close_all()
         _report_no_outputs(self.control, 0, number)
         if role is Role.EXAMINED:
             self.control.receive(time.monotonic() + FOREVER)
@@ -187,18 +188,6 @@ class CandidateRun:
         os.environ.update(environment)
         self.shell.recorder.changed.clear()
         self._run_cell(number, source, channel, frame.nonce)
-
-
-def _channel(sock: int, incoming: int, outgoing: int) -> Channel:
-    size = os.fstat(incoming).st_size
-    return Channel(socket.socket(fileno=sock), SharedBlock(incoming, size), SharedBlock(outgoing, size))
-
-
-def _close(channel: Channel) -> None:
-    channel.close()
-    for block in (channel.incoming, channel.outgoing):
-        if block:
-            block.close()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

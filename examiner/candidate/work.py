@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from examiner.wire.codec import decode, encode
 from examiner.wire.limits import MessageLimits
@@ -85,14 +85,10 @@ class Work:
             self.tracebacks,
             self.measures,
         )
-        return encode(values, _refuse, limits=WORK_LIMITS)
+        return encode(values, limits=WORK_LIMITS)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Work":
         """Return the work that `to_bytes` encoded."""
         cells, *rest = decode(data, limits=WORK_LIMITS)
         return cls(tuple((Role(role), source) for role, source in cells), *rest)
-
-
-def _refuse(value: Any) -> NoReturn:
-    raise TypeError(f"work holds plain data, not a {type(value).__name__}")

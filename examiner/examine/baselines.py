@@ -8,20 +8,19 @@ In addition, they can import the reference.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Final, Self
 
 from examiner.box.limits import ResourceLimits
 from examiner.candidate.work import FOREVER, Role, Work
-from examiner.examine.bench import BoxControl
 from examiner.examine.follow import RunFollower
+from examiner.examine.program import files_of
 from examiner.examine.server import Candidate, SandboxSettings, Server
 from examiner.judge.lent import AuthorError
-from examiner.judge.proxy import Remote
 from examiner.model import TimeLimits
 from examiner.notebook import Cell
 from examiner.submission.repair import Piece
+from examiner.wire.channel import Channel
 
 SNAPSHOTS: Final = 16  # of one process, used one after another
 SET_UP: Final = "set up"
@@ -54,7 +53,7 @@ class Baselines:
         self, settings: SandboxSettings, reference: ModuleType | None, limits: ResourceLimits
     ) -> None:
         self._settings, self._limits = settings, limits
-        self._files = {} if reference is None else _files_of(reference)
+        self._files = {} if reference is None else files_of(reference)
         self._server: Server | None = None
         self._process: _Process | None = None
 
@@ -74,8 +73,8 @@ class Baselines:
             server.close()
 
     @contextlib.contextmanager
-    def opened(self, text: str, deadline: float) -> Iterator[tuple[Remote, BoxControl]]:
-        """Yield the connection to a fresh snapshot in which this text has run, and the control of its box.
+    def opened(self, text: str) -> Iterator[tuple[Channel, Candidate]]:
+        """Yield the connection to a fresh snapshot in which this text has run, and the candidate it is of.
 
         Raises
         ------
@@ -92,7 +91,7 @@ class Baselines:
                 if output["output_type"] == "error":
                     fact = f"{output['ename']}: {output['evalue']}"
                     raise AuthorError(f"a baseline cannot run by itself: {fact}")
-            yield Remote(channel, deadline), process.candidate
+            yield channel, process.candidate
 
     def _process_of(self, text: str) -> _Process:
         process = self._process
@@ -118,9 +117,3 @@ def _pieces(text: str) -> Iterator[Piece]:
     for number in range(SNAPSHOTS):
         cell = Cell(number + 1, str(number), "code", "", str(number), 1.0, True, False, True)
         yield Piece("code", "", str(number), cell)
-
-
-def _files_of(package: ModuleType) -> dict[str, bytes]:
-    """Return a package's modules, by their paths beside a notebook."""
-    [root] = [Path(folder) for folder in package.__path__]
-    return {str(path.relative_to(root.parent)): path.read_bytes() for path in sorted(root.rglob("*.py"))}

@@ -1,17 +1,20 @@
 """Judges the grade cells of one notebook: each gets a seed, a snapshot and a verdict."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from examiner.errors import PlatformFault
-from examiner.judge.cell import Conditions, judge_cell, lost_verdict
+from examiner.judge.cell import lost_verdict
 from examiner.judge.compile import GradeCell
 from examiner.judge.lost import CandidateLost
 from examiner.model import Identity, Mode
 from examiner.verdict import GradeSheet, Outcome, Verdict
 from examiner.wire.channel import Channel
+
+JudgeCell = Callable[[GradeCell, Channel, str], Verdict]
+"""Runs a grade cell against the snapshot behind a channel, with a seed."""
 
 
 class SnapshotSource(Protocol):
@@ -37,7 +40,7 @@ def examine(
     candidate: SnapshotSource,
     identity: Identity,
     secret: bytes,
-    conditions: Conditions,
+    judge: JudgeCell,
 ) -> GradeSheet:
     """Return the grade sheet of one notebook: a verdict for every cell that is not run in a kernel.
 
@@ -45,6 +48,8 @@ def examine(
     ----------
     secret : bytes
         The course's secret, from which seeds are derived; it is not in the course's repository.
+    judge : callable
+        Gives the verdict on one cell.
     """
     verdicts = []
     for cell in cells:
@@ -53,7 +58,7 @@ def examine(
         seed = cell_seed(secret, identity, cell.grade_id)
         try:
             with candidate.snapshot(cell.grade_id) as channel:
-                verdict = judge_cell(cell, channel, seed, conditions)
+                verdict = judge(cell, channel, seed)
         except CandidateLost as lost:
             verdict = lost_verdict(cell, seed, lost)
         except (PlatformFault, OSError) as fault:

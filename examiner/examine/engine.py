@@ -1,4 +1,4 @@
-"""Grades one notebook at a time: the student's cells run in a candidate, the grade cells run here.
+"""Grades one notebook at a time: the student's cells run in a candidate, the grade cells in a judge.
 
 The candidate waits while a snapshot of it is examined, and then goes on to its next cells. If it fails, only
 the grade cells that need it lose points. A failure on our side is raised, so that the caller can try again.
@@ -7,9 +7,10 @@ the grade cells that need it lose points. A failure on our side is raised, so th
 import hashlib
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn, Self
@@ -19,18 +20,20 @@ from examiner.box.limits import ResourceLimits
 from examiner.candidate.work import Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import Baselines
-from examiner.examine.bench import BoxedBench
 from examiner.examine.cells import examine
 from examiner.examine.executed import executed
 from examiner.examine.follow import RunFollower
+from examiner.examine.instruments import BoxInstruments
+from examiner.examine.judges import JudgeRun, JudgeServer
 from examiner.examine.server import BrokenServer, SandboxSettings, Server, ServerInfo
-from examiner.judge.cell import Conditions
+from examiner.judge.cell import MEASURING_SECONDS
 from examiner.judge.compile import MEASURING_CHECKS, GradeCell, prepare
-from examiner.judge.proxy import Remote
+from examiner.judge.work import JudgedAssignment
 from examiner.model import Identity, Mode, TimeLimits
 from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, timestamp
+from examiner.wire.channel import Channel
 
 # Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
@@ -56,6 +59,8 @@ class Job:
         By grade_id, for cells that are not examined.
     tracebacks : str
         IPython's mode for tracebacks: "Minimal" saves the twentieth of a second that "Context" takes.
+    instructors : mapping from str to bytes
+        Those of the files that are the instructor's: a grade cell can read them.
     """
 
     identity: Identity
@@ -65,6 +70,7 @@ class Job:
     limits: TimeLimits = field(default_factory=TimeLimits)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     tracebacks: str = "Context"
+    instructors: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class PreparedNotebook:
 
 
 class Engine:
-    """Grades jobs one after another, each in a fresh candidate of one warm server.
+    """Grades jobs one after another, each with a fresh candidate and a fresh judge, of two warm servers.
 
     Parameters
     ----------
@@ -110,14 +116,14 @@ class Engine:
         self._settings, self._secret, self._reference = settings, secret, reference
         self._limits = limits or ResourceLimits()
         self._server: Server | None = Server(settings)
+        self._judges: JudgeServer | None = JudgeServer(settings, reference)
         self._baselines = Baselines(settings, reference, self._limits)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._baselines.close()
-        self._drop_server()
+        self._close()
 
     def run(self, job: Job) -> GradedNotebook:
         """Grade a job.
@@ -133,43 +139,53 @@ class Engine:
         repaired = repair(prepared.notebook, document_of(job))
         try:
             limits = replace(self._limits, cpu_seconds=job.limits.notebook_seconds)
-            server = self._ready_server()
+            server, judges = self._ready_servers()
             versions = _versions(server.wait_until_warm())
             if _may_draw(job):
                 server.learn_to_draw()
+            slot = judges.slot(JudgedAssignment(job.instructor, job.modes, _readable(job.instructors)))
             with server.start(_work(job, prepared, repaired), limits) as candidate:
                 follower = RunFollower(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
-                conditions = self._conditions(job, follower)
-                sheet = examine(prepared.cells, follower, job.identity, self._secret, conditions)
+                seconds = job.limits.cell_seconds
+                instruments = partial(self._instruments, follower, seconds)
+                with JudgeRun(judges, slot, self._limits, seconds, instruments) as judge:
+                    sheet = examine(prepared.cells, follower, job.identity, self._secret, judge.judge)
                 follower.follow_to_the_end()
                 kernel_verdicts = [
                     follower.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
                 ]
                 follower.check_server()
         except BrokenServer:
-            self._baselines.close()
-            self._drop_server()
+            self._close()
             raise
         sheet = replace(sheet, verdicts=(*sheet.verdicts, *kernel_verdicts), versions=versions)
         return _graded(prepared, repaired, follower, sheet)
 
-    def _conditions(self, job: Job, follower: RunFollower) -> Conditions:
-        def open_bench(cell: GradeCell, remote: Remote) -> BoxedBench:
-            return BoxedBench(cell, remote, follower, self._baselines, self._reference)
+    def _instruments(
+        self, follower: RunFollower, seconds: float, cell: GradeCell, channel: Channel
+    ) -> BoxInstruments:
+        deadline = time.monotonic() + seconds + MEASURING_SECONDS
+        definitions = self._importing_reference + cell.definitions
+        return BoxInstruments(channel, follower, self._baselines, definitions, deadline)
 
-        return Conditions(job.limits.cell_seconds, self._reference, open_bench)
+    @property
+    def _importing_reference(self) -> str:
+        return "" if self._reference is None else f"import {self._reference.__name__} as reference\n"
 
-    def _ready_server(self) -> Server:
-        if self._server is None:
-            self._server = Server(self._settings)
-        return self._server
+    def _ready_servers(self) -> tuple[Server, JudgeServer]:
+        self._server = self._server or Server(self._settings)
+        self._judges = self._judges or JudgeServer(self._settings, self._reference)
+        return self._server, self._judges
 
-    def _drop_server(self) -> None:
-        server, self._server = self._server, None
-        if server:
-            server.close()
+    def _close(self) -> None:
+        """End all servers; the next job starts them again."""
+        self._baselines.close()
+        servers, self._server, self._judges = (self._server, self._judges), None, None
+        for server in servers:
+            if server:
+                server.close()
 
 
 @lru_cache(maxsize=8)
@@ -207,6 +223,11 @@ def document_of(job: Job) -> Mapping[str, Any]:
 def _refuse(job: Job, fact: str) -> NoReturn:
     place = f"{job.identity.student}/{job.identity.assignment}"
     raise UnreadableNotebook(place, fact, "open it in JupyterLab and save it again")
+
+
+def _readable(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that a grade cell may read: modules beside the notebook are the candidate's."""
+    return {name: content for name, content in files.items() if not name.endswith(".py")}
 
 
 def _may_draw(job: Job) -> bool:

@@ -1,4 +1,4 @@
-"""Starts a warm server of the student environment, and candidates from it; this is their trusted end."""
+"""Starts warm servers of the student environment, and candidates from one; this is their trusted end."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import select
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from examiner.box.link import DATAGRAM_BYTES, FORBID, KILLED, last_line
 from examiner.box.walls import Walls
 from examiner.candidate.work import ENVIRONMENT, REPORT_LIMITS, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
-from examiner.examine.program import program
+from examiner.examine.program import candidate_program
 from examiner.wire.channel import Channel
 from examiner.wire.shared_memory import SharedBlock
 
@@ -138,10 +139,18 @@ class Candidate:
         self._server.check()
 
 
-class Server:
-    """A warm process of the student environment behind the outer walls; it runs one candidate at a time."""
+class WarmServer:
+    """A warm process of the student environment behind the outer walls; it runs one boxed process at a time.
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    Parameters
+    ----------
+    settings : SandboxSettings
+        Its environment and walls.
+    program : bytes
+        The text that its Python runs.
+    """
+
+    def __init__(self, settings: SandboxSettings, program: bytes) -> None:
         python, walls = settings.python, settings.walls
         if not python.exists():
             raise MissingEnvironment(python, "the student environment is not there", "run `examiner setup`")
@@ -150,10 +159,8 @@ class Server:
         self._errors = os.memfd_create("errors")
         self._info: ServerInfo | None = None
         self._kills = 0
-        self._draws = False
         text = os.memfd_create("program")
-        os.write(text, program())
-        os.lseek(text, 0, os.SEEK_SET)
+        write_file(text, program)
         self._process = subprocess.Popen(  # noqa: S603 - the interpreter that course.toml names
             [python, "-I", "-", str(theirs.fileno())],
             stdin=text,
@@ -176,44 +183,42 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """End the server, and with it its candidate."""
+        """End the server, and with it the process that it has started."""
         self._link.close()
         self._process.terminate()
         self._process.wait()
         os.close(self._errors)
 
     def check(self) -> None:
-        """Raise BrokenServer if the server has ended; its end of the link closes before a candidate dies."""
+        """Raise BrokenServer if the server has ended; its end of the link closes before what it started."""
         poll = select.poll()
         poll.register(self._link, select.POLLRDHUP)
         if poll.poll(0):
             raise self._broken("it ended")
 
     def wait_until_warm(self) -> ServerInfo:
-        """Wait until candidates can be started, and return what the server reported."""
+        """Wait until processes can be started, and return what the server reported."""
         if self._info is None:
             report = json.loads(self._receive(b"ready", time.monotonic() + SERVER_START_SECONDS)[0])
             self._info = ServerInfo(Walls(**report["walls"]), report["python"], report["numpy"])
         return self._info
 
-    def learn_to_draw(self) -> None:
-        """Preload matplotlib for all candidates that are started from now on; a second call does nothing.
-
-        Otherwise their code imports it by itself, which takes a second each time.
+    def request(self, message: bytes, descriptors: Sequence[int], answer: bytes, seconds: float) -> bytes:
+        """Send a request, and return what follows the word that its answer begins with.
 
         Raises
         ------
         BrokenServer
-            If the server does not answer.
+            If there is another answer, or none in time.
         """
         self.wait_until_warm()
-        if not self._draws:
-            self._send(b"draw")
-            self._receive(b"drawing", time.monotonic() + SERVER_START_SECONDS)
-            self._draws = True
+        self._send(message, descriptors)
+        return self._receive(answer, time.monotonic() + seconds)[0]
 
-    def start(self, work: Work, limits: ResourceLimits) -> Candidate:
-        """Start a candidate; the one before must have been closed.
+    def launch(self, limits: bytes, descriptors: Sequence[int]) -> int:
+        """Start a process with these limits, in JSON, and descriptors; return its pidfd.
+
+        The one before must have been ended.
 
         Raises
         ------
@@ -221,31 +226,14 @@ class Server:
             If the server did not start it.
         """
         self.wait_until_warm()
-        ours, theirs = socket.socketpair()
-        pairs = [CellConnection.open() for role, _ in work.cells if role is not Role.PLAIN]
-        work_file = os.memfd_create("work")
-        connections = tuple(connection for connection, _ in pairs)
-        try:
-            _write(work_file, work.to_bytes())
-            descriptors = [work_file, theirs.fileno(), *(end for _, ends in pairs for end in ends)]
-            self._send(b"start " + _widened(limits, len(connections)), descriptors)
-            _, [pidfd] = self._receive(b"started", time.monotonic() + ANSWER_SECONDS)
-        except BaseException:
-            ours.close()
-            for connection in connections:
-                connection.close()
-            raise
-        finally:
-            os.close(work_file)
-            theirs.close()
-            for _, ends in pairs:
-                os.close(ends[0])
-        return Candidate(self, pidfd, Channel(ours, limits=REPORT_LIMITS), connections)
+        self._send(b"start " + limits, descriptors)
+        _, [pidfd] = self._receive(b"started", time.monotonic() + ANSWER_SECONDS)
+        return pidfd
 
     def memory_kills(self) -> int:
-        """Return how many processes it has killed so far because a candidate used too much memory.
+        """Return how many processes it has killed so far because a box used too much memory.
 
-        While a candidate lives, the server sends no other message without being asked.
+        While a process lives, the server sends no other message without being asked.
         """
         with contextlib.suppress(BlockingIOError):
             while self._link.recv(DATAGRAM_BYTES, socket.MSG_DONTWAIT) == KILLED:
@@ -253,7 +241,7 @@ class Server:
         return self._kills
 
     def processes(self, pidfd: int) -> list[int]:
-        """Return the ids of a candidate's processes, in our namespace.
+        """Return the ids of the processes of a box, in our namespace.
 
         Without namespaces, orphans become children of the server, so these are all processes but its own two.
         """
@@ -263,9 +251,9 @@ class Server:
         return list(usage.processes(self._process.pid))[2:]
 
     def forbid_more(self, process: int) -> None:
-        """Keep a process of the candidate from starting any more processes.
+        """Keep a process of a box from starting any more processes.
 
-        The server does this, since it is the same user as its candidates; root here may lack the capability.
+        The server does this, since it is the same user as that process; root here may lack the capability.
 
         Raises
         ------
@@ -283,20 +271,20 @@ class Server:
             raise self._broken("it did not confirm that it limits the processes")
 
     def end(self, pidfd: int) -> None:
-        """Have the server end all processes of a candidate."""
+        """Have the server end all processes of a box."""
         os.close(pidfd)
         self._send(b"end")
 
-    def _send(self, message: bytes, descriptors: list[int] | None = None) -> None:
+    def _send(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
         try:
-            socket.send_fds(self._link, [message], descriptors or [])
+            socket.send_fds(self._link, [message], list(descriptors))
         except OSError as error:
             raise self._broken(str(error)) from error
 
     def _receive(self, verb: bytes, deadline: float) -> tuple[bytes, list[int]]:
         """Return the rest of an answer that begins with this verb, and its descriptors."""
         message, descriptors = self._message(deadline)
-        if message == KILLED:  # a late message about a candidate that has ended
+        if message == KILLED:  # a late message about a box that has ended
             self._kills += 1
             return self._receive(verb, deadline)
         found, _, rest = message.partition(b" ")
@@ -319,8 +307,59 @@ class Server:
 
     def _broken(self, why: str) -> BrokenServer:
         errors = last_line(self._errors)
-        fact = f"the server of the student environment failed ({why}{errors and ': ' + errors})"
+        fact = f"a server of the student environment failed ({why}{errors and ': ' + errors})"
         return BrokenServer(self._python, fact, "try again; if it fails again, reinstall the environment")
+
+
+class Server(WarmServer):
+    """The server of candidates."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(settings, candidate_program())
+        self._draws = False
+
+    def learn_to_draw(self) -> None:
+        """Preload matplotlib for all candidates that are started from now on; a second call does nothing.
+
+        Otherwise their code imports it by itself, which takes a second each time.
+
+        Raises
+        ------
+        BrokenServer
+            If the server does not answer.
+        """
+        if not self._draws:
+            self.request(b"draw", [], b"drawing", SERVER_START_SECONDS)
+            self._draws = True
+
+    def start(self, work: Work, limits: ResourceLimits) -> Candidate:
+        """Start a candidate; the one before must have been closed.
+
+        Raises
+        ------
+        BrokenServer
+            If the server did not start it.
+        """
+        self.wait_until_warm()
+        ours, theirs = socket.socketpair()
+        pairs = [CellConnection.open() for role, _ in work.cells if role is not Role.PLAIN]
+        work_file = os.memfd_create("work")
+        connections = tuple(connection for connection, _ in pairs)
+        try:
+            write_file(work_file, work.to_bytes())
+            descriptors = [work_file, theirs.fileno(), *(end for _, ends in pairs for end in ends)]
+            pidfd = self.launch(_widened(limits, len(connections)), descriptors)
+        except BaseException:
+            ours.close()
+            for connection in connections:
+                connection.close()
+            raise
+        finally:
+            os.close(work_file)
+            theirs.close()
+            for _, ends in pairs:
+                os.close(ends[0])
+        return Candidate(self, pidfd, Channel(ours, limits=REPORT_LIMITS), connections)
 
 
 @cache
@@ -331,7 +370,8 @@ def _widened(limits: ResourceLimits, connections: int) -> bytes:
     return json.dumps(asdict(widened)).encode()
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def write_file(descriptor: int, data: bytes) -> None:
+    """Write all bytes to an open file, and go back to its beginning for whoever reads it next."""
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]

@@ -192,7 +192,14 @@ def _job(plan: Plan, trial: Trial) -> Job:
         else replace(plan.course.limits, cell_seconds=trial.seconds)
     )
     return Job(
-        identity, json.dumps(instructor).encode(), submitted, plan.files, limits, modes, tracebacks="Minimal"
+        identity,
+        json.dumps(instructor).encode(),
+        submitted,
+        plan.files,
+        limits,
+        modes,
+        tracebacks="Minimal",
+        instructors=plan.files,
     )
 
 

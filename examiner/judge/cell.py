@@ -71,7 +71,13 @@ class Conditions:
     open_bench: Callable[[GradeCell, Remote], CellBench] | None = None
 
 
-def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditions) -> Verdict:
+def judge_cell(
+    cell: GradeCell,
+    channel: Channel,
+    seed: str,
+    conditions: Conditions,
+    namespace: Namespace | None = None,
+) -> Verdict:
     """Run one grade cell against one snapshot.
 
     Parameters
@@ -82,6 +88,8 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
         Connected to the snapshot; nobody else uses it meanwhile.
     seed : str
         The seed of `rng`.
+    namespace : Namespace, optional
+        Of this cell, if its locked cells have been run before.
     """
     started = time.monotonic()
     seconds = conditions.seconds + (MEASURING_SECONDS if cell.measures else 0)
@@ -95,7 +103,9 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
             with _stopped_after(seconds, remote), _isolated(seed, output):
                 if cell.measures:
                     bench.begin()
-                verdict = _judged(cell, remote, Namespace(remote, cell, conditions.reference, bench), seed)
+                namespace = namespace or Namespace(cell, conditions.reference)
+                namespace.connect(remote, bench)
+                verdict = _judged(cell, remote, namespace, seed)
         except CandidateLost as lost:  # the alarm went off just as the cell ended
             verdict = lost_verdict(cell, seed, lost)
     return replace(
@@ -111,7 +121,7 @@ def judge_cell(cell: GradeCell, channel: Channel, seed: str, conditions: Conditi
 def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) -> Verdict:
     examiner_checks.start_cell()
     try:
-        value = _run(cell, namespace.names | namespace.candidates(cell.wanted))
+        value = _run(cell, namespace)
     except CandidateLost as lost:
         return lost_verdict(cell, seed, lost)
     except PlatformFault:
@@ -125,10 +135,12 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) ->
     return _ended(cell, seed, value, remote.refused)
 
 
-def _run(cell: GradeCell, names: dict[str, Any]) -> Any:
-    for code in (cell.prelude, cell.body):
-        if code is not None:
-            exec(code, names)  # noqa: S102 - running the author's text is what this process is for
+def _run(cell: GradeCell, namespace: Namespace) -> Any:
+    names = namespace.names
+    names.update(namespace.candidates(cell.wanted))
+    namespace.run_locked()
+    if cell.body is not None:
+        exec(cell.body, names)  # noqa: S102 - running the author's text is what this process is for
     return None if cell.last is None else eval(cell.last, names)  # noqa: S307 - as above
 
 

@@ -63,11 +63,19 @@ _GUARDED: Final[tuple[tuple[ModuleType, str, Callable[..., Any]], ...]] = (
 @contextmanager
 def guarded_comparisons() -> Iterator[None]:
     """Give grade cells these functions for the time of the block, by whichever name they import them."""
+    if all(getattr(module, name) is function for module, name, function in _GUARDED):
+        yield
+        return
     former = [(module, name, getattr(module, name)) for module, name, _ in _GUARDED]
-    for module, name, function in _GUARDED:
-        setattr(module, name, function)
+    guard_comparisons()
     try:
         yield
     finally:
         for module, name, function in former:
             setattr(module, name, function)
+
+
+def guard_comparisons() -> None:
+    """Give them to all that runs in this process from now on."""
+    for module, name, function in _GUARDED:
+        setattr(module, name, function)

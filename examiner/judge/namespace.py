@@ -6,9 +6,10 @@ bound to the snapshot of one cell.
 
 import builtins
 import sys
-from functools import partial
+from collections.abc import Callable
+from functools import wraps
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Never, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,17 +36,35 @@ COPIED: Final = frozenset(
 )
 
 
-class Namespace:
-    """The names that a grade cell sees: the judge's, and for all others those of the candidate."""
+class Unconnected:
+    """What a namespace has in place of a student's snapshot while none is there."""
 
-    def __init__(self, remote: Remote, cell: GradeCell, reference: ModuleType | None, bench: Bench) -> None:
-        self.remote, self._cell = remote, cell
+    def __getattr__(self, name: str) -> Never:
+        raise NoSnapshot(f"`{name}` is asked of a snapshot")
+
+
+class NoSnapshot(Exception):  # noqa: N818 - says what is missing
+    """The locked cells need a student's code, so they cannot be run once for all submissions."""
+
+
+class Namespace:
+    """The names that a grade cell sees: the judge's, and for all others those of the candidate.
+
+    What the locked cells before it compute can be run before there is a snapshot (`run_locked`); `connect`
+    tells which snapshot the cell is about.
+    """
+
+    def __init__(self, cell: GradeCell, reference: ModuleType | None) -> None:
+        self.remote: Remote = cast("Remote", Unconnected())
+        self._bench: Bench = cast("Bench", Unconnected())
+        self._cell, self._has_run_locked = cell, False
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
         self.checks.array, self.checks.ref, self.checks.value = self.array, self.ref, self.value
         for name in (*MEASURING_CHECKS, "quality"):
-            setattr(self.checks, name, partial(getattr(examiner_checks, name), bench=bench))
+            setattr(self.checks, name, self._measuring(getattr(examiner_checks, name)))
+        self.checks.rng = self.rng
         own = {
             "__import__": self.import_,
             "callable": self.callable_,
@@ -66,6 +85,29 @@ class Namespace:
             **({} if reference is None else {REFERENCE: reference}),
         }
 
+    def connect(self, remote: Remote, bench: Bench) -> None:
+        """Say which snapshot the cell is about, and on which bench it measures."""
+        self.remote, self._bench = remote, bench
+
+    def run_locked(self) -> None:
+        """Run once what the locked cells before the cell compute without a student's code."""
+        if not self._has_run_locked and self._cell.prelude is not None:
+            exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is what a judge is for
+        self._has_run_locked = True
+
+    def _measuring(self, check: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(check)
+        def measuring(*args: Any, **options: Any) -> Any:
+            return check(*args, bench=self._bench, **options)
+
+        return measuring
+
+    def rng(self, label: str = "") -> np.random.Generator:
+        """Return the checks' generator; its seed is known only when there is a snapshot."""
+        if isinstance(self.remote, Unconnected):
+            raise NoSnapshot("`rng` draws anew for each submission")
+        return examiner_checks.rng(label)
+
     def candidates(self, wanted: tuple[str, ...]) -> dict[str, Any]:
         """Return the objects of those names that the student's notebook has defined."""
         if not wanted:
@@ -79,7 +121,9 @@ class Namespace:
         self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
         """Import one of our modules here, and any other module in the candidate."""
-        if name not in self._cell.imports and name not in self._cell.texts:
+        # C code imports by this function too what it needs, at its first use.
+        is_ready = name in sys.modules or name.startswith("_")
+        if name not in self._cell.imports and name not in self._cell.texts and not is_ready:
             self.remote.refuse("a module is imported by a name that stands in the cell")
         if name == CHECKS:
             return self.checks

@@ -118,23 +118,6 @@ class Remote:
         finally:
             self._answers_questions = True
 
-    def process(self) -> int:
-        """Return the process id of the snapshot in our namespace, as Linux reports it for a sender."""
-        number, until = nonce(), self._until()
-        self.channel.name_senders(wanted=True)
-        self._send(FrameKind.REQUEST, number, ("value", False, (0,), []), until)
-        try:
-            sender = self.channel.sender(until)
-        except TimeoutError as error:
-            self.lose(Outcome.TIMEOUT, str(error))
-        except ChannelClosed as error:
-            self.lose(Outcome.CRASHED, str(error))
-        finally:
-            self.channel.name_senders(wanted=False)
-        if self._receive(number, until) != (FrameKind.VALUE, 0):
-            self.lose(Outcome.TAMPERED, "the candidate sent an invalid answer")
-        return sender
-
     def lose(self, outcome: Outcome, fact: str) -> NoReturn:
         """Raise CandidateLost, for this request and every later one."""
         self.lost = self.lost or CandidateLost(outcome, fact)

@@ -3,6 +3,7 @@
 A frame is: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers are little-endian.
 """
 
+import os
 import secrets
 import socket
 import struct
@@ -155,9 +156,28 @@ class Channel:
                     return int(_CREDENTIALS.unpack(credentials)[0])
             raise ChannelClosed("the other end is gone")
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the descriptors from which `from_descriptors` makes another end like this one."""
+        blocks = [block for block in (self.incoming, self.outgoing) if block]
+        return (self.sock.fileno(), *(block.descriptor for block in blocks))
+
+    @classmethod
+    def from_descriptors(cls, sock: int, incoming: int, outgoing: int) -> "Channel":
+        """Return the end of a channel whose socket and blocks of shared memory are these."""
+        size = os.fstat(incoming).st_size
+        blocks = SharedBlock(incoming, size), SharedBlock(outgoing, size)
+        return cls(socket.socket(fileno=sock), *blocks)
+
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
+
+    def close_all(self) -> None:
+        """Close the socket and the blocks of shared memory."""
+        self.sock.close()
+        for block in (self.incoming, self.outgoing):
+            if block:
+                block.close()
 
 
 def _check(deadline: float) -> None:

@@ -11,7 +11,7 @@ or a `Reverse` (an object of the judge). Arrays of 16 kB and more are sent throu
 import math
 import struct
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -405,9 +405,13 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
 }
 
 
+def _refuse(value: Any) -> NoReturn:
+    raise TypeError(f"a {type(value).__name__} is not plain data")
+
+
 def encode(
     value: Any,
-    to_handle: Callable[[Any], Handle | Reverse],
+    to_handle: Callable[[Any], Handle | Reverse] = _refuse,
     block: SharedBlock | None = None,
     limits: MessageLimits | None = None,
     *,
@@ -420,7 +424,8 @@ def encode(
     value
         Plain data, of exact types, nested to `limits.depth`; anything else is passed to `to_handle`.
     to_handle
-        Returns the handle by which the other side refers to an object that is not plain.
+        Returns the handle by which the other side refers to an object that is not plain; without it,
+        TypeError is raised.
     block
         Where arrays of 16 kB and more are put; without a block they are part of the message.
     keeps_classes

@@ -60,9 +60,9 @@ class SharedBlock:
         self.taken += out.nbytes
         self.high = max(self.high, end)
 
-    def unexplained(self) -> int:
-        """Return the bytes in memory that no message has used."""
-        explained = -(-self.high // mmap.PAGESIZE) * mmap.PAGESIZE
+    def unexplained(self, high: int) -> int:
+        """Return the bytes in memory that no message has used, if messages have used those up to `high`."""
+        explained = -(-high // mmap.PAGESIZE) * mmap.PAGESIZE
         return max(0, os.fstat(self.descriptor).st_blocks * _STAT_BLOCK - explained)
 
     def close(self) -> None:

@@ -9,9 +9,11 @@ import tinytorch
 from examiner.box.limits import ResourceLimits
 from examiner.examine import baselines
 from examiner.examine.baselines import Baselines
+from examiner.examine.instruments import process_behind
 from examiner.examine.server import SandboxSettings
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
+from examiner.judge.proxy import Remote
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 TEXT = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)"
@@ -25,9 +27,10 @@ def boxes():
 
 def called(boxes, text, *arguments):
     """Return what `f` of a text gives for these arguments in a snapshot, and whose child that is."""
-    with boxes.opened(text, time.monotonic() + 30) as (remote, box):
-        function = remote.ask("resolve", "f")["f"]
-        return function(*arguments), remote.process(), box.processes()
+    deadline = time.monotonic() + 30
+    with boxes.opened(text) as (channel, box):
+        function = Remote(channel, deadline).ask("resolve", "f")["f"]
+        return function(*arguments), process_behind(channel, deadline), box.processes()
 
 
 def test_every_measurement_has_a_fresh_snapshot(boxes):

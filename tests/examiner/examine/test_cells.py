@@ -6,7 +6,7 @@ import pytest
 
 from examiner.errors import PlatformFault
 from examiner.examine.cells import cell_seed, examine
-from examiner.judge.cell import Conditions
+from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.compile import prepare
 from examiner.model import GradeKey, Identity, Mode
 from examiner.notebook import Cell
@@ -28,6 +28,11 @@ def grade_cell(source, points=4.0, grade_id="numeric_it"):
     return Cell(9, grade_id, "code", source, grade_id, points, is_grade=True, is_locked=True)
 
 
+def judge(cell, channel, seed):
+    """Run a grade cell in this process."""
+    return judge_cell(cell, channel, seed, Conditions(20.0))
+
+
 def test_seeds_follow_from_secret_submission_and_cell():
     """And parts that run into one another do not give the same."""
     seeds = {
@@ -45,7 +50,7 @@ def test_one_job_gives_one_sheet(forked):
     cells = prepare(
         [grade_cell("die()", grade_id="numeric_a"), grade_cell("assert double(1) == 2", grade_id="numeric_b")]
     )
-    sheet = examine(cells, forked(STUDENT), IDENTITY, b"secret", Conditions(20.0))
+    sheet = examine(cells, forked(STUDENT), IDENTITY, b"secret", judge)
     assert [v.outcome for v in sheet.verdicts] == [Outcome.CRASHED, PASSED]
     assert sheet.points == 4.0
     assert sheet.verdicts[1].seed == cell_seed(b"secret", IDENTITY, "numeric_b")
@@ -54,7 +59,7 @@ def test_one_job_gives_one_sheet(forked):
 def test_cells_of_the_kernel_are_left_to_it(forked):
     """They have no verdict of the examiner's."""
     cells = prepare([grade_cell("1")], {"numeric_it": Mode.KERNEL})
-    assert examine(cells, forked(), IDENTITY, b"", Conditions(20.0)).verdicts == ()
+    assert examine(cells, forked(), IDENTITY, b"", judge).verdicts == ()
 
 
 class Unlucky:
@@ -70,7 +75,7 @@ class Unlucky:
 @pytest.mark.parametrize("fault", [PlatformFault("worker", "no fork", "try again"), OSError("no memory")])
 def test_our_own_fault_is_never_a_zero(fault):
     """It has no points at all, until somebody looks."""
-    sheet = examine(prepare([grade_cell("1")]), Unlucky(fault), IDENTITY, b"", Conditions(20.0))
+    sheet = examine(prepare([grade_cell("1")]), Unlucky(fault), IDENTITY, b"", judge)
     assert sheet.verdicts[0].outcome is Outcome.INFRASTRUCTURE
     assert sheet.verdicts[0].points is None
 
@@ -83,7 +88,7 @@ def test_a_snapshot_that_went_with_our_own_server_is_our_fault(forked):
             raise PlatformFault("server", "it ended", "try again")
 
     with pytest.raises(PlatformFault, match="it ended"):
-        examine(prepare([grade_cell("die()")]), Orphaned(STUDENT), IDENTITY, b"", Conditions(20.0))
+        examine(prepare([grade_cell("die()")]), Orphaned(STUDENT), IDENTITY, b"", judge)
 
 
 def test_nothing_is_left_open(forked):
@@ -91,7 +96,7 @@ def test_nothing_is_left_open(forked):
     before = len(list(Path("/proc/self/fd").iterdir()))
     cells = prepare([grade_cell("assert double(1) == 2")])
     for _ in range(3):
-        examine(cells, forked(STUDENT), IDENTITY, b"", Conditions(20.0))
+        examine(cells, forked(STUDENT), IDENTITY, b"", judge)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

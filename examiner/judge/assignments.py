@@ -1,0 +1,75 @@
+"""What a server of judges has ready of an assignment: its grade cells, compiled, with locked cells run."""
+
+import contextlib
+import json
+import random
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Final, NoReturn
+
+import numpy as np
+
+from examiner.judge.compile import GradeCell, prepare
+from examiner.judge.namespace import Namespace
+from examiner.judge.restore import restored
+from examiner.judge.work import JudgedAssignment
+from examiner.notebook import parse
+
+LOCKED_SECONDS: Final = 10.0  # for the locked cells of one grade cell
+
+
+@dataclass(frozen=True)
+class PreparedAssignment:
+    """The grade cells of an assignment by grade_id, each with its namespace, and the files beside it."""
+
+    cells: Mapping[str, tuple[GradeCell, Namespace]]
+    files: Mapping[str, bytes]
+
+
+class LockedCellsTooSlow(Exception):  # noqa: N818 - says what happened
+    """The locked cells took too long to be run once for all submissions."""
+
+
+def prepared(assignment: JudgedAssignment, reference: ModuleType | None) -> PreparedAssignment:
+    """Compile the grade cells, and run once for all submissions what their locked cells compute.
+
+    What cannot be run here, since it draws random numbers, takes too long or fails, is run for each
+    submission, when the grade cell runs.
+    """
+    notebook = parse(json.loads(assignment.notebook), Path("the instructor's notebook"))
+    cells = {}
+    for cell in prepare(notebook.cells, assignment.modes):
+        namespace = Namespace(cell, reference)
+        if not _ran(namespace):
+            namespace = Namespace(cell, reference)
+        cells[cell.grade_id] = cell, namespace
+    return PreparedAssignment(cells, assignment.files)
+
+
+def _ran(namespace: Namespace) -> bool:
+    """Run what the locked cells compute; return whether it is the same for every submission."""
+    before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    try:
+        with restored(), _limited(LOCKED_SECONDS):
+            namespace.run_locked()
+            after = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    except Exception:  # noqa: BLE001 - the cell fails in the same way when it runs, and then it is told
+        return False
+    return before == after
+
+
+@contextlib.contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise LockedCellsTooSlow
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -1,0 +1,323 @@
+"""Judges behind real walls: what they can reach, what a lost one costs, and what the next one finds."""
+
+import hashlib
+import json
+import math
+import os
+import socket
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from examiner.box import usage
+from examiner.box.limits import ResourceLimits
+from examiner.box.walls import Walls
+from examiner.examine.engine import Engine, Job
+from examiner.examine.instruments import BoxInstruments
+from examiner.examine.judges import JudgeRun
+from examiner.examine.server import SandboxSettings
+from examiner.judge.compile import GradeCell
+from examiner.judge.work import JudgeFrame
+from examiner.model import GradeKey, Identity, Mode, TimeLimits
+from examiner.verdict import Outcome
+from examiner.wire.channel import Channel
+from examiner.wire.codec import encode
+
+PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
+RIGHT = "def f(x):\n    return x + 1"
+WORKS = "assert f(1) == 2"
+SMALL = ResourceLimits(memory_mb=300, together_mb=400)
+WITHOUT_NAMESPACES = Walls(namespaces=False, landlock=6, seccomp=True)
+
+
+def notebook(solution, tests, locked=""):
+    """Return a notebook of a locked cell, a solution and some grade cells."""
+    sources = {"locked": locked, "f": solution, **{f"t{n}": test for n, test in enumerate(tests)}}
+    cells = []
+    for name, source in sources.items():
+        marks = {"grade_id": name, "schema_version": 3, "points": 1, "grade": name[0] == "t"}
+        marks |= {"solution": name == "f", "locked": name != "f"}
+        cell = {"cell_type": "code", "id": name, "metadata": {"nbgrader": marks}, "source": source}
+        cells.append(cell | {"outputs": [], "execution_count": None})
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def job(*tests, solution=RIGHT, locked="", student="student01", **more):
+    """Return the job of a student, tried by some grade cells."""
+    submitted = notebook(solution, tests, locked)
+    key = GradeKey(hashlib.sha256(submitted).hexdigest(), "a", "e")
+    identity = Identity("course", student, "ps1", "1", key)
+    limits = TimeLimits(cell_seconds=2, notebook_seconds=60)
+    return Job(identity, notebook("", tests, locked), submitted, limits=limits, **more)
+
+
+def outcomes(engine, *tests, **more):
+    """Return what became of each cell."""
+    return [verdict.outcome for verdict in engine.run(job(*tests, **more)).sheet.verdicts]
+
+
+def printed(engine, *tests, **more):
+    """Return what each cell printed; each must pass."""
+    verdicts = engine.run(job(*tests, **more)).sheet.verdicts
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.PASSED}, verdicts
+    return [verdict.output.strip() for verdict in verdicts]
+
+
+@pytest.fixture(scope="module", params=[None, WITHOUT_NAMESPACES], ids=["all", "no namespaces"])
+def engine(request):
+    with Engine(SandboxSettings(PYTHON, request.param), b"secret", limits=SMALL) as engine:
+        yield engine
+
+
+FILL = """
+import os
+for _ in range(8):
+    if os.fork() == 0:
+        x = b"1" * (150 << 20)
+        while True:
+            pass
+while True:
+    pass
+"""
+LOSSES = {
+    "it ends": ("import os\nos._exit(0)", Outcome.CRASHED),
+    "it crashes": ("import ctypes\nctypes.string_at(0)", Outcome.CRASHED),
+    "it kills itself": (
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\nos.abort()",
+        Outcome.CRASHED,
+    ),
+    "it never ends": ("while True:\n    pass", Outcome.TIMEOUT),
+    "it ignores the alarm": (
+        "import signal as s\ns.pthread_sigmask(s.SIG_BLOCK, s.valid_signals())\nwhile True: pass",
+        Outcome.TIMEOUT,
+    ),
+    "it computes in C": ("x = 10 ** 10 ** 9", Outcome.TIMEOUT),
+    "it stops": (
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nwhile True:\n    pass",
+        Outcome.TIMEOUT,
+    ),
+    "it makes a large array": ("import numpy as np\nnp.ones(1 << 30)", Outcome.OUT_OF_MEMORY),
+    "it fills memory": (
+        FILL,
+        Outcome.OUT_OF_MEMORY,
+    ),
+    "a shape of the student's is an amount": (
+        "import numpy as np\nnp.ones(f(1 << 30))",
+        Outcome.OUT_OF_MEMORY,
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "outcome"), LOSSES.values(), ids=LOSSES.keys())
+def test_a_judge_that_is_lost_costs_its_cell_alone(engine, source, outcome):
+    """Another is started for the cells after it, and the next submission notices nothing."""
+    assert outcomes(engine, WORKS, source, WORKS) == [Outcome.PASSED, outcome, Outcome.PASSED]
+    assert outcomes(engine, WORKS) == [Outcome.PASSED]
+
+
+DAEMON = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, ["left-by-a-judge", "-c", "while True: pass"])
+    os._exit(0)
+"""
+
+
+def test_a_judge_is_gone_when_its_submission_is_graded(engine):
+    """With all that its cells have started."""
+    assert outcomes(engine, DAEMON, WORKS) == [Outcome.PASSED] * 2
+    assert outcomes(engine, WORKS) == [Outcome.PASSED]
+    commands = [Path(f"/proc/{number}/cmdline").read_bytes() for number in usage.processes(os.getpid())]
+    assert not [command for command in commands if b"left-by" in command]
+
+
+REACHES = {
+    "the course's folder": "open(@HERE@).read()",
+    "a listing of it": "import os\nos.listdir(os.path.dirname(@HERE@))",
+    "passwords": "open('/etc/shadow').read()",
+    "the machine's processes": "import os\nassert len([*filter(str.isdigit, os.listdir('/proc'))]) > 1",
+    "an address": "import socket\nsocket.create_connection(('127.0.0.1', @PORT@), 1)",
+    "a socket of the machine's": "import socket\nsocket.socket(socket.AF_UNIX).connect(@SOCKET@)",
+    "a file of its environment": "import numpy\nopen(numpy.__file__, 'a')",
+    "a folder of its environment": "import numpy\nopen(numpy.__file__ + '.left', 'w')",
+    "a large file": "with open('large', 'wb') as file:\n    file.write(bytes(200 << 20))\n    file.flush()",
+    "another's clock": "import os\nos.sched_setaffinity(0, os.sched_getaffinity(0))",
+    "root": "import os\nos.setuid(0)\nassert os.open('/etc/shadow', os.O_RDONLY)",
+}
+
+
+@pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES.keys())
+def test_a_judge_reaches_nothing_that_its_walls_keep(engine, reach, tmp_path):
+    """Its cells are the instructor's, but they eat a student's values; outside, each of these works."""
+    ours = tmp_path / "socket"
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(ours))
+        local.listen()
+        source = reach.replace("@HERE@", repr(__file__)).replace("@PORT@", str(server.getsockname()[1]))
+        source = source.replace("@SOCKET@", repr(str(ours)))
+        [outcome] = outcomes(engine, source)
+    assert outcome in {Outcome.ERROR, Outcome.FAILED}
+
+
+PATCHES = {
+    "a function of NumPy's": (
+        "import numpy as np\nnp.linalg.solve = None",
+        "import numpy as np\nassert np.linalg.solve",
+    ),
+    "deleted": ("import math\ndel math.pi", "import math\nassert math.pi"),
+    "added": ("import math\nmath.mine = 1", "import math\nassert not hasattr(math, 'mine')"),
+    "by setattr": ("import json\nsetattr(json, 'dumps', 1)", "import json\nassert json.dumps({}) == '{}'"),
+    "by mock": (
+        "from unittest import mock\nmock.patch('random.random', lambda: 4).start()",
+        "import random\nassert random.random() < 1",
+    ),
+    "twice": ("import math\nmath.e = 1\nmath.e = 2", "import math\nassert 2.7 < math.e < 2.8"),
+    "the checks": (
+        "import numpy.testing as t\nt.assert_allclose = print",
+        "import numpy.testing as t\nassert t.assert_allclose is not print",
+    ),
+    "the environment": ("import os\nos.environ['MINE'] = '1'", "import os\nassert 'MINE' not in os.environ"),
+    "the working folder": ("import os\nos.chdir('/')", "import os\nassert os.getcwd() != '/'"),
+    "the path": ("import sys\nsys.path.append('/mine')", "import sys\nassert '/mine' not in sys.path"),
+    "streams": ("import sys\nsys.stdout = None", "print(1)"),
+    "warnings": ("import warnings\nwarnings.simplefilter('error')", "import warnings\nwarnings.warn('x')"),
+    "errors of numbers": ("import numpy as np\nnp.seterr(all='raise')", "import numpy as np\nnp.ones(1) / 0"),
+    "how arrays are printed": (
+        "import numpy as np\nnp.set_printoptions(precision=1)",
+        "import numpy as np\nassert str(np.array([0.123])) == '[0.123]'",
+    ),
+    "chance": (
+        "import numpy as np, random\nnp.random.seed(0)\nrandom.seed(0)",
+        "import random\nassert random.random() != 0.8444218515250481",
+    ),
+}
+
+
+@pytest.mark.parametrize(("patch", "look"), PATCHES.values(), ids=PATCHES.keys())
+def test_what_a_cell_changes_is_whole_again_for_the_next(engine, patch, look):
+    """And so it is for the next submission."""
+    assert outcomes(engine, patch, look) == [Outcome.PASSED] * 2
+    assert outcomes(engine, look) == [Outcome.PASSED]
+
+
+def test_locked_cells_are_computed_once_for_all_submissions(engine):
+    """Not by a judge, but by the server that it was forked from."""
+    locked = "import time\nWHEN = time.monotonic_ns()\nDATA = [1, 2]"
+    cells = ("DATA.append(3)\nprint(WHEN, DATA)", "print(WHEN, DATA)")
+    first, unspoiled = printed(engine, *cells, locked=locked)
+    assert (first.partition(" ")[2], unspoiled.partition(" ")[2]) == ("[1, 2, 3]", "[1, 2]")
+    assert printed(engine, *cells, locked=locked, student="student02") == [first, unspoiled]
+
+
+def test_what_locked_cells_draw_is_drawn_for_each_submission(engine):
+    """Else one who has seen it could tell the others."""
+    locked = "import numpy as np\nDRAWN = np.random.random()"
+    drawn = {printed(engine, "print(DRAWN)", locked=locked, student=f"student{n}")[0] for n in range(3)}
+    assert len(drawn) == 3
+
+
+def test_locked_cells_that_fail_are_the_cells_own_failure(engine):
+    """They are run again when the cell runs, and tell there what is wrong."""
+    [verdict] = engine.run(job("assert BAD", locked="import math\nBAD = math.sqrt(-1)")).sheet.verdicts
+    assert (verdict.outcome, verdict.message) == (Outcome.ERROR, "ValueError: math domain error")
+
+
+def test_a_cell_reads_the_instructors_file_and_no_students(engine):
+    """It has its own copy, so that nobody after it finds it spoiled."""
+    read = "assert open('data.csv').read() == 'right'"
+    other = "import os\nassert not os.path.exists('own.txt')"
+    spoil = "import os\nos.remove('data.csv')\nwritten = open('data.csv', 'w').write('wrong')"
+    given = {"data.csv": b"right"}
+    files = {"data.csv": b"right", "own.txt": b"own"}
+    cells = (read, other, spoil)
+    for _ in range(2):
+        assert outcomes(engine, *cells, files=files, instructors=given) == [Outcome.PASSED] * 3
+
+
+def test_an_engine_forgets_the_assignment_that_it_had_first(engine):
+    """A server has eight ready at a time; one that comes back is prepared again."""
+    for _ in range(2):
+        for number in range(12):
+            assert outcomes(engine, f"assert f({number}) == {number + 1}") == [Outcome.PASSED]
+
+
+def test_no_seed_of_another_cell_is_in_a_judge(engine):
+    """A seed comes with its cell, and the secret that they are made of never does."""
+    look = "import os\nprint(os.environ['EXAMINER_SEED'], sorted(os.environ))"
+    first, second = printed(engine, look, look + "\n")
+    assert first.split()[0] != second.split()[0]
+    assert b"secret" not in first.encode()
+
+
+FULL = {"outcome": "passed", "points": 1.0, "message": "", "hint": "", "line": None, "is_hidden": False}
+FULL |= {"awards": [], "output": "", "seconds": 0.1, "calls": 0, "measured": [], "raised": ""}
+FORGED = {
+    "no dict": [(JudgeFrame.VERDICT, "passed")],
+    "no outcome": [(JudgeFrame.VERDICT, {name: FULL[name] for name in FULL if name != "outcome"})],
+    "an unknown outcome": [(JudgeFrame.VERDICT, FULL | {"outcome": "right"})],
+    "too many points": [(JudgeFrame.VERDICT, FULL | {"points": 2.0})],
+    "points of no size": [(JudgeFrame.VERDICT, FULL | {"points": math.nan})],
+    "points for a failure": [(JudgeFrame.VERDICT, FULL | {"outcome": "failed"})],
+    "another field": [(JudgeFrame.VERDICT, FULL | {"bonus": 1.0})],
+    "an unknown kind of message": [(JudgeFrame.ANSWER, FULL)],
+    "a request that is not listed": [(JudgeFrame.ASK, ("__exit__", ()))],
+    "a request of another form": [(JudgeFrame.ASK, "begin")],
+    "a request with text": [(JudgeFrame.ASK, ("enter", ("0",)))],
+    "a side that nobody opened": [(JudgeFrame.ASK, ("sample", (1,))), (JudgeFrame.VERDICT, "")],
+    "no message": [],
+}
+
+
+class Forger:
+    """A server whose judge sends what it likes."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def launch(self, _limits, descriptors):
+        """Start a process that sends the frames and ends."""
+        process = os.fork()
+        if process == 0:
+            control = Channel(socket.socket(fileno=descriptors[0]))
+            for kind, value in self.frames:
+                control.send(kind, 0, encode(value), time.monotonic() + 10)
+            os._exit(0)
+        return os.pidfd_open(process)
+
+    def memory_kills(self):
+        """Nothing is ever too large."""
+        return 0
+
+    def check(self):
+        """It never ends."""
+
+    def end(self, pidfd):
+        """Reap the process."""
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
+
+
+def test_the_verdict_of_an_honest_judge_is_taken(forked):
+    """Else the next test would show nothing."""
+    assert judged(forked, [(JudgeFrame.VERDICT, FULL)]).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("frames", FORGED.values(), ids=FORGED.keys())
+def test_what_is_no_verdict_gives_no_points(forked, frames):
+    """Whatever a judge says: the supervisor takes one plain verdict within bounds, and nothing else."""
+    verdict = judged(forked, frames)
+    assert (verdict.outcome, verdict.points) == (Outcome.CRASHED, 0.0), verdict
+
+
+def judged(forked, frames):
+    """Return the verdict on a cell whose judge sends these frames."""
+    cell = GradeCell("t0", 1.0, Mode.EXAMINED, "")
+    with forked("").snapshot() as channel:
+        instruments = partial(BoxInstruments, channel, None, None, "", 0.0)
+        run = JudgeRun(Forger(frames), 0, SMALL, 2.0, lambda *_: instruments())
+        with run:
+            return run.judge(cell, channel, "5eed")
