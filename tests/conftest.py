@@ -35,6 +35,11 @@ RIGHT = {
 }
 
 
+def pytest_configure():
+    """Forget which environment is activated: IPython warns in any other, and the tests' own is named in full."""
+    os.environ.pop("VIRTUAL_ENV", None)
+
+
 class SmallCourse:
     """A copy of the fixture in a folder of its own, which a test may spoil."""
 
