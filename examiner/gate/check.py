@@ -12,9 +12,20 @@ from examiner.course.names import choose
 from examiner.errors import ExaminerError
 from examiner.gate import evidence, flake_rate, stubs
 from examiner.gate.evidence import Evidence, cannot_pass_in_kernel
-from examiner.gate.model import LAST, TOLERANCE, Breach, Report, Result, TrialKind, Tried, same, shown
+from examiner.gate.model import (
+    LAST,
+    TOLERANCE,
+    Breach,
+    Report,
+    Result,
+    Results,
+    TrialKind,
+    Tried,
+    same,
+    shown,
+)
 from examiner.gate.mutants import Mutant
-from examiner.gate.run import Results, TrialProgress, TrialRunner
+from examiner.gate.run import TrialProgress, TrialRunner
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
 

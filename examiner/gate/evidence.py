@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from examiner.course.beside import checks_files
-from examiner.gate.model import TOLERANCE, Account, Result, TrialKind
-from examiner.gate.run import Results, TrialRunner
+from examiner.gate.model import TOLERANCE, Account, Result, Results, TrialKind
+from examiner.gate.run import TrialRunner
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
 from examiner.model import Assignment, Course, Mode
 from examiner.plain import from_plain, to_plain

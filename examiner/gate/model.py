@@ -147,6 +147,9 @@ class Result:
         return {cell: lost for cell, lost in missing.items() if lost > TOLERANCE}
 
 
+Results = Mapping[tuple[TrialKind, str], Result]
+
+
 @dataclass(frozen=True)
 class Breach:
     """A demand of the gate that is not met: the place, the fact, the next step."""

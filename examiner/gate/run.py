@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ from examiner.course import environment
 from examiner.errors import ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, GradedNotebook, Job
 from examiner.examine.server import SandboxSettings
-from examiner.gate.model import LAST, Account, Result, Seen, Trial, TrialKind
+from examiner.gate.model import LAST, Account, Result, Results, Seen, Trial, TrialKind
+from examiner.gate.short import shortened
 from examiner.gate.stubs import TELL
 from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
 from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
@@ -35,7 +37,6 @@ BOTH_MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
 
 Document = dict[str, Any]
 TrialProgress = Callable[[int, int], None]
-Results = Mapping[tuple[TrialKind, str], Result]
 
 
 @dataclass(frozen=True)
@@ -85,29 +86,28 @@ class TrialRunner:
         repeat : int
             How many runs of the instructor's solution.
         modes : mapping from str to mapping, optional
-            By the plan's name, the mode of each of its grade cells. The cells of all other plans are judged
-            in both modes, and so are those of the trials that record calls and answers.
+            By the plan's name, the mode of each of its grade cells; its trials are shortened. The cells of
+            all other plans are judged in both modes.
         """
         results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
         total = sum(count(plan, repeat) for plan in plans)
-        trials = (_in_modes(trial, modes or {}) for trial in _trials(plans, repeat, results))
+        trials = _trials(plans, repeat, modes or {}, results)
         for result in self.run(plans, trials, total):
             results[result.trial.plan][result.trial.kind, result.trial.name] = result
         return results
 
 
-def _in_modes(trial: Trial, modes: Mapping[str, Mapping[str, Mode]]) -> Trial:
-    """Return the trial in the known modes of its plan, unless it records calls and answers."""
-    is_known = trial.plan in modes and trial.kind not in {TrialKind.OBSERVED, TrialKind.REACH}
-    return replace(trial, modes=modes[trial.plan]) if is_known else trial
-
-
-def _trials(plans: Sequence[Plan], repeat: int, found: Mapping[str, Results]) -> Iterator[Trial]:
-    """Yield all trials; first those that show what the others need not run."""
+def _trials(
+    plans: Sequence[Plan], repeat: int, modes: Mapping[str, Mapping[str, Mode]], found: Mapping[str, Results]
+) -> Iterator[Trial]:
+    """Yield all trials, in a plan with known modes shortened; first those that spare others something."""
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
-    yield from sorted(first, key=lambda trial: trial.kind is not TrialKind.REACH)
-    for plan in plans:
-        yield from further_trials(plan, repeat, partial(_known, plan, found[plan.name]))
+    first.sort(key=lambda trial: trial.kind is not TrialKind.REACH)
+    further = (further_trials(plan, repeat, partial(_known, plan, found[plan.name])) for plan in plans)
+    by_name = {plan.name: plan for plan in plans}
+    for trial in chain(first, *further):
+        known = modes.get(trial.plan)
+        yield shortened(by_name[trial.plan], trial, known, found[trial.plan]) if known else trial
 
 
 def _known(plan: Plan, results: Results) -> Known:

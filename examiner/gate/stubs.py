@@ -18,6 +18,7 @@ STUBS = {
     "zeros": "",
     "its input": "return {first}",
 }
+FIRST_STUB = "None"  # runs before the others of all functions, which need not run where it has told enough
 ARITHMETIC = {
     f"__{prefix}{name}__"
     for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")

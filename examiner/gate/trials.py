@@ -258,13 +258,13 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
         )
         if mutant.equivalent:
             yield Trial(name, TrialKind.PROOF, mutant.name, name, sources, mutant.proof, frozenset())
-    for automatic in plan.automatic:
+    for automatic in sorted(plan.automatic, key=lambda stub: stub.returns != stubs.FIRST_STUB):
         cell, latest = automatic.function.cell, known()
         cells = plan.reached({cell: stubs.returning_none(automatic, solutions[cell])}, latest.called)
         # A cell that measures compares answers first, so it refuses other stubs as it refuses None. All cells
         # run for None; for the others the cells that do not measure are enough, if one of them takes points.
         quick = (frozenset(plan.points) if cells is None else cells) - plan.measured
-        enough = frozenset() if automatic.returns == "None" else quick
+        enough = frozenset() if automatic.returns == stubs.FIRST_STUB else quick
         sources = {cell: automatic.source}
         yield Trial(
             name,

@@ -31,9 +31,10 @@ def test_the_evidence_in_git_is_about_the_assignment_as_it_is(assignment):
 
 @pytest.mark.course
 def test_no_assignment_breaches_its_gate():
-    """The solution has all points ten times, the release none, every known mistake costs what it should.
+    """The solution has all points three times, the release none, every known mistake costs what it should.
 
-    Each cell is judged where the evidence in git says; `make check` gathers that anew, and `make seeds` runs
-    the solutions three hundred times.
+    This is the short form: each cell is judged where the evidence in git says, and a mistake is tried in some
+    of the cells where it should cost nothing. `make check` tries all of them in both modes and gathers the
+    evidence anew, `make seeds` runs the solutions three hundred times.
     """
-    check("--known")
+    check("--known", "--repeat", "3")

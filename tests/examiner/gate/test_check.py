@@ -84,13 +84,30 @@ def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
     tiny.mutant("thrice", THRICE)
     first = report()
     [again] = check(tiny.course, CheckRequest(repeat=2, workers=WORKERS, known=True), ignore)
-    assert again == replace(first, breaches=())
+    assert again == replace(first, breaches=(), automatic=again.automatic)
+    told = [
+        [(stub.name, bool(stub.lost), stub.excuse) for stub in found.automatic] for found in (again, first)
+    ]
+    assert told[0] == told[1]
     tiny.mutant("forgetful", FORGETFUL.replace("interface_count:20", "interface_count:10"))
     version = evidence.version(tiny.course, tiny.assignment)
     evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
     [later] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     [sentence] = sentences(later)
     assert "it loses interface_count (20) instead of interface_count (10)" in sentence
+
+
+def test_what_is_known_is_tried_in_some_cells_and_a_second_loss_is_found(tiny):
+    """A cell that punishes a mistake twice does so for more than one mutant."""
+    tiny.edit("interface_start", "first.count()", "first.count()\ncheck_equal(double(1).item(), 2)")
+    for number in range(8):
+        tiny.mutant(f"thrice{number}", THRICE)
+    version = evidence.version(tiny.course, tiny.assignment)
+    evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
+    [found] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
+    assert 0 < len(sentences(found)) < 8
+    told = "it loses numeric_double (40), interface_start (20) instead of numeric_double (40)"
+    assert all(told in sentence for sentence in sentences(found))
 
 
 @pytest.mark.parametrize(
