@@ -36,7 +36,7 @@ RIGHT = {
 
 
 def pytest_configure():
-    """Forget which environment is activated: IPython warns in any other, and the tests' own is named in full."""
+    """Forget which environment is activated: IPython warns in every other one."""
     os.environ.pop("VIRTUAL_ENV", None)
 
 
