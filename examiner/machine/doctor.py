@@ -30,10 +30,11 @@ from examiner.box.usage import PROC
 from examiner.box.walls import Walls
 from examiner.course import environment
 from examiner.errors import DONE, ExaminerError, PlatformFault
-from examiner.examine.engine import Engine, Job
+from examiner.examine.engine import Engine
 from examiner.examine.server import SandboxSettings
-from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
-from examiner.notebook import NBFORMAT
+from examiner.machine.judge_walls import judge_walls
+from examiner.machine.trial import RIGHT_OR_WRONG, trial
+from examiner.model import Course, Mode
 from examiner.store import sheets, tables
 from examiner.verdict import Outcome
 
@@ -171,10 +172,11 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
     try:
         python, caches = course.student.python, environment.caches(course)
         with Engine(SandboxSettings(python, walls, caches, course.hidden), b"doctor") as engine:
-            right = engine.run(_job("return x + 1")).sheet.verdicts[0]
+            right = engine.run(trial("return x + 1", RIGHT_OR_WRONG)).sheet.verdicts[0]
             started = time.monotonic()
-            wrong = engine.run(_job("return x")).sheet.verdicts[0]
+            wrong = engine.run(trial("return x", RIGHT_OR_WRONG)).sheet.verdicts[0]
             seconds = time.monotonic() - started
+            reports = [*judge_walls(engine, course.root)]
     except (ExaminerError, OSError) as fault:
         yield Finding("environment", "nothing can be graded in it", Health.BAD, str(fault))
         return
@@ -184,31 +186,16 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
         return
     what = "a right answer gets its points in a box, a wrong one gets none"
     yield Finding("environment", what, note=f"{1000 * seconds:.0f} ms for one of them")
+    for report in reports:
+        is_kept = report.state is not WallState.MISSING
+        note = "" if is_kept else "this wall has a hole: do not grade, report it"
+        found = f"{report.state}: {report.promise}"
+        yield Finding("wall: judges", found, Health.GOOD if is_kept else Health.BAD, note)
 
 
 def _is_python(course: Course) -> bool:
     """Whether the student environment is known to be a Python; a kernel may be of any language."""
     return course.student.program is None or course.mode is not Mode.KERNEL
-
-
-def _job(body: str) -> Job:
-    """Return a submission of one function and one test."""
-    cells = [
-        _cell("f", "def f(x):\n    raise NotImplementedError", solution=True),
-        _cell("test", "assert f(1) == 2", grade=True, locked=True),
-    ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": NBFORMAT, "nbformat_minor": 5}
-    instructor = json.dumps(notebook).encode()
-    cells[0]["source"] = f"def f(x):\n    {body}"
-    identity = Identity("doctor", "doctor", "doctor", "", GradeKey(body, "", ""))
-    return Job(identity, instructor, json.dumps(notebook).encode(), limits=TimeLimits(notebook_seconds=60))
-
-
-def _cell(name: str, source: str, **flags: bool) -> dict[str, Any]:
-    nbgrader = {"grade_id": name, "points": 1, "schema_version": 3, "grade": False, "solution": False}
-    nbgrader |= {"locked": False} | flags
-    cell = {"cell_type": "code", "execution_count": None, "id": name, "source": source}
-    return cell | {"outputs": [], "metadata": {"nbgrader": nbgrader}}
 
 
 def _nbgrader() -> Iterator[Finding]:

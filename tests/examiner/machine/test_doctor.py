@@ -64,7 +64,9 @@ def test_a_machine_with_all_walls_is_healthy(healthy):
         "wall: files",
         "wall: network",
         "wall: the end",
+        "wall: judges",
     }
+    assert {finding.what.partition(":")[0] for finding in found(healthy, "wall: judges")} == {"proved"}
     [_, trial] = found(healthy, "environment")
     assert "a right answer gets its points in a box, a wrong one gets none" in trial.what
 
