@@ -12,7 +12,10 @@ AnyFunction = Callable[..., Any]
 
 _differs: dict[str, set[str]] = {}
 _called: set[str] = set()
+_is_measuring = False
 
+# The names by which a record has what the hollow stubs of `gate/hollow.py` would have changed.
+ZEROS, EMPTIED = "zeros while measured", "an object of zeros while measured"
 SCALARS = (bool, int, float, complex, str, bytes, np.generic)
 
 
@@ -47,6 +50,65 @@ def zeros_of_its_shape(function: AnyFunction) -> AnyFunction:
     return mutant
 
 
+def begin_measuring() -> None:
+    """Note that a grade cell begins to measure: from now on the hollow stubs are at work."""
+    global _is_measuring  # noqa: PLW0603 - one process runs one grade cell
+    _is_measuring = True
+
+
+def zeros_while_measured(function: AnyFunction) -> AnyFunction:
+    """Make the function return zeros in the shape of its result, once a cell has begun to measure."""
+
+    @functools.wraps(function)
+    def mutant(*args: Any, **kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        return zero(value) if _is_measuring else value
+
+    return mutant
+
+
+def emptied_while_measured(method: AnyFunction) -> AnyFunction:
+    """Make the method leave its object with zeros in all its arrays, once a cell has begun to measure."""
+
+    @functools.wraps(method)
+    def mutant(*args: Any, **kwargs: Any) -> Any:
+        value = method(*args, **kwargs)
+        if _is_measuring:
+            for name, held in _held(args):
+                setattr(args[0], name, zero(held))
+        return value
+
+    return mutant
+
+
+def holding(name: str) -> Callable[[AnyFunction], AnyFunction]:
+    """Record whether an object holds more than zeros after the method, once a cell has begun to measure."""
+
+    def decorate(method: AnyFunction) -> AnyFunction:
+        @functools.wraps(method)
+        def observing(*args: Any, **kwargs: Any) -> Any:
+            value = method(*args, **kwargs)
+            if _is_measuring and not all(_is_zero(held) for _, held in _held(args)):
+                _differs.setdefault(name, set()).add(EMPTIED)
+            return value
+
+        return observing
+
+    return decorate
+
+
+def _held(args: tuple[Any, ...]) -> list[tuple[str, Any]]:
+    """Return the attributes of a method's object that are arrays, tensors, or lists and tuples of such."""
+    attributes = getattr(args[0], "__dict__", {}) if args else {}
+    return [(name, value) for name, value in attributes.items() if _is_array(value)]
+
+
+def _is_array(value: Any) -> bool:
+    if type(value) in {tuple, list}:
+        return any(map(_is_array, value))
+    return isinstance(value, np.ndarray) or callable(getattr(type(value), "numpy", None))
+
+
 def observed(name: str) -> Callable[[AnyFunction], AnyFunction]:
     """Record from which stubs the function's results differ."""
 
@@ -68,6 +130,8 @@ def _compare(name: str, args: tuple[Any, ...], value: Any) -> None:
     for stub, is_same in SAME.items():
         if stub not in differs and not is_same(value, args):
             differs.add(stub)
+    if _is_measuring and ZEROS not in differs and not _is_zero(value):
+        differs.add(ZEROS)
 
 
 def _is_zero(value: Any) -> bool:

@@ -136,13 +136,14 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
     release = lost[TrialKind.RELEASE, TrialKind.RELEASE]
     mutants = tuple(_mutant(plan, mutant, lost[TrialKind.MUTANT, mutant.name]) for mutant in plan.mutants)
     automatic_mutants = tuple(_automatic(plan, results, lost))
+    hollow_stubs = tuple(_hollow(plan, results, lost))
     self_reported = sum(plan.points[cell] for cell, mode in found.modes.items() if mode.is_self_reported)
     breaches = (
         *plan.breaches,
         *_instructor(plan, found, instructor),
         *_flaky(plan, found, instructor),
         *_release(plan, release),
-        *(tried.breach for tried in (*mutants, *automatic_mutants) if tried.breach),
+        *(tried.breach for tried in (*mutants, *automatic_mutants, *hollow_stubs) if tried.breach),
         *_equivalents(plan, results),
         *_unseen(plan, results),
         *_vacuous(plan, automatic_mutants),
@@ -156,7 +157,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
         runs=len(instructor),
         release_points=sum(plan.points.values()) - sum(release.values()),
         mutants=mutants,
-        automatic=automatic_mutants,
+        automatic=automatic_mutants + hollow_stubs,
         self_reported=self_reported,
         reasons={plan.place(cell): reason for cell, reason in found.reasons.items()},
         breaches=breaches,
@@ -277,6 +278,27 @@ def _automatic(
             where = plan.place(mutant.function.cell)
             breach = Breach(where, f"nothing is lost when {mutant.name}", "test what it returns")
         yield Tried(mutant.name, mutant.function.cell, lost, breach, excuse)
+
+
+def _hollow(
+    plan: Plan, results: Results, losses: Mapping[tuple[TrialKind, str], Mapping[str, float]]
+) -> Iterator[Tried]:
+    """Yield the result of every hollow stub; it has to lose points in each cell that measures it."""
+    differed: dict[str, list[Mapping[str, frozenset[str]]]] = {}
+    for cell, seen in results[TrialKind.OBSERVED, TrialKind.OBSERVED].seen:
+        differed.setdefault(cell, []).extend([seen.differed] if seen else [])
+    for stub in plan.hollow:
+        lost = losses[TrialKind.HOLLOW, stub.key]
+        measuring = [
+            cell for cell in sorted(plan.with_figures) if any(map(stub.matters, differed.get(cell, ())))
+        ]
+        paying = [cell for cell in measuring if cell not in lost]
+        breach = None
+        if paying:
+            fact = f"nothing is lost when {stub.what}"
+            fix = "compare the values of what is measured, and read back what is kept"
+            breach = Breach(", ".join(map(plan.place, paying)), fact, fix)
+        yield Tried(stub.what, stub.cell, lost, breach, "" if measuring else "nothing else is measured")
 
 
 def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:

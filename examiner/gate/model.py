@@ -27,6 +27,7 @@ class TrialKind(StrEnum):
     MUTANT = "mutant"
     PROOF = "proof"
     AUTOMATIC = "automatic"
+    HOLLOW = "hollow"
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from examiner.course import environment
 from examiner.errors import ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, GradedNotebook, Job
 from examiner.examine.server import SandboxSettings
+from examiner.gate.hollow import marked
 from examiner.gate.model import LAST, Account, Result, Results, Seen, Trial, TrialKind
 from examiner.gate.short import shortened
 from examiner.gate.stubs import TELL
 from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
 from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
-from examiner.notebook import mark
+from examiner.notebook import Cell, mark
 from examiner.verdict import Outcome, Verdict
 
 TWIN: Final = "~kernel"  # ends the second cell's grade_id; nbgrader allows no `~` in one
@@ -212,15 +213,17 @@ def _instructor_version(plan: Plan, trial: Trial) -> Document:
         if not cell.is_autograded:
             cells.append(raw)
         elif trial.cells is None or cell.grade_id in trial.cells:
-            grade_cell = (
-                raw | {"source": cell.source + TELL}
-                if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH}
-                else raw
-            )
+            grade_cell = raw | {"source": _source(cell, trial)}
             cells.append(grade_cell)
             if trial.modes is None:
                 cells.append(_twin(grade_cell, cell.grade_id + TWIN))
     return dict(plan.document) | {"cells": cells}
+
+
+def _source(cell: Cell, trial: Trial) -> str:
+    """Return the text of a grade cell in a trial, which may tell where it measures and what was called."""
+    source = marked(cell.source) if trial.kind in {TrialKind.OBSERVED, TrialKind.HOLLOW} else cell.source
+    return source + TELL if trial.kind in {TrialKind.OBSERVED, TrialKind.REACH} else source
 
 
 def _twin(raw: Document, name: str) -> Document:

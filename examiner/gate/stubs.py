@@ -80,7 +80,7 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
     SyntaxError
         If the cell is not plain Python.
     """
-    for name, node in _definitions(ast.parse(source)):
+    for name, node in definitions(ast.parse(source)):
         function = _function(cell, name, node)
         kinds = (
             ["None"]
@@ -94,7 +94,7 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
 def observed(cell: str, source: str) -> str:
     """Return the cell with every public function decorated to record what it returns."""
     tree = ast.parse(source)
-    for name, node in _definitions(tree):
+    for name, node in definitions(tree):
         _decorate(node, f"{RUNTIME_MODULE}.observed({_function(cell, name, node).key!r})")
     return _with_runtime(tree)
 
@@ -123,7 +123,7 @@ def excuse(mutant: AutomaticMutant, differed: Mapping[str, Collection[str]]) -> 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definition]]:
+def definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definition]]:
     """Yield the public functions and methods by their qualified names, but none defined inside a function."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, Definition):
@@ -131,9 +131,9 @@ def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Definit
                 yield prefix + node.name, node
         elif isinstance(node, ast.ClassDef):
             if not node.name.startswith("_"):
-                yield from _definitions(node, f"{prefix}{node.name}.")
+                yield from definitions(node, f"{prefix}{node.name}.")
         elif isinstance(node, ast.stmt):
-            yield from _definitions(node, prefix)
+            yield from definitions(node, prefix)
 
 
 def _function(cell: str, name: str, node: Definition) -> PublicFunction:
@@ -148,7 +148,7 @@ def _function(cell: str, name: str, node: Definition) -> PublicFunction:
 
 def _mutated(source: str, function: PublicFunction, kind: str) -> str:
     tree = ast.parse(source)
-    for name, node in _definitions(tree):
+    for name, node in definitions(tree):
         if _function(function.cell, name, node) == function:
             if kind == "zeros":
                 _decorate(node, f"{RUNTIME_MODULE}.zeros_of_its_shape")

@@ -5,23 +5,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from examiner.course.beside import allowed_files
 from examiner.errors import BadSource
-from examiner.gate import reach, stubs
+from examiner.gate import hollow, reach, stubs
+from examiner.gate.hollow import HollowStub
 from examiner.gate.lint import canaries, lint
 from examiner.gate.model import Breach, Trial, TrialKind, place
 from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
 from examiner.gate.stubs import AutomaticMutant
 from examiner.judge.compile import prepare, uses_reference
 from examiner.model import Assignment, Course, Mode
-from examiner.notebook import CHECKS, Notebook, blank, check_source, load, parse, read
+from examiner.notebook import CHECKS, Cell, Notebook, blank, check_source, load, parse, read
 
 MUTANTS = Path("tests", "mutants")
 FIRST: Final = (TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
 WHOLE_RUNS: Final = 3  # runs of the solution with its demonstrations, which hardly depend on the seed
 MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
+_Made = TypeVar("_Made")
 AUTOMATIC_RUNTIME = Path(__file__).parents[1] / "candidate" / "watching.py"
 
 
@@ -36,6 +38,7 @@ class Plan:
     files: Mapping[str, bytes]
     mutants: tuple[Mutant, ...]
     automatic: tuple[AutomaticMutant, ...]
+    hollow: tuple[HollowStub, ...]
     breaches: tuple[Breach, ...]
 
     def place(self, cell: str = "") -> str:
@@ -61,6 +64,11 @@ class Plan:
     def measured(self) -> frozenset[str]:
         """The grade cells that measure something, and so take longer than others."""
         return frozenset(cell.grade_id for cell in prepare(self.notebook.cells) if cell.measures)
+
+    @cached_property
+    def with_figures(self) -> frozenset[str]:
+        """The grade cells that hold a figure against a threshold, measured or computed."""
+        return frozenset(cell.grade_id for cell in self.notebook.cells if _has_figures(cell))
 
     @cached_property
     def using_reference(self) -> frozenset[str]:
@@ -123,7 +131,8 @@ def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
         document=document,
         files=beside(course, assignment) | {f"{stubs.RUNTIME_MODULE}.py": AUTOMATIC_RUNTIME.read_bytes()},
         mutants=tuple(mutants),
-        automatic=tuple(_automatic(notebook)),
+        automatic=tuple(_of_solutions(notebook, stubs.mutants)),
+        hollow=tuple(_of_solutions(notebook, hollow.stubs) if any(map(_has_figures, notebook.cells)) else ()),
         breaches=tuple(breaches),
     )
 
@@ -175,10 +184,15 @@ def solutions_of(notebook: Notebook) -> dict[str, str]:
     return {cell.grade_id: cell.source for cell in notebook.cells if cell.is_solution and cell.is_code}
 
 
-def _automatic(notebook: Notebook) -> Iterator[AutomaticMutant]:
+def _has_figures(cell: Cell) -> bool:
+    return cell.is_autograded and hollow.measures(cell.source)
+
+
+def _of_solutions(notebook: Notebook, made_of: Callable[[str, str], Iterator[_Made]]) -> Iterator[_Made]:
+    """Yield what is made of each solution cell."""
     for cell, source in solutions_of(notebook).items():
         try:
-            yield from stubs.mutants(cell, source)
+            yield from made_of(cell, source)
         except SyntaxError:
             continue  # lint reports that the cell is not plain Python
 
@@ -186,7 +200,7 @@ def _automatic(notebook: Notebook) -> Iterator[AutomaticMutant]:
 def count(plan: Plan, repeat: int) -> int:
     """Return how many trials a plan has."""
     proofs = sum(bool(mutant.equivalent) for mutant in plan.mutants)
-    return len(FIRST) + repeat + len(plan.mutants) + proofs + len(plan.automatic)
+    return len(FIRST) + repeat + len(plan.mutants) + proofs + len(plan.automatic) + len(plan.hollow)
 
 
 def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
@@ -211,7 +225,7 @@ def solution_trial(
 
 def _watched(cell: str, source: str) -> str:
     try:
-        return reach.watched(cell, stubs.observed(cell, source))
+        return reach.watched(cell, hollow.observed(cell, stubs.observed(cell, source)))
     except SyntaxError:
         return source  # lint reports that the cell is not plain Python
 
@@ -276,4 +290,22 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
             enough=enough,
             is_bare=latest.is_bare,
             seconds=seconds,
+        )
+    yield from _hollow_trials(plan, known)
+
+
+def _hollow_trials(plan: Plan, known: Callable[[], Known]) -> Iterator[Trial]:
+    """Yield a trial of each hollow stub, on the cells with figures that it can reach."""
+    for stub in plan.hollow:
+        latest = known()
+        reached = plan.reached({stub.cell: stub.silenced}, latest.called)
+        yield Trial(
+            plan.name,
+            TrialKind.HOLLOW,
+            stub.key,
+            plan.name,
+            {stub.cell: stub.source},
+            cells=plan.with_figures if reached is None else plan.with_figures & reached,
+            is_bare=latest.is_bare,
+            seconds=plan.patience,
         )

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from examiner.cli.main import app
 from examiner.errors import UnknownName
-from examiner.gate import evidence
+from examiner.gate import evidence, hollow
 from examiner.gate.check import CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
 
@@ -124,8 +124,62 @@ def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, rep
     assert sentences(report()) == []
     [again] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     assert sentences(again) == []
-    lost = [mutant.lost for mutant in again.automatic if mutant.what == "double"]
+    stubs = [mutant for mutant in again.automatic if mutant.what == "double"]
+    lost = [stub.lost for stub in stubs if hollow.ZEROS not in stub.name]
     assert (len(lost), all(lost), sum("numeric_double" in cells for cells in lost)) == (6, True, asked)
+
+
+MEASURED = """
+from examiner_checks import memory, quality, speed
+def ones(n=300_000):
+    return (np.ones(n),)
+def has_its_shape(got, _):
+    assert got.shape == (300_000,)
+def is_twice(got, _):
+    check_array(got, np.full(300_000, 2.0))
+def twice(x):
+    return sum([x, x])
+"""
+
+
+@pytest.mark.parametrize(
+    ("measured", "told"),
+    [
+        ("memory(double, ones, at_most=1e8, check=has_its_shape)", "double returns zeros"),
+        ("memory(double, ones, at_most=1e8, check=is_twice)", ""),
+        ("speed(double, twice, ones, at_most=50, check=has_its_shape)", "double returns zeros"),
+        ("speed(double, twice, ones, at_most=50)", ""),
+        ("quality(double(np.ones(3)).size, at_least=3)", "double returns zeros"),
+        ("quality(double(np.ones(3)).sum(), at_least=6)", ""),
+    ],
+)
+def test_what_is_measured_has_to_be_right_in_its_values(tiny, report, measured, told):
+    """The cell tests values before it measures; a stub is right until then, and zero from then on."""
+    tiny.edit("numeric_double", "x + x)", f"x + x)\n{MEASURED}\n{measured}")
+    found = sentences(report(1))
+    assert len(found) == bool(told)
+    for sentence in found:
+        assert sentence.startswith(f"{tiny.place('numeric_double')}: nothing is lost when {told}")
+        assert "compare the values of what is measured, and read back what is kept" in sentence
+
+
+@pytest.mark.parametrize(
+    ("read_back", "count"), [("", 1), ("assert all((one.times(2) == 2).all() for one in made)", 0)]
+)
+def test_what_is_kept_has_to_be_read_back(tiny, report, read_back, count):
+    """An object with arrays of the right shape that are all zeros takes the same memory."""
+    keeper = "class Keeper:\n    def __init__(self, x): self.x = x.copy()\n"
+    keeper += "    def times(self, n): return n * self.x\n"
+    tiny.edit("double", "def double", f"{keeper}def double")
+    held = "made = []\ndef make(x):\n    made.append(Keeper(x))\n    return made[-1]\n"
+    held += "from examiner_checks import held\n"
+    held += f"held(make, lambda: (np.ones(300_000),), at_most=1e8)\n{read_back}"
+    tiny.edit("numeric_double", "x + x)", f"x + x)\nassert Keeper(x).times(2)[0] == 2 * x[0]\n{held}")
+    found = [sentence for sentence in sentences(report(1)) if "Keeper" in sentence]
+    assert len(found) == count
+    assert all(
+        "nothing is lost when Keeper makes an object of zeros while measured" in text for text in found
+    )
 
 
 def test_progress_counts_every_run(tiny):
