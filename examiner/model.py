@@ -174,10 +174,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Mark:
-    """What one student has for one question; no score yet is None, never 0."""
+    """What one student has for one question; no score yet is None, never 0.
+
+    A score is provisional if it is what a measurement that did not settle has surely earned.
+    """
 
     score: float | None
     needs_manual_grade: bool
+    is_provisional: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,11 @@ class Grade:
     def needs_manual_grade(self) -> bool:
         """Whether at least one question needs manual grading."""
         return any(mark.needs_manual_grade for mark in self.marks.values())
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether at least one question has a provisional score."""
+        return any(mark.is_provisional for mark in self.marks.values())
 
 
 @dataclass(frozen=True)

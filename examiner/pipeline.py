@@ -32,6 +32,7 @@ from examiner.report import feedback
 from examiner.store import rebuild, records, sheets
 from examiner.store.grades import read_grades
 from examiner.store.sheets import FiledGrade
+from examiner.store.varying import VaryingCell, has_unsettled, varying_cells
 from examiner.submission import intake
 
 
@@ -64,6 +65,8 @@ class Run:
         The submissions that this run graded, each with the grade that now counts.
     gathered : tuple of Evidence
         The evidence on where to judge grade cells that this run had to gather first.
+    varying : tuple of VaryingCell
+        The cells that the student's own code has left unsettled again, in this run and those before it.
     """
 
     course: Course
@@ -74,6 +77,7 @@ class Run:
     stale: tuple[Submission, ...]
     graded: Mapping[Submission, FiledGrade]
     gathered: tuple[Evidence, ...]
+    varying: tuple[VaryingCell, ...] = ()
 
 
 def grade(course: Course, request: GradeRequest, progress: Progress) -> Run:
@@ -117,7 +121,14 @@ def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run
     stale = tuple(pending.submission for pending in all_pending if pending.is_stale and not request.regrade)
     grades, unpenalized = _penalize(course, submissions, request, progress)
     faults |= failed | unpenalized
-    return Run(course, request, grades, tuple(submissions), faults, stale, graded, gathered)
+    varying = tuple(_varying(course, graded))
+    return Run(course, request, grades, tuple(submissions), faults, stale, graded, gathered, varying)
+
+
+def _varying(course: Course, graded: Mapping[Submission, FiledGrade]) -> Iterator[VaryingCell]:
+    for submission, grade in sorted(graded.items()):
+        if has_unsettled(grade):
+            yield from varying_cells(sheets.read(course, submission.student, submission.assignment))
 
 
 def release(course: Course, request: GradeRequest, progress: Progress) -> None:

@@ -50,9 +50,10 @@ def _converter() -> cattrs.Converter:
         converter.register_structure_hook(cls, _as_it_is)
     converter.register_unstructure_hook(Measured, Measured.to_data)
     converter.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
-    # Sheets that were filed before this field existed do not have it.
-    raised = override(omit_if_default=True)
-    converter.register_unstructure_hook(Verdict, make_dict_unstructure_fn(Verdict, converter, raised=raised))
+    # Sheets that were filed before these fields existed do not have them.
+    later = override(omit_if_default=True)
+    write = make_dict_unstructure_fn(Verdict, converter, raised=later, provisional=later)
+    converter.register_unstructure_hook(Verdict, write)
     return converter
 
 

@@ -1,7 +1,8 @@
 """Verdicts and grade sheets, as pure data: a verdict for each grade cell, a grade sheet for each notebook.
 
 A verdict that breaks the rule of positive evidence cannot be built: only `passed` has full marks, and a cell
-that could not be judged has no points (None), never 0.
+that could not be judged has no points (None), never 0. What such a cell has surely earned is provisional: it
+counts until a person decides, and is shown as such.
 """
 
 import math
@@ -12,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from examiner.model import Identity, Mode
+from examiner_checks.decision import Estimate, Ladder
 from examiner_checks.measured import Measured
 
 AUTHOR_ERROR: Final = "AuthorError"  # a grade cell does something that a proxy cannot do
@@ -71,6 +73,8 @@ class Verdict:
         What its checks measured, with all samples.
     raised : str
         The class of the exception that ended the cell, if one did.
+    provisional : float
+        Points that a cell whose outcome is inconclusive has surely earned; less than all.
 
     Raises
     ------
@@ -94,10 +98,12 @@ class Verdict:
     calls: int = 0
     measured: tuple[Measured, ...] = ()
     raised: str = ""
+    provisional: float = 0.0
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):
             raise ValueError(f"{self.grade_id}: {self.outcome} cannot have {self.points} points")
+        self._check_provisional()
         if self.points is None:
             return
         if not (math.isfinite(self.points) and 0 <= self.points <= self.max_points):
@@ -106,6 +112,37 @@ class Verdict:
             raise ValueError(
                 f"{self.grade_id}: {self.outcome} cannot have {self.points} of {self.max_points} points"
             )
+
+    def _check_provisional(self) -> None:
+        if self.provisional == 0:
+            return
+        is_possible = math.isfinite(self.provisional) and 0 < self.provisional < self.max_points
+        if not is_possible or self.outcome is not Outcome.INCONCLUSIVE:
+            fact = f"{self.outcome} cannot have {self.provisional} of {self.max_points} points provisionally"
+            raise ValueError(f"{self.grade_id}: {fact}")
+
+    @property
+    def counted(self) -> float | None:
+        """The points that count for now: the provisional ones where a person has to decide, if any."""
+        return self.points if self.points is not None else self.provisional or None
+
+
+def surely_cleared(measured: Measured) -> int | None:
+    """Return the number of the best rung that is cleared for sure, or None if none is.
+
+    Where a measurement is unsettled, the rungs that its whole interval lies beyond are cleared all the same.
+    """
+    if (
+        measured.low == measured.high and len(measured.figures) == 1
+    ):  # exact, or the smallest size of those at which something is settled
+        cleared = measured.missed
+        return cleared if cleared < len(measured.rungs) else None
+    known = Estimate(measured.middle, measured.low, measured.high, len(measured.figures))
+    ratios = measured.figures if measured.kind == "speed" else ()
+    for number, rung in enumerate(measured.rungs):
+        if Ladder((rung,), measured.more_is_better).reached(known, ratios) == (0, True):
+            return number
+    return None
 
 
 def timestamp() -> str:
@@ -125,5 +162,5 @@ class GradeSheet:
 
     @property
     def points(self) -> float:
-        """The sum of all points that are known."""
+        """The sum of all points that are known; provisional ones are none of them."""
         return math.fsum(verdict.points or 0.0 for verdict in self.verdicts)

@@ -19,6 +19,7 @@ from examiner.model import Course, Files, Submission
 from examiner.store import ledger, records, sheets, tables
 from examiner.store.atomic import put_files
 from examiner.store.sheets import FiledGrade
+from examiner.store.varying import has_unsettled
 
 STEP_SECONDS: Final = 600  # for a step that runs no student's code
 ENTERED_TOGETHER: Final = 50  # grades that are entered in one batch
@@ -111,10 +112,7 @@ def _tasks(
 
 def _is_doubtful(result: GradedSubmission | ExaminerError) -> bool:
     """Whether a measurement gave no clear answer, so that the submission is graded again, alone."""
-    if not isinstance(result, GradedSubmission):
-        return False
-    verdicts = (verdict for part in result.grade.parts for verdict in part.sheet.verdicts)
-    return any(not measured.is_settled for verdict in verdicts for measured in verdict.measured)
+    return isinstance(result, GradedSubmission) and has_unsettled(result.grade)
 
 
 def _patience(course: Course, context: GradingContext, pending: PendingSubmission) -> float:

@@ -68,6 +68,8 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
             place = f"{found.assignment}, cell {cell}"
             warning = f"{place}: it is judged in the student's process, self-reported, since {reason}"
             out.print(warning, style="yellow", markup=False)
+    for varying in run.varying:
+        out.print(str(varying), style="yellow", markup=False)
     for submission, repairs in run_json.repairs(run).items():
         out.print(f"{submission} was mended: {'; '.join(repairs)}", style="dim", markup=False)
     count = len(run.graded)

@@ -26,6 +26,7 @@ def data(run: Run) -> dict[str, Any]:
         "course": run.course.id,
         "graded": len(run.graded),
         "submissions": [_submission(run, submission) for submission in run.submissions],
+        "varying": [str(cell) for cell in run.varying],
     }
 
 
@@ -39,6 +40,7 @@ def _submission(run: Run, submission: Submission) -> dict[str, Any]:
         "score": grade.score if grade and is_graded else None,
         "max_score": run.grades.max_score(submission.assignment),
         "needs_manual_grade": bool(grade and grade.needs_manual_grade),
+        "is_provisional": bool(grade and grade.is_provisional),
         "fault": _fault(run.faults.get(submission)),
         "cells": _cells(run.graded.get(submission)),
     }
@@ -60,7 +62,7 @@ def _fault(fault: ExaminerError | None) -> dict[str, str] | None:
 
 def _cells(grade: FiledGrade | None) -> list[dict[str, Any]]:
     """Return the verdicts on a submission, or none if it was not graded in this run."""
-    names = ("grade_id", "outcome", "points", "max_points", "mode", "message")
+    names = ("grade_id", "outcome", "points", "provisional", "max_points", "mode", "message")
     return [
         {"notebook": part.notebook} | {name: getattr(verdict, name) for name in names}
         for part in (grade.parts if grade else ())

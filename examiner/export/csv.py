@@ -71,6 +71,8 @@ def status(grade: Grade | None) -> str:
         return "not submitted"
     if not grade.is_graded:
         return "not graded"
+    if grade.is_provisional:
+        return "provisional"
     return "needs manual grading" if grade.needs_manual_grade else "graded"
 
 

@@ -29,12 +29,12 @@ from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
-from examiner.judge.namespace import Namespace
+from examiner.judge.namespace import KeepingBench, Namespace, Undecided
 from examiner.judge.proxy import Remote
 from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 from examiner.wire.channel import Channel
-from examiner_checks import CheckFailed, Inconclusive
-from examiner_checks.bench import Arguments, Bench, Function, Side
+from examiner_checks import CheckFailed
+from examiner_checks.bench import Arguments, Function, Side
 from examiner_checks.measured import Measured
 
 MAX_OUTPUT: Final = 64 << 10
@@ -43,10 +43,8 @@ MEASURING_SECONDS: Final = 30.0  # extra time of a cell that measures; the limit
 SEED: Final = "EXAMINER_SEED"
 
 
-class CellBench(Bench, Protocol):
+class CellBench(KeepingBench, Protocol):
     """Measures the functions of one cell."""
-
-    kept: list[Measured]
 
     def begin(self) -> None:
         """Note how much memory the snapshot has, before any of the student's code is called in it."""
@@ -132,7 +130,7 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) ->
         return _raised(cell, seed, error)
     if remote.lost:  # the cell's own `except:` or `finally:` swallowed the exception
         return lost_verdict(cell, seed, remote.lost)
-    return _ended(cell, seed, value, remote.refused)
+    return _ended(cell, seed, value, remote.refused, undecided=namespace.undecided)
 
 
 def _run(cell: GradeCell, namespace: Namespace) -> Any:
@@ -144,10 +142,16 @@ def _run(cell: GradeCell, namespace: Namespace) -> Any:
     return None if cell.last is None else eval(cell.last, names)  # noqa: S307 - as above
 
 
-def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) -> Verdict:
-    """Judge a cell that ran to its end: its points are its last value, else its awards, else all points."""
+def _ended(
+    cell: GradeCell, seed: str, value: Any, refused: AuthorError | None, *, undecided: str = ""
+) -> Verdict:
+    """Judge a cell that ran to its end: its points are its last value, else its awards, else all points.
+
+    They are provisional if a measurement stayed undecided, unless they are all points anyway; there are none
+    then without a value or an award.
+    """
     awards = examiner_checks.awards()
-    points: float = cell.points
+    points: float = 0.0 if undecided else cell.points
     if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         points = float(value)
     elif awards:
@@ -156,6 +160,8 @@ def _ended(cell: GradeCell, seed: str, value: Any, refused: AuthorError | None) 
         return _verdict(
             cell, seed, Outcome.ERROR, message=f"the cell ends in {points:g} of {cell.points:g} points"
         )
+    if points < cell.points and undecided:
+        return _verdict(cell, seed, Outcome.INCONCLUSIVE, provisional=points, message=undecided)
     if points < cell.points:
         outcome = Outcome.PARTIAL if points else Outcome.FAILED
         return _verdict(cell, seed, outcome, points=points)
@@ -171,7 +177,7 @@ def _refused(why: object) -> dict[str, str]:
 
 def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
     line = _line(cell, error)
-    if isinstance(error, Inconclusive):
+    if isinstance(error, Undecided):
         outcome = Outcome.INCONCLUSIVE
     elif isinstance(error, MemoryError):
         outcome = Outcome.OUT_OF_MEMORY
@@ -187,7 +193,14 @@ def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
         hint=hint if outcome is Outcome.FAILED else "",
         line=line,
         is_hidden=line is None or _is_hidden(cell, line),
+        provisional=_awarded(cell) if outcome is Outcome.INCONCLUSIVE else 0.0,
     )
+
+
+def _awarded(cell: GradeCell) -> float:
+    """Return what a cell that a measurement left undecided has awarded so far, if that is possible."""
+    points = math.fsum(given for given, _ in examiner_checks.awards())
+    return points if points < cell.points else 0.0
 
 
 def lost_verdict(cell: GradeCell, seed: str, lost: CandidateLost) -> Verdict:

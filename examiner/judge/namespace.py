@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any, Final, Never, cast
+from typing import Any, Final, Never, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,8 +28,11 @@ from examiner.judge.compile import (
 )
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote, by_ref, class_of, read
 from examiner.notebook import CHECKS, REFERENCE
-from examiner.verdict import Outcome
+from examiner.verdict import Outcome, surely_cleared
+from examiner_checks import CheckFailed, Inconclusive
 from examiner_checks.bench import Bench
+from examiner_checks.decision import Estimate
+from examiner_checks.measured import Measured
 
 COPIED: Final = frozenset(
     {Proxy, ArrayHandle, np.ndarray, bytes, complex, dict, float, int, list, range, slice, str, tuple}
@@ -47,17 +50,32 @@ class NoSnapshot(Exception):  # noqa: N818 - says what is missing
     """The locked cells need a student's code, so they cannot be run once for all submissions."""
 
 
+class Undecided(CheckFailed):
+    """A measurement did not decide whether a threshold is reached; a person has to."""
+
+
+class KeepingBench(Bench, Protocol):
+    """A bench that gives back what it was told to keep."""
+
+    kept: list[Measured]
+
+
 class Namespace:
     """The names that a grade cell sees: the judge's, and for all others those of the candidate.
 
     What the locked cells before it compute can be run before there is a snapshot (`run_locked`); `connect`
     tells which snapshot the cell is about.
+
+    Attributes
+    ----------
+    undecided : str
+        What the last measurement that stayed undecided found; empty if there was none.
     """
 
     def __init__(self, cell: GradeCell, reference: ModuleType | None) -> None:
         self.remote: Remote = cast("Remote", Unconnected())
-        self._bench: Bench = cast("Bench", Unconnected())
-        self._cell, self._has_run_locked = cell, False
+        self._bench: KeepingBench = cast("KeepingBench", Unconnected())
+        self._cell, self._has_run_locked, self.undecided = cell, False, ""
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
@@ -85,9 +103,9 @@ class Namespace:
             **({} if reference is None else {REFERENCE: reference}),
         }
 
-    def connect(self, remote: Remote, bench: Bench) -> None:
+    def connect(self, remote: Remote, bench: KeepingBench) -> None:
         """Say which snapshot the cell is about, and on which bench it measures."""
-        self.remote, self._bench = remote, bench
+        self.remote, self._bench, self.undecided = remote, bench, ""
 
     def run_locked(self) -> None:
         """Run once what the locked cells before the cell compute without a student's code."""
@@ -95,12 +113,29 @@ class Namespace:
             exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is what a judge is for
         self._has_run_locked = True
 
-    def _measuring(self, check: Callable[..., Any]) -> Callable[..., Any]:
+    def _measuring(self, check: Callable[..., Estimate]) -> Callable[..., Estimate]:
+        """Return a check bound to the bench; what stays undecided gives what is surely cleared.
+
+        The cell goes on then. A single threshold that stays undecided raises `Undecided`: what it guards is
+        not earned yet.
+        """
+
         @wraps(check)
-        def measuring(*args: Any, **options: Any) -> Any:
-            return check(*args, bench=self._bench, **options)
+        def measuring(*args: Any, **options: Any) -> Estimate:
+            try:
+                return check(*args, bench=self._bench, **options)
+            except Inconclusive as error:
+                self.undecided = error.fact
+                return self._cleared(self._bench.kept[-1], error)
 
         return measuring
+
+    def _cleared(self, measured: Measured, error: Inconclusive) -> Estimate:
+        if not measured.is_graded:
+            raise Undecided(error.fact, error.hint) from error
+        cleared = surely_cleared(measured)
+        examiner_checks.award(0 if cleared is None else measured.rungs[cleared][1], measured.sentence)
+        return Estimate(measured.middle, measured.low, measured.high, len(measured.figures))
 
     def rng(self, label: str = "") -> np.random.Generator:
         """Return the checks' generator; its seed is known only when there is a snapshot."""

@@ -15,6 +15,7 @@ from nbgrader.preprocessors import GetGrades
 from traitlets import Bool
 from traitlets.config import Config
 
+from examiner.examine.executed import ENTRY
 from examiner.report.feedback import explain
 from examiner.submission.intake import EXCHANGE_FILES
 
@@ -56,9 +57,16 @@ class GetKnownGrades(GetGrades):  # type: ignore[misc]
         """Put score and comment into the metadata of a cell; one that no longer exists is shown as plain."""
         try:
             super().preprocess_cell(cell, resources, cell_index)
+            if cell.metadata.get(ENTRY, {}).get("provisional"):
+                cell.metadata.nbgrader["needs_manual_grade"] = self._waits(cell.metadata.nbgrader["grade_id"])
         except MissingEntry:
             cell.metadata.nbgrader.update(grade=False, solution=False, task=False)
         return cell, resources
+
+    def _waits(self, grade_id: str) -> bool:
+        """Return whether the cell still waits for a person."""
+        grade = self.gradebook.find_grade(grade_id, self.notebook_id, self.assignment_id, self.student_id)
+        return bool(grade.needs_manual_grade)
 
 
 class ExplainFeedback(Preprocessor):  # type: ignore[misc]  # nbconvert has no type annotations

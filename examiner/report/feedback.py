@@ -147,6 +147,8 @@ def _points(cell: Raw, verdict: Verdict) -> str:
     if score is None:
         return "Not graded."
     earned = f"{score:g} of {points:g} points"
+    if verdict.provisional and score == verdict.provisional and mark(cell, "needs_manual_grade") is not False:
+        return f"{earned}, provisionally."
     if verdict.points is None:
         return f"{earned}, given by a person." if score else f"{earned} so far."
     if score == verdict.points:

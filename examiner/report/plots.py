@@ -15,6 +15,7 @@ with tempfile.TemporaryDirectory(prefix="examiner-") as _caches:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+from examiner.verdict import surely_cleared
 from examiner_checks.measured import Measured
 
 REACHED, MISSED, CANDIDATE, BASELINE = "#2a7f4f", "#b3402a", "#33567a", "#8a8a8a"
@@ -47,13 +48,14 @@ def _pairs(measured: Measured, axes: Axes) -> None:
         axes.yaxis.set_major_formatter("{x:.3g}")
         axes.yaxis.set_minor_formatter("{x:.3g}")
     axes.set(xlabel="pair" if measured.kind == "speed" else "round", ylabel=_wrapped(measured.unit))
-    axes.set_title(measured.what, fontsize=10)
+    axes.set_title(_title(measured), fontsize=10)
     axes.legend(fontsize=8, loc="best")
 
 
 def _thresholds(measured: Measured, axes: Axes) -> None:
+    cleared = surely_cleared(measured)
     for number, (threshold, points) in enumerate(measured.rungs):
-        is_reached = number >= measured.missed and measured.is_settled
+        is_reached = cleared is not None and number >= cleared
         label = f"{points:g} points" if points else "passes"
         label += f" {'from' if measured.more_is_better else 'up to'} {threshold:g}"
         colour = REACHED if is_reached else MISSED
@@ -70,8 +72,12 @@ def _sizes(measured: Measured, axes: Axes) -> None:
         colour = MISSED if measured.missed else REACHED
         axes.axvline(threshold, color=colour, linestyle="--", linewidth=1.2)
     axes.set(xscale="log", yscale="log", xlabel="size", ylabel="milliseconds")
-    axes.set_title(measured.what, fontsize=10)
+    axes.set_title(_title(measured), fontsize=10)
     axes.legend(fontsize=8)
+
+
+def _title(measured: Measured) -> str:
+    return measured.what if measured.is_settled else f"{measured.what} (unclear: a person decides)"
 
 
 def _wrapped(text: str) -> str:

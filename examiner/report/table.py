@@ -9,6 +9,7 @@ from examiner.model import Course, Grade, Grades, Mark, Student
 
 LEGEND = {
     "*": "a question waits for manual grading",
+    "≈": "provisional: a measurement stayed unclear; these points are sure, a person decides on more",
     "†": "handed in late",
     "!": "no grade from this run, for the reason below; a number is the former grade",
     "~": "assignment or environment changed since it was graded; `examiner grade --regrade` grades anew",
@@ -75,12 +76,13 @@ def _table(title: str, first: str, others: Sequence[str]) -> Table:
 def _cell(grade: Grade | None, sign: str) -> str:
     if grade is None or not grade.is_graded:
         return sign or ("·" if grade is None else "*")
-    waits, late = "*" if grade.needs_manual_grade else "", "†" if grade.late_seconds else ""
-    return f"{grade.score:g}{waits}{late}{sign}"
+    waits = "*" * any(mark.needs_manual_grade and not mark.is_provisional for mark in grade.marks.values())
+    provisional, late = "≈" * grade.is_provisional, "†" if grade.late_seconds else ""
+    return f"{grade.score:g}{waits}{provisional}{late}{sign}"
 
 
 def _points(mark: Mark | None) -> str:
-    return "" if mark is None or mark.score is None else f"{mark.score:g}"
+    return "" if mark is None or mark.score is None else f"{mark.score:g}{'≈' * mark.is_provisional}"
 
 
 def _name(student: Student) -> str:

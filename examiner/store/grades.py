@@ -110,7 +110,9 @@ class _Reader:
             if row.cell_id in questions:
                 base = row.manual_score if row.manual_score is not None else row.auto_score
                 score = None if base is None else base + (row.extra_credit or 0.0)
-                marks[row.notebook_id][questions[row.cell_id]] = Mark(score, row.needs_manual_grade)
+                is_provisional = row.needs_manual_grade and row.manual_score is None and score is not None
+                mark = Mark(score, row.needs_manual_grade, is_provisional)
+                marks[row.notebook_id][questions[row.cell_id]] = mark
         return marks
 
     def _comments(self) -> Mapping[str, list[str]]:

@@ -137,8 +137,8 @@ class _AssignmentRows:
                 is_blank = part is not None and cell.name in part.unanswered and cell.type != TASK
                 if cell.type != ANSWERED:
                     row = grade_rows[key]
-                    score = _score(cell, part, is_blank)
-                    needs = _needs_person(row, score, is_same=id_ in same)
+                    score, is_final = _score(cell, part, is_blank)
+                    needs = _needs_person(row, is_final, is_same=id_ in same)
                     marks.append({"id": row.id, "auto_score": score, "needs_manual_grade": needs})
                 if cell.type != GRADED:
                     text = UNANSWERED if is_blank else None
@@ -147,18 +147,19 @@ class _AssignmentRows:
         save(self.connection, tables.comment, remarks, {remark["id"] for remark in remarks})
 
 
-def _score(cell: GradebookCell, part: NotebookSheet | None, is_blank: bool) -> float | None:
-    """Return the automatic score, or None if a person has to give one or there is no verdict."""
+def _score(cell: GradebookCell, part: NotebookSheet | None, is_blank: bool) -> tuple[float | None, bool]:
+    """Return the automatic score, None if there is none, and whether it is final and not provisional."""
     if cell.is_written:
-        return 0.0 if is_blank else None
+        return (0.0, True) if is_blank else (None, False)
     verdicts = {verdict.grade_id: verdict for verdict in part.sheet.verdicts} if part else {}
-    return verdicts[cell.name].points if cell.name in verdicts else None
+    verdict = verdicts.get(cell.name)
+    return (None, False) if verdict is None else (verdict.counted, verdict.points is not None)
 
 
-def _needs_person(row: sa.Row[Any], score: float | None, *, is_same: bool) -> bool:
+def _needs_person(row: sa.Row[Any], is_final: bool, *, is_same: bool) -> bool:
     """Return whether the cell needs manual grading; as in nbgrader, changed work needs it again."""
     if row.manual_score is None:
-        return score is None
+        return not is_final
     return bool(row.needs_manual_grade) if is_same else True
 
 

@@ -1,12 +1,16 @@
 """What is measured without a clear answer is measured again, alone, and then left to a person."""
 
+import csv
+import io
 import json
 
 import pytest
+from nbgrader.api import Gradebook
 
 from examiner.gate import evidence
 from examiner.model import Mode
 from examiner.pipeline import GradeRequest, autograde
+from examiner.store import tables
 from examiner.store.grades import read_grades
 from examiner.verdict import Outcome
 
@@ -35,6 +39,10 @@ def double(x):
     return 2 * x
 """
 
+LADDER = CLOSE.replace("at_most=1.0", "at_most={1.0: 2, 50.0: 1}").replace(
+    "import speed", "import award, speed"
+)
+
 
 class Counting:
     """Watches a run, and counts how often each submission was begun."""
@@ -53,19 +61,29 @@ class Counting:
         """Say nothing."""
 
 
-def test_a_speed_that_no_pair_makes_clearer_is_nobodys_zero(small):
-    """The other cell is graded as ever; formgrader shows that a person has to look."""
+def exported(small):
+    """Return the grades as a run leaves them for other programs."""
+    return (small.root / "grades.csv").read_text()
+
+
+def measure(small, test):
+    """Have a grade cell of the first assignment measure, and be examined."""
     path = small.source("01_double")
     document = json.loads(path.read_text())
     for cell in document["cells"]:
         if cell["id"] == "numeric_double":
-            cell["source"] = CLOSE
+            cell["source"] = test
     path.write_text(json.dumps(document))
     [assignment] = [assignment for assignment in small.course.assignments if assignment.name == "01_double"]
     modes = dict.fromkeys(("interface_double", "numeric_double"), Mode.EXAMINED)
     evidence.write(
         small.course, evidence.Evidence("01_double", evidence.version(small.course, assignment), modes)
     )
+
+
+def test_a_speed_that_no_pair_makes_clearer_is_nobodys_zero(small):
+    """The other cell is graded as ever; formgrader shows that a person has to look."""
+    measure(small, CLOSE)
     small.hand_in("anna", code=UNDECIDED)
     watch = Counting()
     run = autograde(small.course, GradeRequest(assignments=("01_double",), workers=2), watch)
@@ -79,3 +97,29 @@ def test_a_speed_that_no_pair_makes_clearer_is_nobodys_zero(small):
     [verdict] = [v for part in filing.parts for v in part.sheet.verdicts if v.grade_id == "numeric_double"]
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert not verdict.measured[0].is_settled
+
+
+def test_what_is_surely_cleared_counts_meanwhile_and_who_varies_is_named(small):
+    """In the table, the CSV, the JSON and on the page; after a rebuild, too, and until a person decides."""
+    measure(small, f"{LADDER}award(0)")
+    for number in (1, 2, 3):
+        small.hand_in("anna", code=f"{UNDECIDED}# attempt {number}", when=f"2026-09-0{number} 12:00:00 UTC")
+        shown = small.examiner("grade", "--assignment", "01_double", "--json", "run.json")
+        assert shown.returncode == 0, shown.stderr
+        assert "5*≈" in shown.stdout
+        [told] = json.loads((small.root / "run.json").read_text())["varying"] if number == 3 else [""]
+        assert ("unclear in 3 gradings in a row" in " ".join(shown.stdout.split())) == (number == 3)
+    assert told.startswith("anna/01_double, cell numeric_double: unclear in 3 gradings in a row")
+    row = next(row for row in csv.DictReader(io.StringIO(exported(small))) if row["student_id"] == "anna")
+    assert (row["status"], row["raw_score"]) == ("provisional", "5.0")
+    [page] = (small.root / "feedback" / "anna" / "01_double").glob("*.html")
+    assert "1 of 3 points, provisionally. The measurements gave no clear answer" in page.read_text()
+    before = read_grades(small.course)
+    assert small.examiner("rebuild").returncode == 0
+    assert read_grades(small.course) == before
+    with Gradebook(tables.url_of(small.course.gradebook)) as book:
+        grade = book.find_grade("numeric_double", "double", "01_double", "anna")
+        grade.manual_score, grade.needs_manual_grade = 1.0, False  # as formgrader does
+        book.db.commit()
+    assert "5* " in small.examiner("grade", "--assignment", "01_double").stdout
+    assert "1 of 3 points, given by a person." in page.read_text()

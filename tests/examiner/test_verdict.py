@@ -7,7 +7,9 @@ import pytest
 
 from examiner.model import GradeKey, Identity, Mode
 from examiner.plain import from_plain, to_plain
-from examiner.verdict import GradeSheet, Outcome, Verdict
+from examiner.verdict import GradeSheet, Outcome, Verdict, surely_cleared
+from examiner_checks.decision import Ladder, estimate
+from examiner_checks.measured import Measured, Raw, Subject
 
 IDENTITY = Identity("course", "ada", "01_tiny", "2026-01-01", GradeKey("a", "b", "c"))
 SHEET = GradeSheet(
@@ -85,6 +87,71 @@ def test_what_is_left_to_a_person_has_no_points(outcome):
     assert Verdict("speed_c", outcome, None, 2.0).points is None
     with pytest.raises(ValueError, match="points"):
         Verdict("speed_c", outcome, 0.0, 2.0)
+
+
+def test_what_is_surely_earned_is_provisional_and_no_grade_yet():
+    """It counts until a person decides, and a sheet without it reads and writes as before there was any."""
+    verdict = Verdict("speed_c", Outcome.INCONCLUSIVE, None, 2.0, provisional=1.5)
+    assert (verdict.points, verdict.counted) == (None, 1.5)
+    assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict
+    assert Verdict("speed_c", Outcome.INCONCLUSIVE, None, 2.0).counted is None
+    assert "provisional" not in to_plain(Verdict("speed_c", Outcome.PASSED, 2.0, 2.0))
+
+
+@pytest.mark.parametrize("points", [2.0, 2.5, -1.0, math.nan, math.inf])
+def test_provisional_points_are_fewer_than_all(points):
+    """All points need positive evidence."""
+    with pytest.raises(ValueError, match="provisionally"):
+        Verdict("speed_c", Outcome.INCONCLUSIVE, None, 2.0, provisional=points)
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.INCONCLUSIVE])
+def test_only_what_is_measured_without_a_clear_answer_has_provisional_points(outcome):
+    """A fault of the platform has shown nothing, and everything else is settled."""
+    points = None if outcome.is_open else 2.0 if outcome is Outcome.PASSED else 0.0
+    with pytest.raises(ValueError, match="provisionally"):
+        Verdict("speed_c", outcome, points, 2.0, provisional=1.0)
+
+
+RUNGS = ((4.0, 5.0), (3.0, 3.0), (2.0, 1.0))  # at least, and the points
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cleared"),
+    [
+        (3.5, 4.5, 1),
+        (3.0, 4.5, 2),  # an interval that touches a rung does not lie beyond it
+        (2.5, 9.0, 2),
+        (1.5, 9.0, None),
+        (-math.inf, math.inf, None),
+        (4.1, 4.2, 0),
+    ],
+)
+def test_a_rung_is_surely_cleared_if_the_whole_interval_lies_beyond_it(low, high, cleared):
+    """For figures of which more is better, and for their opposites."""
+    figures = (low,) * 20
+    more = Measured("growth", "it", "", figures, RUNGS, True, low, low, high, 0, is_settled=False)
+    assert surely_cleared(more) == cleared
+    rungs = tuple((1 / threshold, points) for threshold, points in RUNGS)
+    ends = (0.0 if high == math.inf else 1 / high), (math.inf if low <= 0 else 1 / low)
+    fewer = Measured("growth", "it", "", figures, rungs, False, ends[0], *ends, 0, is_settled=False)
+    assert surely_cleared(fewer) == cleared
+
+
+@pytest.mark.parametrize(("reached", "cleared"), [(math.inf, None), (64.0, 1), (16.0, 0), (32.0, 1)])
+def test_a_break_even_that_stays_unclear_further_down_is_where_it_was_clear(reached, cleared):
+    """From that size on it is faster for sure."""
+    subject = Subject("break even", "it", "", Ladder.of({16: 2.0, 64: 1.0}, None))
+    assert surely_cleared(subject.exactly(reached, is_settled=False)) == cleared
+
+
+def test_five_gross_samples_clear_a_rung_before_there_is_an_interval():
+    """As they would have settled it: slow code leaves time for few."""
+    subject = Subject("speed", "it", "", Ladder.of(None, {400: 2.0, 4: 1.0}))
+    figures = (50.0, 60.0, 420.0, 390.0, 410.0)
+    found = subject.estimated(estimate(figures), figures, Raw(), are_ratios=True)
+    assert not found.is_settled
+    assert surely_cleared(found) == 1
 
 
 def test_a_cell_without_points_can_pass_and_fail():

@@ -49,6 +49,13 @@ def test_questions_are_columns_on_demand(rows):
     assert "gradient_one" not in rows(grade(3.0, None))[0]
 
 
+def test_a_provisional_score_is_in_the_sum_and_said_to_be_provisional(rows):
+    """It is sure, but a person may give more."""
+    found = grade(3.0, 5.0)
+    row = rows(Grade(DUE, 0.0, 0.0, found.marks | {ONE: Mark(3.0, True, True)}))[0]
+    assert (row["raw_score"], row["status"]) == ("8.0", "provisional")
+
+
 @pytest.mark.parametrize("name", ["Adams, MSc", 'The "Rock"', "line\nbreak", "Ünïcode", "'; DROP"])
 def test_any_name_survives(rows, name):
     """nbgrader's own export writes commas as they come."""

@@ -303,6 +303,16 @@ def verdict(outcome, points=0.0, **known):
             0.0,
             "0 of 4 points so far. The measurements gave no",
         ),
+        (
+            verdict(Outcome.INCONCLUSIVE, None, provisional=2.0),
+            2.0,
+            "2 of 4 points, provisionally. The measurements gave no clear answer, so a person decides",
+        ),
+        (
+            verdict(Outcome.INCONCLUSIVE, None, provisional=2.0),
+            3.0,
+            "3 of 4 points, given by a person.",
+        ),
         (verdict(Outcome.INFRASTRUCTURE, None), 0.0, "0 of 4 points so far. The grading itself failed"),
         (
             verdict(Outcome.INFRASTRUCTURE, None),

@@ -33,6 +33,8 @@ def text(table):
         (GRADE, "", " 5.5 "),
         (replace(GRADE, marks=GRADE.marks | {TWO: Mark(None, True)}), "", " 3.5* "),
         (replace(GRADE, late_seconds=1.0, penalty=1.5), "", " 4† "),
+        (replace(GRADE, marks=GRADE.marks | {TWO: Mark(2.0, True, True)}), "", " 5.5≈ "),
+        (replace(GRADE, marks={ONE: Mark(3.5, True, True), TWO: Mark(None, True)}), "", " 3.5*≈ "),
         (GRADE, "~", " 5.5~ "),
         (GRADE, "!", " 5.5! "),
         (None, "!", " ! "),
@@ -45,7 +47,7 @@ def test_a_grade_says_whether_it_is_final(small, found, sign, cell):
     table = class_table(small.course, grades(found), [ANNA], {("anna", "01_double"): sign})
     assert cell in text(table).split("anna Anna Adams")[1].split("\n")[0]
     assert all(line[0] in text(table) for line in legend(table).split("\n") if line)
-    assert set(cell) & set("*†~!·") <= set(legend(table))
+    assert set(cell) & set("*≈†~!·") <= set(legend(table))
 
 
 def test_what_there_is_to_earn_stands_below(small):

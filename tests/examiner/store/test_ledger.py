@@ -126,6 +126,45 @@ def test_scores_stand_as_the_sheets_have_them(course):
     assert read_grades(course).of("anna", "01_double").late_seconds == 86400
 
 
+def provisional(points, attempt="1"):
+    """Return a filing in which a measurement stayed unsettled after these points were sure."""
+    grade = filing(attempt=attempt)
+    [part] = grade.parts
+    unsettled = Verdict("numeric_double", Outcome.INCONCLUSIVE, None, 3.0, provisional=points)
+    verdicts = (part.sheet.verdicts[0], unsettled)
+    return replace(grade, parts=(replace(part, sheet=replace(part.sheet, verdicts=verdicts)),))
+
+
+def test_what_is_surely_earned_counts_until_a_person_decides(course):
+    """The total is not less meanwhile, and the cell waits in formgrader; an unsettled zero is no score."""
+    enter(course, provisional(2.0))
+    grade = read_grades(course).of("anna", "01_double")
+    assert marks(course)["numeric_double"] == (2.0, True)
+    assert (grade.raw_score, grade.is_provisional, grade.needs_manual_grade) == (6.0, True, True)
+    before = rows(course)
+    rebuild(course)
+    assert rows(course) == before
+    enter(course, provisional(0.0, attempt="2"))
+    assert marks(course)["numeric_double"] == (None, True)
+    assert not read_grades(course).of("anna", "01_double").is_provisional
+
+
+@pytest.mark.parametrize("given", [0.0, 2.0, 3.0])
+def test_what_a_person_decides_takes_the_place_of_what_was_provisional(course, given):
+    """Also if it is the same number, or none; a rebuild knows it, and a new attempt waits again."""
+    enter(course, provisional(2.0))
+    with Gradebook(url(course)) as book:
+        grade = book.find_grade("numeric_double", "double", "01_double", "anna")
+        assert (grade.score, grade.needs_manual_grade) == (2.0, True)
+        grade.manual_score, grade.needs_manual_grade = given, False  # as formgrader does
+        book.db.commit()
+    for _ in range(2):
+        assert marks(course)["numeric_double"] == (given, False)
+        assert not read_grades(course).of("anna", "01_double").is_provisional
+        keep_edits(course)
+        rebuild(course)
+
+
 def test_an_answer_that_is_still_as_released_is_worth_nothing(course):
     """As nbgrader does: no person needs to look at it."""
     enter(course, filing(blank=True))
