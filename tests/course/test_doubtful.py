@@ -106,7 +106,7 @@ def test_what_is_surely_cleared_counts_meanwhile_and_who_varies_is_named(small):
         small.hand_in("anna", code=f"{UNDECIDED}# attempt {number}", when=f"2026-09-0{number} 12:00:00 UTC")
         shown = small.examiner("grade", "--assignment", "01_double", "--json", "run.json")
         assert shown.returncode == 0, shown.stderr
-        assert "5*≈" in shown.stdout
+        assert "5*≈" in shown.stdout, shown.stdout
         [told] = json.loads((small.root / "run.json").read_text())["varying"] if number == 3 else [""]
         assert ("unclear in 3 gradings in a row" in " ".join(shown.stdout.split())) == (number == 3)
     assert told.startswith("anna/01_double, cell numeric_double: unclear in 3 gradings in a row")
