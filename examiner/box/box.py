@@ -7,6 +7,7 @@ Nothing outlives the server.
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from examiner.box.view import View
 from examiner.box.walls import MissingWalls, Walls, available
 
 _STANDING: Final = b"\0"
+_END_SECONDS: Final = 3.0  # in which all of a candidate's processes that are to be ended must be found
 _KILLED_FIRST: Final = (
     b"1000"  # the highest oom_score_adj: the first to die when the machine runs out of memory
 )
@@ -82,6 +84,14 @@ def _leave_keeper(clear: Callable[[], None]) -> None:
 
 
 @dataclass(frozen=True)
+class Init:
+    """The first process of a candidate's process namespace, if it is another one than the candidate."""
+
+    number: int
+    pidfd: int
+
+
+@dataclass(frozen=True)
 class Boxed:
     """A candidate that was started.
 
@@ -91,17 +101,20 @@ class Boxed:
         The number of its process in the server's namespace.
     pidfd
         A descriptor of that process; whoever holds it can end it by `reaper.end`, from any enclosing
-        namespace.
+        namespace. Unless there is an init, this also ends all that it started.
     home
         The path of its working folder, as the candidate sees it.
     limits
         How much it may use.
+    init
+        What keeps alive what it started.
     """
 
     number: int
     pidfd: int
     home: Path
     limits: ResourceLimits = field(default_factory=ResourceLimits)
+    init: Init | None = None
 
 
 class Box:
@@ -127,6 +140,8 @@ class Box:
         limits: ResourceLimits,
         keep: Collection[int] = (),
         environment: Mapping[str, str] | None = None,
+        *,
+        children_live_on: bool = False,
     ) -> Boxed:
         """Fork a candidate, and return once all walls stand around it; only then it calls `body`.
 
@@ -142,6 +157,10 @@ class Box:
             Descriptors that stay open. Those of 0, 1 and 2 that are not among them become ``/dev/null``.
         environment
             Its environment variables, besides ``HOME`` and ``TMPDIR``.
+        children_live_on
+            Whether the processes that it starts live on when it has ended, until `end`; without namespaces
+            they always do. Then no other candidate may live, and descriptors of this process must be closed
+            on exec.
 
         Raises
         ------
@@ -155,7 +174,7 @@ class Box:
             self.measure()
         reader, writer = os.pipe()
         try:
-            number = self._ground.fork()
+            number, first = self._ground.fork(beside_init=children_live_on)
         except OSError as error:
             os.close(reader)
             os.close(writer)
@@ -163,7 +182,8 @@ class Box:
             raise WallsFailed(str(error)) from error
         if number == 0:
             _run_as_candidate(partial(self._wall_in, home, limits, {*keep, writer}, changed), writer, body)
-        boxed = Boxed(number, os.pidfd_open(number), home, limits)
+        init = Init(first, os.pidfd_open(first)) if first != number else None
+        boxed = Boxed(number, os.pidfd_open(number), home, limits, init)
         self._living.add(number)
         os.close(writer)
         report = os.read(reader, 1000)  # the candidate writes once, at most this much, or it ends
@@ -177,30 +197,70 @@ class Box:
         """Note how much memory the server has mapped; call it again after the server has imported more."""
         self._mapped = usage.address_space(self._ground.proc)
 
+    def keep_signals_inside(self) -> None:
+        """Let this process and what it will start signal only each other, for good, where Landlock can."""
+        if self.walls.landlock >= landlock.SCOPES_SINCE:
+            landlock.keep_signals_inside()
+
     def look_after(self, boxed: Boxed, tell: Callable[[], object]) -> bool:
         """Kill a candidate's largest process if all its processes together use too much memory.
 
-        `tell` is called before. If the largest is the first process, all others are killed too, as in a
-        process namespace. Without namespaces the memory of all candidates is counted together: it cannot be
-        known to which of them an orphaned process belongs.
+        `tell` is called before. Without namespaces the memory of all candidates is counted together: it
+        cannot be known to which of them an orphaned process belongs.
 
         Returns
         -------
         bool
             Whether they used too much; then call it again at once.
         """
-        proc, first = self._ground.proc, usage.number(boxed.pidfd, self._ground.proc)
-        if self.walls.namespaces:
-            living = list(usage.processes(first, proc)) if first > 0 else []
-        else:
-            _, *living = usage.processes(int(os.readlink("self", dir_fd=proc)), proc)
-        largest = usage.largest_of_too_many(living, boxed.limits.together_mb << 20, proc)
+        proc = self._ground.proc
+        largest = usage.largest_of_too_many(self._processes(boxed), boxed.limits.together_mb << 20, proc)
         if largest is None:
             return False
         tell()
-        for process in living if largest == first else [largest]:
-            usage.kill(process, proc)
+        usage.kill(largest, proc)
         return True
+
+    def end_others(self, boxed: Boxed, kept: Collection[int]) -> bool:
+        """Kill all processes of a candidate but some, given by their numbers in its innermost namespace.
+
+        Returns
+        -------
+        bool
+            Whether all others were killed, within some seconds: processes could be started faster than they
+            are found.
+        """
+        until, killed = time.monotonic() + _END_SECONDS, set[int]()
+        while strays := self._strays(boxed, kept) - killed:
+            if time.monotonic() > until:
+                return False
+            for stray in strays:
+                usage.kill(stray, self._ground.proc)
+            killed |= strays
+        self._ground.reap(self._living)
+        return True
+
+    def _strays(self, boxed: Boxed, kept: Collection[int]) -> set[int]:
+        """Return the processes of a candidate that live and are not among the kept."""
+        proc = self._ground.proc
+        numbered = ((process, usage.numbers(process, proc)) for process in self._processes(boxed))
+        return {process for process, numbers in numbered if numbers and numbers[-1] not in kept}
+
+    def _processes(self, boxed: Boxed) -> set[int]:
+        """Return the numbers in /proc of all processes of a candidate, without its init."""
+        proc = self._ground.proc
+        # Orphans become children of the init, or of this process. They are looked for after the children of
+        # the candidate, so that none is missed because its parent ends meanwhile.
+        first = usage.number(boxed.pidfd, proc)
+        living = {*usage.processes(first, proc)} if first > 0 else set[int]()
+        if boxed.init:
+            living |= {
+                *itertools.islice(usage.processes(usage.number(boxed.init.pidfd, proc), proc), 1, None)
+            }
+        elif not self.walls.namespaces:
+            own = int(os.readlink("self", dir_fd=proc))
+            living |= {*itertools.islice(usage.processes(own, proc), 1, None)}
+        return living
 
     def end(self, boxed: Boxed) -> int:
         """Kill a candidate if it lives, and all that it started; return its exit code, or minus its signal.
@@ -208,9 +268,14 @@ class Box:
         Its pidfd is closed. Call it also for a candidate that ended by itself. Without namespaces, any other
         child of the server is killed too, unless it is a living candidate.
         """
+        if boxed.init:  # with it, the kernel ends the candidate and all others
+            reaper.end(boxed.init.pidfd, 0)
         reaper.end(boxed.pidfd)
         _, status = os.waitpid(boxed.number, 0)
         os.close(boxed.pidfd)
+        if boxed.init:  # it is dead only when the candidate has been waited for
+            os.waitpid(boxed.init.number, 0)
+            os.close(boxed.init.pidfd)
         self._living.discard(boxed.number)
         self._ground.clear(boxed.home, self._living)
         return os.waitstatus_to_exitcode(status)

@@ -42,9 +42,10 @@ class Disk:
         """Return where temporary files go."""
         return home
 
-    def fork(self) -> int:
-        """Fork a candidate; the reaper finds whatever it starts."""
-        return syscalls.fork()
+    def fork(self, *, beside_init: bool) -> tuple[int, int]:  # noqa: ARG002 - as in `Outer`
+        """Fork a candidate, and return its number twice; what it starts lives on, and the reaper finds it."""
+        child = syscalls.fork()
+        return child, child
 
     def enter(self, megabytes: int, files: int) -> None:
         """Do nothing: the size of a folder on a disk cannot be bounded."""
@@ -52,6 +53,10 @@ class Disk:
     def rules(self, home: Path) -> list[landlock.Rule]:
         """Return what Landlock lets a candidate with this home do."""
         return [*self._rules, landlock.open_rule(home, landlock.WRITE)]
+
+    def reap(self, living: Collection[int]) -> None:
+        """Let go of the orphans of candidates that have ended."""
+        reaper.reap(living)
 
     def clear(self, home: Path, living: Collection[int]) -> None:
         """Remove a candidate's home, and kill all children of the server but the `living`."""

@@ -30,6 +30,7 @@ TCP_SINCE: Final = 4
 _TCP: Final = 0b11  # bind, connect
 SCOPES_SINCE: Final = 6
 _SCOPES: Final = 0b11  # abstract sockets, signals
+_SIGNALS: Final = 0b10
 
 
 def version() -> int:
@@ -73,6 +74,15 @@ def restrict(rules: Iterable[Rule], known: int) -> None:
         attributes += struct.pack("<Q", _TCP)
     if known >= SCOPES_SINCE:
         attributes += struct.pack("<Q", _SCOPES)
+    _restrict(attributes, rules, rights)
+
+
+def keep_signals_inside() -> None:
+    """Let this process and what it will start send signals only to each other, for good; since version 6."""
+    _restrict(struct.pack("<QQQ", 0, 0, _SIGNALS))
+
+
+def _restrict(attributes: bytes, rules: Iterable[Rule] = (), rights: int = 0) -> None:
     ruleset = call("landlock_create_ruleset", attributes, len(attributes), 0)
     try:
         for rule in rules:

@@ -6,6 +6,8 @@ from typing import Final
 DATAGRAM_BYTES: Final = 4096
 KILLED: Final = b"killed"  # the largest process of a box was killed, as all of them used too much memory
 FORBID: Final = b"forbid"  # the message, and its reply, that stops a process from starting others
+ONLY: Final = b"only"  # the message that ends all processes but some, and the begin of its reply
+ALL_ENDED: Final = b"done"  # the rest of that reply, if all others have ended
 LOOK_MS: Final = 50  # milliseconds between two checks of a box's memory
 
 

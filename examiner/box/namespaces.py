@@ -6,6 +6,8 @@ rest (`Outer`): a user namespace, whose processes are counted separately, and a 
 """
 
 import os
+import shutil
+import signal
 import socket
 from collections.abc import Collection
 from pathlib import Path
@@ -27,6 +29,7 @@ _NO_PACKAGE: Final = "/no-package"  # a package that refuses its import, mounted
 _NEW_ROOT: Final = "/tmp"  # noqa: S108 - no file is made in the machine's /tmp
 _OLD_ROOT: Final = "/.outside"
 _SERVERS_MB, _SERVERS_FILES = 16, 1024
+_SLEEP: Final = ("sleep", str(10**9))  # the program of an init, which has nothing to do
 
 _OWN: Final = (
     sys_.CLONE_NEWUSER | sys_.CLONE_NEWIPC | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWUTS
@@ -78,6 +81,7 @@ class Outer:
         self.proc = proc
         self._own = _CANDIDATES_OWN | (sys_.CLONE_NEWNET if network else 0)
         self._processes = os.open("self/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        self._sleep = shutil.which(_SLEEP[0])
         self._rules = [landlock.open_rule("/", landlock.READ), landlock.open_rule("/dev", landlock.USE)]
 
     def prepare(self) -> Path:
@@ -88,16 +92,35 @@ class Outer:
         """Return where temporary files go."""
         return _TEMPORARY
 
-    def fork(self) -> int:
-        """Fork the first process of a new process namespace."""
+    def fork(self, *, beside_init: bool) -> tuple[int, int]:
+        """Fork into a new process namespace; return the child's number and the first process's.
+
+        The child is the first process itself, unless it is to be beside an init: then the processes that it
+        starts live on when it ends, until the init ends.
+        """
         sys_.unshare(sys_.CLONE_NEWPID)
         child = -1
         try:
+            init = self._start_init() if beside_init else 0
             child = sys_.fork()
         finally:
             if child != 0:
                 sys_.setns(self._processes, sys_.CLONE_NEWPID)
-        return child
+        return child, init or child
+
+    def _start_init(self) -> int:
+        """Start a program that no signal from its namespace reaches, and whose orphans the kernel reaps.
+
+        It is a small program, not a fork of this process, which would take as long as a candidate. It is born
+        ignoring SIGCHLD, so call this while no candidate lives that is to be waited for.
+        """
+        if self._sleep is None:
+            raise FileNotFoundError(f"there is no program `{_SLEEP[0]}`: install coreutils")
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            return os.posix_spawn(self._sleep, _SLEEP, {}, setsigmask=signal.valid_signals())
+        finally:
+            signal.signal(signal.SIGCHLD, before)
 
     def enter(self, megabytes: int, files: int) -> None:
         """Give this process its own namespaces and an empty file system to write in."""
@@ -107,6 +130,9 @@ class Outer:
     def rules(self, _home: Path) -> list[landlock.Rule]:
         """Return what Landlock allows: reading everything, as the root holds only what the view shows."""
         return [*self._rules, landlock.open_rule(_PRIVATE, landlock.WRITE)]
+
+    def reap(self, _living: Collection[int]) -> None:
+        """Do nothing: the kernel lets go of orphans that have ended."""
 
     def clear(self, _home: Path, _living: Collection[int]) -> None:
         """Do nothing: the kernel removes a candidate's namespaces and files with its last process."""

@@ -43,6 +43,12 @@ def children() -> set[int]:
     return found
 
 
+def reap(spared: Collection[int] = ()) -> None:
+    """Let go of the children that have ended, except the spared, for which somebody else waits."""
+    for child in children() - set(spared):
+        os.waitpid(child, os.WNOHANG)
+
+
 def sweep(spared: Collection[int] = (), seconds: float = END_SECONDS) -> bool:
     """Kill all children, and the orphans that then become children, until only the spared are left.
 

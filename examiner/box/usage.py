@@ -13,6 +13,7 @@ from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _MOST: Final = 1 << 16  # bytes that are read of a file
+_DEAD: Final = frozenset("ZXx")  # states in /proc/PID/status
 PROC: Final = "/proc"
 
 
@@ -24,13 +25,14 @@ def number(pidfd: int, proc: int | None = None) -> int:
     raise OSError(f"descriptor {pidfd} is no pidfd")
 
 
-def numbers(process: int) -> tuple[int, ...]:
+def numbers(process: int, proc: int | None = None) -> tuple[int, ...]:
     """Return the numbers of a process, as seen from here and from each inner namespace; () if it is dead."""
     try:
-        lines = _read(None, f"{process}/status").splitlines()
+        lines = _read(proc, f"{process}/status").splitlines()
     except OSError:
         return ()
-    return next((tuple(map(int, line.split()[1:])) for line in lines if line.startswith("NSpid:")), ())
+    facts = dict(line.partition(":")[::2] for line in lines)
+    return () if facts["State"].split()[0] in _DEAD else tuple(map(int, facts["NSpid"].split()))
 
 
 def server_of(keeper: int) -> int:

@@ -10,11 +10,13 @@ import contextlib
 import json
 import os
 import random
+import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
@@ -41,55 +43,69 @@ class CellTimeout(BaseException):  # students see it by this name; `except Excep
     """The cell exceeded its time limit."""
 
 
-def run_candidate(shell: RecordingShell, descriptors: Sequence[int]) -> None:
+def run_candidate(shell: RecordingShell, confine: Callable[[], object], descriptors: Sequence[int]) -> None:
     """Run a notebook in this process.
 
     Parameters
     ----------
     shell : RecordingShell
         The shell that the cells run in.
+    confine : callable
+        Keeps a snapshot from sending signals to others.
     descriptors : sequence of int
         A file with the encoded `Work`; the control socket, for reports; then three for each cell that is
         graded: a socket and the shared memory of either direction.
     """
     with open(descriptors[0], "rb") as file:  # noqa: PTH123 - a descriptor
         work = Work.from_bytes(file.read())
-    if work.outlasts_its_cells and syscalls.fork():
-        _keep_namespace()
     control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORT_LIMITS)
-    CandidateRun(shell, work, control, descriptors[2:]).run()
+    CandidateRun(shell, work, control, descriptors[2:], confine).run()
 
 
-def _keep_namespace() -> NoReturn:
-    """Keep the process namespace alive as its first process, so that snapshots can outlive the student's."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # then the kernel reaps orphans
-    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
-    while True:
-        signal.pause()
+@dataclass(frozen=True)
+class Waiting:
+    """A snapshot that waits for its first request: the number of its cell, the cell's role, its channel."""
+
+    number: int
+    role: Role
+    channel: Channel
 
 
 class CandidateRun:
-    """One run of a notebook, from its first cell to its last."""
+    """One run of a notebook, from its first cell to its last.
+
+    All of the student's cells run before the first snapshot gets a request, so that nothing that it learns
+    can come into what they print.
+    """
 
     def __init__(
-        self, shell: RecordingShell, work: Work, control: Channel, descriptors: Sequence[int]
+        self,
+        shell: RecordingShell,
+        work: Work,
+        control: Channel,
+        descriptors: Sequence[int],
+        confine: Callable[[], object],
     ) -> None:
-        self.shell, self.work, self.control = shell, work, control
-        self.channels = [
-            Channel.from_descriptors(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)
-        ]
+        self.shell, self.work, self.control, self.confine = shell, work, control, confine
+        channels = [Channel.from_descriptors(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)]
+        graded = [(n, role) for n, (role, _) in enumerate(work.cells) if role is not Role.PLAIN]
+        self.snapshots = [Waiting(*cell, channel) for cell, channel in zip(graded, channels, strict=True)]
         self.streams: list[Stream] = []
 
     def run(self) -> None:
         """Run all cells, or until the student's code ends the process."""
         self._prepare()
-        for number, (role, source) in enumerate(self.work.cells):
-            if role is Role.PLAIN:
-                self._run_cell(number, source, self.control, nonce=0)
-                if self.shell.asked_to_exit:
-                    return
-            else:
-                self._leave_snapshot(number, role)
+        last = max((n for n, (role, _) in enumerate(self.work.cells) if role is Role.PLAIN), default=-1)
+        for number, (role, source) in enumerate(self.work.cells[: last + 1]):
+            if role is not Role.PLAIN:
+                self._leave_snapshot(self.snapshots.pop(0))
+                continue
+            self._run_cell(number, source, self.control, nonce=0)
+            if self.shell.asked_to_exit:
+                return
+        for waiting in self.snapshots:
+            _report_snapshot(self.control, waiting.number, os.getpid())
+        self._serve(self.snapshots)
 
     def _prepare(self) -> None:
         """Write the files, and set the environment, the seeds and the streams."""
@@ -141,53 +157,67 @@ class CandidateRun:
             return
         _report(channel, nonce, {"cell": number, "timed_out": timed_out, "outputs": outputs})
 
-    def _leave_snapshot(self, number: int, role: Role) -> None:
-        """Fork a snapshot that answers the examiner on the next channel, and report it.
-
-        While the snapshot is examined, this process waits, so that no later cell can disturb a measurement or
-        end the snapshot.
-        """
-        channel = self.channels.pop(0)
-        is_last = number == len(self.work.cells) - 1
-        # After the last cell this process has nothing left to run, so it becomes the snapshot itself.
-        if is_last and not (self.work.outlasts_its_cells or self.work.measures):
-            _report_no_outputs(self.control, 0, number)
-            self._be_snapshot(number, role, channel)
-            return
+    def _leave_snapshot(self, waiting: Waiting) -> None:
+        """Fork a process that waits until this cell is examined, and report it."""
         try:
             child = syscalls.fork()
         except OSError as error:  # the student's code has used up the limit on processes
-            _report(self.control, 0, {"cell": number, "trouble": str(error)})
+            _report(self.control, 0, {"cell": waiting.number, "trouble": str(error)})
             return
         if child == 0:
-            os.setpgid(0, 0)  # a process group, so that what it starts can be killed with it
-            self._be_snapshot(number, role, channel)
+            os.setpgid(0, 0)  # so that signals to its group reach no other snapshot
+            self._serve([waiting], self.snapshots)
             os._exit(0)
-        channel.close_all()
-        _report_no_outputs(self.control, 0, number)
-        if role is Role.EXAMINED:
-            self.control.receive(time.monotonic() + FOREVER)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        waiting.channel.close_all()
+        _report_snapshot(self.control, waiting.number, child)
 
-    def _be_snapshot(self, number: int, role: Role, channel: Channel) -> None:
+    def _serve(self, waiting: Sequence[Waiting], others: Sequence[Waiting] = ()) -> None:
+        """Wait for requests, and answer those of each cell in a process of its own.
+
+        Each is a fork of this one. The last is this process itself, as it has nothing left to do, unless it
+        has to share its memory with its snapshot.
+        """
         # Nonsense on the other channels would spoil other cells; and while a snapshot holds them open, the
         # examiner does not notice that the student's process has ended.
-        for other in (self.control, *self.channels):
-            other.close()
-        if role is Role.EXAMINED:
+        self.control.close()
+        for other in others:
+            other.channel.close()
+        left = {snapshot.channel.sock.fileno(): snapshot for snapshot in waiting}
+        while left:
+            asked = left.pop(_first_readable(left))
+            if not (left or self.work.measures):
+                self._be_snapshot(asked)
+            elif (child := syscalls.fork()) == 0:
+                for other in left.values():
+                    other.channel.close()
+                self._be_snapshot(asked)
+                os._exit(0)
+            else:
+                asked.channel.close_all()
+                os.waitpid(child, 0)
+
+    def _be_snapshot(self, asked: Waiting) -> None:
+        self.confine()
+        if asked.role is Role.EXAMINED:
             os.dup2(0, 1)
             os.dup2(0, 2)
-            Snapshot(channel, self.shell.user_ns).serve()
+            Snapshot(asked.channel, self.shell.user_ns).serve()
             return
         self.streams.clear()
         self._open_streams()
-        frame = channel.receive(time.monotonic() + FOREVER)
+        frame = asked.channel.receive(time.monotonic() + FOREVER)
         source, environment = decode(frame.payload)
         os.environ.update(environment)
         self.shell.recorder.changed.clear()
-        self._run_cell(number, source, channel, frame.nonce)
+        self._run_cell(asked.number, source, asked.channel, frame.nonce)
+
+
+def _first_readable(descriptors: Iterable[int]) -> int:
+    """Return the first of some sockets on which there is a message, or the other end of which is closed."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return poll.poll()[0][0]
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -204,10 +234,15 @@ def _report(channel: Channel, nonce: int, event: dict[str, Any]) -> None:
     _send(channel, nonce, text)
 
 
-def _report_no_outputs(channel: Channel, nonce: int, number: int, silent: Iterable[int] = ()) -> None:
+def _report_no_outputs(channel: Channel, nonce: int, number: int, silent: Iterable[int]) -> None:
     """Send the event of a cell without outputs; most are such, so the slow JSON encoder is avoided."""
     empty = ", ".join([f'"{cell}": []' for cell in silent])
     _send(channel, nonce, f'{{"cell": {number}, "outputs": {{{empty}}}}}'.encode())
+
+
+def _report_snapshot(control: Channel, number: int, process: int) -> None:
+    """Report that a process waits to be examined for a cell."""
+    _send(control, 0, f'{{"cell": {number}, "process": {process}}}'.encode())
 
 
 def _send(channel: Channel, nonce: int, text: bytes) -> None:

@@ -80,7 +80,8 @@ def serve(descriptor: int, take_back: Callable[[], None], arenas: Any) -> None:
         box.measure()
         return b"drawing"
 
-    serve_boxes(link, box, partial(run_candidate, shell), ENVIRONMENT, {b"draw": draw})
+    run = partial(run_candidate, shell, box.keep_signals_inside)
+    serve_boxes(link, box, run, ENVIRONMENT, {b"draw": draw}, children_live_on=True)
 
 
 def _read_fonts(caches: str) -> dict[str, bytes]:

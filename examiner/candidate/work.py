@@ -56,8 +56,8 @@ class Work:
     tracebacks : str
         IPython's traceback mode, such as "Context".
     measures : bool
-        Whether memory is measured in snapshots; then each snapshot is a fork, so that what it shares with the
-        student's process is known.
+        Whether memory is measured in snapshots. Then each is examined in a fork of its own, which shares all
+        that it has with a process that waits meanwhile, so that what it takes is known.
     """
 
     cells: tuple[tuple[Role, str], ...]
@@ -67,11 +67,6 @@ class Work:
     seed: int = 0
     tracebacks: str = "Context"
     measures: bool = False
-
-    @property
-    def outlasts_its_cells(self) -> bool:
-        """Whether snapshots run cells of their own after all of the student's cells."""
-        return any(role is Role.KERNEL for role, _ in self.cells)
 
     def to_bytes(self) -> bytes:
         """Return the encoded work, which `from_bytes` decodes."""

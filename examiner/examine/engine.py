@@ -1,7 +1,8 @@
 """Grades one notebook at a time: the student's cells run in a candidate, the grade cells in a judge.
 
-The candidate waits while a snapshot of it is examined, and then goes on to its next cells. If it fails, only
-the grade cells that need it lose points. A failure on our side is raised, so that the caller can try again.
+All of the student's cells run before the first snapshot is examined, so that nothing that a grade cell asks
+can come into their outputs. If the candidate fails, only the grade cells that need it lose points. A failure
+on our side is raised, so that the caller can try again.
 """
 
 import hashlib
@@ -148,11 +149,11 @@ class Engine:
                 follower = RunFollower(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
+                follower.follow_to_the_end()
                 seconds = job.limits.cell_seconds
                 instruments = partial(self._instruments, follower, seconds)
                 with JudgeRun(judges, slot, self._limits, seconds, instruments) as judge:
                     sheet = examine(prepared.cells, follower, job.identity, self._secret, judge.judge)
-                follower.follow_to_the_end()
                 kernel_verdicts = [
                     follower.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
                 ]

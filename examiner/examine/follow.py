@@ -20,16 +20,22 @@ from examiner.judge.lost import CandidateLost
 from examiner.model import Identity, TimeLimits
 from examiner.submission.repair import Piece
 from examiner.verdict import ENDED, Outcome, Verdict
-from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
+from examiner.wire.channel import Channel, ChannelClosed, Frame, FrameKind, nonce
 from examiner.wire.codec import encode
 from examiner.wire.limits import WireError
 
 GRACE_SECONDS: Final = 3.0  # in which an interrupted cell may still end by itself
+LOOK_SECONDS: Final = 0.2  # between two looks whether a candidate has ended that reports nothing
+MOST_PROCESSES: Final = 1 << 22  # the highest number that Linux gives a process
 _EVENTS: Final = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class RunFollower:
     """Knows how far a candidate has got, and opens the channel to its snapshot at each grade cell.
+
+    A snapshot can pass on what it is asked to every process of its box. So it is asked nothing before all of
+    the student's cells have run, their outputs have been taken, and every process but the snapshots has been
+    ended; what the box reports later is not even received.
 
     Parameters
     ----------
@@ -49,6 +55,9 @@ class RunFollower:
             zip(self._numbers, candidate.connections, strict=True)
         )
         self._troubles: dict[int, str] = {}
+        self._snapshots: dict[int, int] = {}  # by number of the cell, the process that waits there
+        self._kills: dict[int, int] = {}  # by number of the cell, the kills before its snapshot was there
+        self._is_over = False
         self._lost: CandidateLost | None = None
         self._passed = 0
         self._settled_kills = candidate.memory_kills()
@@ -57,29 +66,32 @@ class RunFollower:
     @contextlib.contextmanager
     def snapshot(self, grade_id: str) -> Iterator[Channel]:
         """Open the channel to the snapshot at a grade cell; leaving the context ends the snapshot."""
-        number = self._numbers[grade_id]
-        self._follow(number + 1)
-        if self._passed <= number and self._lost:
+        number, channel = self._numbers[grade_id], self._connections[grade_id].channel
+        self.follow_to_the_end()
+        self._check_snapshot(number, channel)
+        before = self._candidate.memory_kills()  # those are of the student's cells, or of other snapshots
+        try:
+            yield channel
+        finally:
+            channel.close()
+            del self._snapshots[number]
+            if self._candidate.memory_kills() > before:
+                raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
+
+    def _check_snapshot(self, number: int, channel: Channel) -> None:
+        """Raise CandidateLost unless the snapshot of a cell lives, and nothing else that could disturb it."""
+        if self._lost and number >= self._passed:
             raise self._lost
         if number in self._troubles:
             raise CandidateLost(
                 Outcome.CRASHED, f"no process could be started here: {self._troubles[number]}"
             )
-        connection = self._connections[grade_id]
-        self._settled_kills = self._candidate.memory_kills()  # those are of the student's cells
-        try:
-            yield connection.channel
-        finally:
-            connection.channel.close()
-            self._let_go_on()
-            before, self._settled_kills = self._settled_kills, self._candidate.memory_kills()
-            if self._settled_kills > before:
-                raise CandidateLost(Outcome.OUT_OF_MEMORY, ENDED[Outcome.OUT_OF_MEMORY])
-
-    def _let_go_on(self) -> None:
-        # A candidate that has ended is noticed when its next report is due.
-        with contextlib.suppress(WireError, TimeoutError):
-            self._candidate.control.send(FrameKind.REQUEST, 0, b"", time.monotonic() + GRACE_SECONDS)
+        if not self._candidate.end_others({*self._snapshots.values()}):
+            raise CandidateLost(Outcome.TAMPERED, "it starts processes faster than they can be ended")
+        if channel.is_closed():
+            is_too_large = self._candidate.memory_kills() > self._kills[number]
+            outcome = Outcome.OUT_OF_MEMORY if is_too_large else Outcome.CRASHED
+            raise CandidateLost(outcome, f"the process that waited here {ENDED[outcome]}")
 
     def processes(self) -> list[int]:
         """Return the ids of all the candidate's processes, in our namespace."""
@@ -94,23 +106,27 @@ class RunFollower:
         self._candidate.check_server()
 
     def follow_to_the_end(self) -> None:
-        """Wait until the cells after the last grade cell are done."""
-        self._follow(len(self._cells))
+        """Wait until all cells are done or the candidate is lost; from then on, it is not listened to."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._follow()
+        self._candidate.control.close()
         if self._lost:
             for number in range(self._passed, len(self._cells)):
                 self.outputs.setdefault(number, [])
-            if self._passed < len(self._cells) and not self._cells[self._passed].is_autograded:
+            if not self._cells[self._passed].is_autograded:
                 fact = self._lost.fact
                 error = {"output_type": "error", "ename": str(self._lost.outcome), "evalue": fact}
                 self.outputs[self._passed].append(error | {"traceback": [f"{self._lost.outcome}: {fact}"]})
 
-    def _follow(self, until: int) -> None:
-        """Read reports until this many cells are done or the candidate is lost."""
-        while self._passed < until and not self._lost:
+    def _follow(self) -> None:
+        """Read reports until all cells are done or the candidate is lost."""
+        while self._passed < len(self._cells) and not self._lost:
             place = f"the student's cell {self._passed + 1}"
             patience = self._limits.cell_seconds + GRACE_SECONDS
             try:
-                frame = self._candidate.control.receive(min(time.monotonic() + patience, self._end))
+                frame = self._receive(min(time.monotonic() + patience, self._end))
                 self._take(_event(frame.kind, frame.payload))
             except TimeoutError:
                 self._lose(Outcome.TIMEOUT, f"{place} did not end")
@@ -121,21 +137,41 @@ class RunFollower:
             except (WireError, ValueError, RecursionError) as error:
                 self._lose(Outcome.TAMPERED, f"{place}: {error}")
 
+    def _receive(self, deadline: float) -> Frame:
+        """Return the next report; a candidate that has ended sends none, even if others hold its channel."""
+        while True:
+            has_ended = self._candidate.has_ended()
+            try:
+                return self._candidate.control.receive(min(time.monotonic() + LOOK_SECONDS, deadline))
+            except TimeoutError:
+                if has_ended:
+                    raise ChannelClosed("its process has ended") from None
+                if time.monotonic() > deadline:
+                    raise
+
     def _lose(self, outcome: Outcome, fact: str) -> None:
         self.check_server()
         self._lost = CandidateLost(outcome, fact)
-        if outcome not in ENDED:  # if it ended by itself, its snapshots can still be asked
-            self._candidate.kill()
 
     def _take(self, event: dict[str, Any]) -> None:
         if event.get("cell") != self._passed:
             raise ValueError("its reports are out of order")
-        if "trouble" in event:
-            self._troubles[self._passed] = str(event["trouble"])
+        if self._cells[self._passed].is_autograded:
+            self._take_snapshot(event)
         for number, claims in _claims(event):
             if 0 <= number <= self._passed and not self._cells[number].is_autograded:
                 self.outputs[number] = checked_outputs(claims)
         self._passed += 1
+
+    def _take_snapshot(self, event: dict[str, Any]) -> None:
+        if "trouble" in event:
+            self._troubles[self._passed] = str(event["trouble"])
+            return
+        process = event.get("process")
+        if type(process) is not int or not 0 < process <= MOST_PROCESSES:
+            raise ValueError("it named no process for a cell")
+        self._snapshots[self._passed] = process
+        self._kills[self._passed] = self._candidate.memory_kills()
 
     def run_in_kernel(self, cell: GradeCell, identity: Identity, secret: bytes) -> Verdict:
         """Have a snapshot run a grade cell by itself, and give points for the outputs that it reports.

@@ -7,7 +7,7 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from examiner.box import reaper, usage
 from examiner.box.limits import ResourceLimits
-from examiner.box.link import DATAGRAM_BYTES, FORBID, KILLED, last_line
+from examiner.box.link import ALL_ENDED, DATAGRAM_BYTES, FORBID, KILLED, ONLY, last_line
 from examiner.box.walls import Walls
 from examiner.candidate.work import ENVIRONMENT, REPORT_LIMITS, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
@@ -96,17 +96,17 @@ class Candidate:
     Parameters
     ----------
     pidfd
-        The descriptor of its first process; when that ends, all others end.
+        A descriptor of its process; what it started may live on when that ends.
     control
         The channel on which it reports; nothing on it is trusted.
-    lines
+    connections
         One for each cell that is not plain, in order.
     """
 
     def __init__(
         self, server: "Server", pidfd: int, control: Channel, connections: tuple[CellConnection, ...]
     ) -> None:
-        self._server, self.pidfd, self.control, self.connections = server, pidfd, control, connections
+        self._server, self._pidfd, self.control, self.connections = server, pidfd, control, connections
 
     def __enter__(self) -> Self:
         return self
@@ -116,15 +116,19 @@ class Candidate:
         for connection in self.connections:
             connection.close()
         with contextlib.suppress(BrokenServer):
-            self._server.end(self.pidfd)
+            self._server.end(self._pidfd)
 
-    def kill(self) -> None:
-        """End all its processes now."""
-        reaper.end(self.pidfd)
+    def has_ended(self) -> bool:
+        """Whether its process has ended; others that it started may still hold its channels."""
+        return reaper.is_over(self._pidfd)
+
+    def end_others(self, kept: Iterable[int]) -> bool:
+        """End all its processes but some, given by the numbers that it sees; return whether they ended."""
+        return self._server.end_others(kept)
 
     def processes(self) -> list[int]:
         """Return the ids of all its processes, in our namespace."""
-        return self._server.processes(self.pidfd)
+        return self._server.processes()
 
     def forbid_more(self, process: int) -> None:
         """Keep one of its processes, given by its id in our namespace, from starting any more processes."""
@@ -240,14 +244,12 @@ class WarmServer:
                 self._kills += 1
         return self._kills
 
-    def processes(self, pidfd: int) -> list[int]:
-        """Return the ids of the processes of a box, in our namespace.
+    def processes(self) -> list[int]:
+        """Return the ids, in our namespace, of all processes of the box.
 
-        Without namespaces, orphans become children of the server, so these are all processes but its own two.
+        Orphans become children of the server, or of the first process of the box's namespace, which is
+        a child of the server too; so these are all processes but the server's own two.
         """
-        if self.wait_until_warm().walls.namespaces:
-            first = usage.number(pidfd)
-            return list(usage.processes(first)) if first > 0 else []
         return list(usage.processes(self._process.pid))[2:]
 
     def forbid_more(self, process: int) -> None:
@@ -265,10 +267,23 @@ class WarmServer:
         if len(seen) < depth:  # the process ended
             return
         self._send(FORBID + b" %d" % seen[depth - 1])
-        while (message := self._message(time.monotonic() + ANSWER_SECONDS)[0]) == KILLED:
-            self._kills += 1
-        if message != FORBID:
-            raise self._broken("it did not confirm that it limits the processes")
+        self._receive(FORBID, time.monotonic() + ANSWER_SECONDS)
+
+    def end_others(self, kept: Iterable[int]) -> bool:
+        """Have the server end all processes of the box but some; return whether they ended.
+
+        Parameters
+        ----------
+        kept : iterable of int
+            The numbers of the others, as the box sees them.
+
+        Raises
+        ------
+        BrokenServer
+            If the server does not answer.
+        """
+        self._send(b"%b %b" % (ONLY, " ".join(map(str, kept)).encode()))
+        return self._receive(ONLY, time.monotonic() + ANSWER_SECONDS)[0] == ALL_ENDED
 
     def end(self, pidfd: int) -> None:
         """Have the server end all processes of a box."""
@@ -284,9 +299,9 @@ class WarmServer:
     def _receive(self, verb: bytes, deadline: float) -> tuple[bytes, list[int]]:
         """Return the rest of an answer that begins with this verb, and its descriptors."""
         message, descriptors = self._message(deadline)
-        if message == KILLED:  # a late message about a box that has ended
+        while message == KILLED:
             self._kills += 1
-            return self._receive(verb, deadline)
+            message, descriptors = self._message(deadline)
         found, _, rest = message.partition(b" ")
         if found == b"refused":
             raise TooFewWalls("the box", "too few walls stand on this machine", rest.decode())

@@ -5,6 +5,7 @@ A frame is: u32 length of the payload | u8 kind | u64 nonce | payload. Numbers a
 
 import os
 import secrets
+import select
 import socket
 import struct
 import time
@@ -155,6 +156,12 @@ class Channel:
                 if data and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                     return int(_CREDENTIALS.unpack(credentials)[0])
             raise ChannelClosed("the other end is gone")
+
+    def is_closed(self) -> bool:
+        """Whether the other end is closed, by every process that had it."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def descriptors(self) -> tuple[int, ...]:
         """Return the descriptors from which `from_descriptors` makes another end like this one."""

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import fcntl
+import json
 import os
 import resource
 import signal
@@ -11,16 +12,17 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from examiner.box import limits, reaper, seccomp, usage
+from examiner.box import landlock, limits, reaper, seccomp, usage
 from examiner.box.attempts import stay_alive
 from examiner.box.box import WallsFailed, enter_outer
 from examiner.box.limits import ResourceLimits
 from examiner.box.privileges import NOBODY
-from examiner.box.view import of_this_python
+from examiner.box.view import View, of_this_python
 from examiner.box.walls import available
 
 HERE = available()
@@ -405,3 +407,98 @@ def test_the_largest_of_too_many_is_killed_after_it_was_told(in_box):
         pause()
 
     assert in_box(scenario) == [False, True, False, 1, signal.SIGKILL]
+
+
+PROGRAMS = View((*(Path(f"/{name}") for name in ("bin", "lib", "lib64")), Path("/usr/bin"), Path("/usr/lib")))
+
+
+def start_family(box, link):
+    """Return a candidate that has started three processes, and their numbers as it sees them."""
+
+    def body():
+        numbers = []
+        for _ in range(3):
+            numbers.append(os.fork())
+            if numbers[-1] == 0:
+                link.recv(1)
+                os._exit(0)
+        link.send(json.dumps(numbers).encode())
+        pause()
+
+    return box.start(body, ResourceLimits(), {link.fileno()}, children_live_on=True)
+
+
+def test_what_a_candidate_has_started_lives_on_without_it_until_the_box_ends(in_box):
+    """Snapshots are examined when the student's own process has ended, by whatever cause."""
+
+    def scenario(box):
+        ours, theirs = socket.socketpair()
+        boxed = start_family(box, theirs)
+        theirs.close()
+        ours.recv(100)
+        reaper.end(boxed.pidfd)
+        ours.settimeout(0.2)
+        try:
+            ours.recv(1)
+        except TimeoutError:
+            lives_on = True
+        status = box.end(boxed)
+        return [lives_on, hangs_up(ours), status]
+
+    assert in_box(scenario, PROGRAMS) == [True, True, -signal.SIGKILL]
+
+
+def test_all_processes_of_a_candidate_end_but_those_that_are_named(in_box):
+    """Also the candidate itself, and what it left behind."""
+
+    def scenario(box):
+        ours, theirs = socket.socketpair()
+        boxed = start_family(box, theirs)
+        theirs.close()
+        _, kept, _ = json.loads(ours.recv(100))
+        are_ended = box.end_others(boxed, {kept})
+        has_ended = reaper.is_over(boxed.pidfd, PATIENCE)
+        ours.send(b"1")
+        closed = hangs_up(ours)
+        return [are_ended, has_ended, closed, box.end(boxed)]
+
+    assert in_box(scenario, PROGRAMS) == [True, True, True, -signal.SIGKILL]
+
+
+def test_a_candidate_without_a_program_to_keep_its_namespace_is_not_started(in_box):
+    """The message says what is missing; without namespaces nothing is needed."""
+
+    def scenario(box):
+        try:
+            box.end(box.start(lambda: None, ResourceLimits(), children_live_on=True))
+        except WallsFailed as error:
+            return [box.walls.namespaces, str(error)]
+        return [box.walls.namespaces, ""]
+
+    has_namespaces, message = in_box(scenario, View((Path("/lib"), Path("/lib64"), Path("/usr/lib"))))
+    assert ("coreutils" in message) == has_namespaces
+
+
+def test_signals_that_are_kept_inside_reach_what_a_process_starts_and_nobody_else(in_box, ask):
+    """A snapshot whose code kills all that it sees must not cost the snapshots that wait."""
+
+    def question(box):
+        ours = os.getpid()
+        child = os.fork()
+        if child == 0:
+            box.keep_signals_inside()
+            grandchild = os.fork()
+            if grandchild == 0:
+                pause()
+            os.kill(grandchild, signal.SIGKILL)
+            os.waitpid(grandchild, 0)
+            try:
+                os.kill(ours, 0)
+            except PermissionError:
+                os._exit(7)
+            os._exit(8)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert in_box(lambda box: ask(box, partial(question, box))[0]) == (
+        7 if HERE.landlock >= landlock.SCOPES_SINCE else 8
+    )

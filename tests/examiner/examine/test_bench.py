@@ -407,14 +407,16 @@ def test_a_child_that_is_woken_up_gives_its_parent_away(engine):
     """It is stopped, and the measured process can send it a signal."""
     source = """
         import os, signal
-        child = os.fork()
-        while child == 0:
-            pass
+        children = []
         def f(x):
-            os.kill(child, signal.SIGCONT)
+            if not children:
+                children.append(os.fork())
+            while children == [0]:
+                pass
+            os.kill(children[0], signal.SIGCONT)
             return float(28 * x.sum())
         """
-    [verdict] = verdicts(engine, textwrap.dedent(source), SPEED)
+    [verdict] = verdicts(engine, textwrap.dedent(source), f"{BEFORE}assert f(np.ones(3)) == 84.0\n{SPEED}")
     assert (verdict.outcome, verdict.points) == (Outcome.TAMPERED, 0)
 
 
@@ -485,10 +487,10 @@ def test_what_a_student_does_while_measured_costs_that_cell_alone(engine, does, 
     assert another.outcome is Outcome.PASSED
 
 
-def test_what_a_student_has_started_goes_on_when_it_has_been_measured(engine):
-    """It stands still meanwhile, and hears of it afterwards."""
-    start = "import subprocess\nchild = subprocess.Popen(['cat'], stdin=-1, stdout=-1)\n"
-    after = "print(child.communicate(b'still there')[0].decode())"
+def test_what_a_student_has_started_goes_on_behind_a_grade_cell(engine):
+    """It is ended only when all of the student's cells have run, before the first of them is measured."""
+    start = "import subprocess\nchild = subprocess.Popen(['cat'], stdin=-1, stdout=-1, bufsize=0)\n"
+    after = "child.stdin.write(b'still there\\n')\nprint(child.stdout.readline().decode(), end='')"
     graded = run(engine, start + EQUAL, SPEED, after=after)
     assert graded.sheet.verdicts[0].outcome is Outcome.PASSED
     [own] = [cell for cell in json.loads(graded.notebook)["cells"] if cell["id"] == "own"]

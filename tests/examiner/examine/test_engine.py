@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -281,12 +282,38 @@ def test_a_cell_of_the_kernel_that_hangs_is_interrupted(engine):
 
 
 def test_the_text_of_a_kernel_cell_is_not_passed_on_to_the_students_cells(engine):
-    """It is told to a snapshot when no other cell runs any more: they share a folder."""
+    """A snapshot gets it when no other cell runs any more: they share a folder."""
     spy = "def f(x):\n    open('seen', 'a').write(In[-1] + '.')\n    return x + 1"
-    look = "import time\ntime.sleep(0.3)\nprint('HIDDEN' in open('seen').read())"
+    look = "import os, time\ntime.sleep(0.3)\nprint(os.path.exists('seen'))"
     graded = engine.run(job(modes={"test_f": Mode.KERNEL}, f=spy, own=look))
     assert text(graded, "own") == "False\n"
     assert outcomes(graded)["test_f"] == Outcome.PASSED
+
+
+ENDS = {
+    "exit": "import os\nos._exit(1)",
+    "a signal": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    "a crash": "import ctypes\nctypes.string_at(0)",
+    "no end": "import signal\nwhile True:\n    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])",
+    "nonsense": "import os\nfor n in range(4096):\n    try: os.write(n, b'x' * 99)\n    except OSError: pass",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", [None, Walls(namespaces=False, landlock=6, seccomp=True)])
+def test_snapshots_outlive_the_students_process_however_it_ends(kind, end):
+    """What was reached before is judged; the process itself is ended before."""
+    with Engine(SandboxSettings(PYTHON, kind), b"secret") as engine:
+        graded = engine.run(job(g=f"{ENDS[end]}\n{SOURCES['g']}"))
+        assert outcomes(graded)["test_f"] == Outcome.PASSED
+        assert not {"test_g", "test_both"} & {c for c, o in outcomes(graded).items() if o == Outcome.PASSED}
+        assert outcomes(engine.run(job())) == PASSED
+
+
+def test_a_cell_that_kills_everything_costs_the_snapshots_before_it(engine):
+    """They were the student's own processes; what comes behind is examined as ever."""
+    graded = engine.run(job(g=f"import os\nos.kill(-1, 9)\n{SOURCES['g']}"))
+    assert outcomes(graded) == PASSED | {"test_f": Outcome.CRASHED}
 
 
 def test_snapshots_of_a_kernel_cell_outlive_a_student_who_ends_the_process(engine):
@@ -371,6 +398,36 @@ def test_a_cell_that_takes_too_much_memory_costs_what_comes_after_it(small_engin
     lost = {"test_g": Outcome.OUT_OF_MEMORY, "test_both": Outcome.OUT_OF_MEMORY}
     assert outcomes(graded) == PASSED | lost
     assert "used too much memory" in outputs_of(graded, "g")[0]["evalue"]
+
+
+HOLD = "import time\nheld = None\nheld = b'x' * ({} << 20)\ntime.sleep(0.5)\n"
+
+
+def test_what_takes_most_is_lost_when_a_snapshot_that_waits_has_memory_of_its_own(small_engine):
+    """The student's process, then the snapshot: each costs its own cells, and is told why."""
+    cells = {"f": HOLD.format(150) + SOURCES["f"], "g": HOLD.format(270) + SOURCES["g"]}
+    lost = {"test_g": Outcome.OUT_OF_MEMORY, "test_both": Outcome.OUT_OF_MEMORY}
+    assert outcomes(small_engine.run(job(**cells))) == PASSED | lost
+    cells = {"f": HOLD.format(270) + SOURCES["f"], "g": HOLD.format(150) + SOURCES["g"]}
+    graded = small_engine.run(job(**cells))
+    assert outcomes(graded) == PASSED | {"test_f": Outcome.OUT_OF_MEMORY}
+    [verdict] = [verdict for verdict in graded.sheet.verdicts if verdict.grade_id == "test_f"]
+    assert "used too much memory" in verdict.message
+
+
+def test_memory_that_snapshots_share_counts_once(small_engine):
+    """Three of them and the student's process have 800 MB, and may use 400."""
+    graded = small_engine.run(job(f=HOLD.format(200) + SOURCES["f"], own="time.sleep(0.5)"))
+    assert outcomes(graded) == PASSED
+
+
+def test_ten_large_arrays_are_not_too_much(engine):
+    """With the limits that a course has: a gigabyte that each of four processes sees."""
+    arrays = "import numpy as np\narrays = [np.ones(13_107_200) for _ in range(10)]\n"
+    patient = replace(
+        job(f=arrays + SOURCES["f"], own="import time; time.sleep(0.5)"), limits=TimeLimits(20, 60)
+    )
+    assert outcomes(engine.run(patient)) == PASSED
 
 
 def test_a_process_that_may_not_have_more_memory_is_told_so_by_python(small_engine):
