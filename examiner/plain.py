@@ -52,7 +52,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(Measured, lambda data, _: Measured.from_data(data))
     # Sheets that were filed before these fields existed do not have them.
     later = override(omit_if_default=True)
-    write = make_dict_unstructure_fn(Verdict, converter, raised=later, provisional=later)
+    write = make_dict_unstructure_fn(Verdict, converter, raised=later, provisional=later, claimed=later)
     converter.register_unstructure_hook(Verdict, write)
     return converter
 

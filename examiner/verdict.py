@@ -75,6 +75,8 @@ class Verdict:
         The class of the exception that ended the cell, if one did.
     provisional : float
         Points that a cell whose outcome is inconclusive has surely earned; less than all.
+    claimed : tuple of str
+        What the cell asked that only the student's process can answer, such as identities and names.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class Verdict:
     measured: tuple[Measured, ...] = ()
     raised: str = ""
     provisional: float = 0.0
+    claimed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome.is_open != (self.points is None):

@@ -7,18 +7,21 @@ by value; any other object stays here and is returned as a numbered handle.
 import builtins
 import ctypes
 import importlib
+import inspect
 import io
 import itertools
+import math
 import operator
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from examiner.candidate.work import FOREVER
 from examiner.wire.channel import Channel, FrameKind
 from examiner.wire.codec import TYPE_CODES, Handle, Reverse, decode, encode
 from examiner.wire.limits import MAX_ERROR_TEXT, MessageLimits, WireError
+from examiner.wire.standard import is_namedtuple, signature_of
 
 SERVED: Final = MessageLimits(total=sys.maxsize)  # the examiner limits the whole conversation
 SINGLE: Final = frozenset({type(None), bool, int, float, complex})
@@ -31,10 +34,12 @@ BINARY: Final = {
         for name in (plain, f"i{plain}")
     },
     **{name: getattr(operator, name) for name in ("xor", "iand", "ior", "ixor")},
+    "divmod": divmod,
 }
 UNARY: Final = {
     **{name: getattr(operator, name) for name in ("neg", "pos", "abs", "invert", "index")},
     **{function.__name__: function for function in (int, float, complex, round)},
+    **{function.__name__: function for function in (math.trunc, math.floor, math.ceil)},
 }
 
 
@@ -107,6 +112,14 @@ def _exit(manager: Any, name: str | None) -> bool:
     return bool(type(manager).__exit__(manager, None if error is None else type(error), error, None))
 
 
+def _signature(function: Any) -> list[tuple[Any, ...]]:
+    """Return each parameter of a function: its name, its kind, and its default and annotation in lists."""
+    return [
+        (p.name, int(p.kind), *([] if kept is p.empty else [kept] for kept in (p.default, p.annotation)))
+        for p in inspect.signature(function).parameters.values()
+    ]
+
+
 # The operations of requests. Like everything that can be, they are made before the fork of a snapshot.
 OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "import": importlib.import_module,
@@ -123,6 +136,10 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "isinstance": isinstance,
     "issubclass": issubclass,
     "callable": callable,
+    "is": operator.is_,
+    "dir": dir,
+    "signature": _signature,
+    "source": inspect.getsource,
     "len": len,
     "iter": lambda a: _ByRef(iter(a)),
     "next": lambda a: list(itertools.islice(a, 1)),
@@ -204,7 +221,14 @@ class Snapshot:
 
     def _decode(self, payload: bytes) -> Any:
         channel = self.channel
-        return decode(payload, self._from_handle, channel.incoming, channel.limits, takes_classes=True)
+        return decode(
+            payload,
+            self._from_handle,
+            channel.incoming,
+            channel.limits,
+            to_record=self._to_record,
+            takes_classes=True,
+        )
 
     def _encode(self, value: Any) -> bytes:
         try:
@@ -232,6 +256,13 @@ class Snapshot:
         if handle.number not in self.lent:
             self.lent[handle.number] = _Lent(self, handle.number)
         return self.lent[handle.number]
+
+    def _to_record(self, name: str, fields: tuple[str, ...], items: list[Any]) -> Any:
+        """Return a namedtuple of the notebook's class of that name, or of a new one."""
+        found = self.namespace.get(name)
+        is_known = isinstance(found, type) and is_namedtuple(found) and signature_of(found) == (name, fields)
+        cls: Any = found if is_known else NamedTuple(name, [(field, Any) for field in fields])
+        return tuple.__new__(cls, items)
 
     def _resolve(self, *names: str) -> dict[str, Any]:
         """Return the values of those names that the student's notebook has defined."""

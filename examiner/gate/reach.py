@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from examiner.gate.stubs import RUNTIME_MODULE
-from examiner.judge.compile import free, without_magics
+from examiner.judge.compile import without_magics
+from examiner.judge.locked import free
 from examiner.notebook import Cell
 
 Body = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda

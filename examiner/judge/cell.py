@@ -113,13 +113,14 @@ def judge_cell(
         output=output.getvalue(),
         seconds=time.monotonic() - started,
         calls=remote.calls,
+        claimed=tuple(remote.claims),
     )
 
 
 def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) -> Verdict:
     examiner_checks.start_cell()
     try:
-        value = _run(cell, namespace)
+        value = _run(cell, namespace, seed)
     except CandidateLost as lost:
         return lost_verdict(cell, seed, lost)
     except PlatformFault:
@@ -133,12 +134,14 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) ->
     return _ended(cell, seed, value, remote.refused, undecided=namespace.undecided)
 
 
-def _run(cell: GradeCell, namespace: Namespace) -> Any:
+def _run(cell: GradeCell, namespace: Namespace, seed: str) -> Any:
     names = namespace.names
-    names.update(namespace.candidates(cell.wanted))
     namespace.run_locked()
-    if cell.body is not None:
-        exec(cell.body, names)  # noqa: S102 - running the author's text is what this process is for
+    _seed_generators(seed)  # from a seed of a locked cell, anybody could tell what is drawn in this one
+    names.update(namespace.candidates(cell.wanted))
+    for code in (cell.setting, cell.body):
+        if code is not None:
+            exec(code, names)  # noqa: S102 - running the author's text is what this process is for
     return None if cell.last is None else eval(cell.last, names)  # noqa: S307 - as above
 
 
@@ -261,14 +264,17 @@ class _Output(io.StringIO):
         return len(text)
 
 
+def _seed_generators(seed: str) -> None:
+    """Seed every generator that a cell may draw from without asking for one."""
+    random.seed(seed)
+    words = np.frombuffer(hashlib.sha256(seed.encode()).digest(), "<u4")  # one alone could be found by trying
+    np.random.seed(words)  # noqa: NPY002 - a cell may draw from the global generator
+
+
 @contextlib.contextmanager
 def _isolated(seed: str, output: io.StringIO) -> Iterator[None]:
     """Capture what a cell prints, silence its warnings, and seed every generator that it may draw from."""
-    random.seed(seed)
-    words = np.frombuffer(
-        hashlib.sha256(seed.encode()).digest(), "<u4"
-    )  # one word alone could be found by trying
-    np.random.seed(words)  # noqa: NPY002 - a cell may draw from the global generator
+    _seed_generators(seed)
     former = os.environ.get(SEED)
     os.environ[SEED] = seed  # `rng` of the checks is seeded from this
     try:

@@ -4,6 +4,7 @@
 empty array broadcasts to an empty comparison. A function that returns nothing would pass by it.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,7 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-_COPIED: Final = (np.ndarray, np.generic, list, tuple, bool, int, float, complex)
+from examiner.judge.proxy import class_of
+
+_SEQUENCES: Final = (list, tuple, range, deque)
+_COPIED: Final = (np.ndarray, np.generic, *_SEQUENCES, bytearray, bool, int, float, complex)
 # Functions of two arguments that tell by their result, and those that raise.
 _TELLING: Final = ("allclose", "array_equal", "array_equiv")
 _RAISING: Final = (
@@ -32,7 +36,7 @@ def _are_comparable(a: Any, b: Any) -> bool:
 
 def _size(value: Any) -> int:
     """Return how many numbers a value has, however deep they lie."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, _SEQUENCES):
         return sum(map(_size, value))
     return int(np.size(value))
 
@@ -43,9 +47,15 @@ def _guarded(function: Callable[..., Any], *, raises: bool, first: int = 0) -> C
 
     @wraps(function)
     def guarded(*args: Any, **options: Any) -> Any:
-        sides = [*parameters.bind(*args, **options).arguments.values()][first : first + 2]
-        if _are_comparable(*sides):
-            return function(*args, **options)
+        bound = parameters.bind(*args, **options)
+        sides = [*bound.arguments][first : first + 2]
+        for side in sides:
+            if (
+                class_of(bound.arguments[side]) is None and bound.arguments[side] is not None
+            ):  # asked once: what is compared is what was looked at
+                bound.arguments[side] = np.asarray(bound.arguments[side])
+        if _are_comparable(*(bound.arguments[side] for side in sides)):
+            return function(*bound.args, **bound.kwargs)
         if raises:
             raise AssertionError("one side is empty, the other is not")
         return False

@@ -6,19 +6,18 @@ and `id(x)` become calls that refuse what a copy cannot answer; a method of a st
 one request. What a copy can never answer is the author's error, reported before any student is graded.
 
 Cells before a grade cell run on both sides, as far as it uses them: the imports of NumPy, of the checks and
-of the standard library are repeated here, and so are the functions and constants of locked cells.
+of the standard library are repeated here, and so is what locked cells compute without a student's code.
 """
 
 import ast
 import builtins
-import copy
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from symtable import SymbolTable, symtable
 from types import CodeType
 from typing import Final
 
+from examiner.judge.locked import LockedCode, free
 from examiner.model import Mode
 from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
@@ -28,6 +27,9 @@ OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
 # The names under which rewritten cells find the functions of their `Namespace`.
 BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
+ATTRIBUTE: Final = "__attribute__"
+# What a student's object says of itself: the candidate's claim.
+CLAIMED: Final = frozenset({"__name__", "__qualname__", "__module__", "__doc__"})
 
 _MEMORY: Final = "memory is judged by behaviour: write through one ref(…), read through the other by value(…)"
 _INSTEAD: Final = {
@@ -38,11 +40,7 @@ _INSTEAD: Final = {
     "__class__": "write isinstance(x, Class)",
     "__dict__": "ask for single attributes",
 }
-_LOOKS_INSIDE: Final = frozenset({"gc", "inspect", "resource", "tracemalloc", "weakref"})
-_PURE: Final = frozenset(
-    {"abs", "bool", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "range", "round", "set"}
-    | {"sorted", "str", "sum", "tuple", "zip"}
-)
+_LOOKS_INSIDE: Final = frozenset({"gc", "resource", "tracemalloc", "weakref"})
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,11 @@ class GradeCell:
 
     Attributes
     ----------
-    prelude, body, last
-        The code to run, in this order; `last` gives the value of the cell, if it ends in an expression.
+    prelude
+        What locked cells compute without the student's code, or anything else that another cell has not.
+    setting, body, last
+        The code to run after it and after the names of `wanted` are bound, in this order: what locked cells
+        define with a student's names or with the checks; the cell; if it ends in an expression, its value.
     wanted
         The names to ask the candidate for: the cell uses them, does not bind them, and they are no builtins.
     hints
@@ -73,6 +74,7 @@ class GradeCell:
     mode: Mode
     source: str
     prelude: CodeType | None = None
+    setting: CodeType | None = None
     body: CodeType | None = None
     last: CodeType | None = None
     wanted: tuple[str, ...] = ()
@@ -104,16 +106,16 @@ def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> t
     modes : mapping of str to Mode, optional
         By grade_id, for cells that are not examined.
     """
-    modes, earlier, prepared = modes or {}, _EarlierCells(), []
+    modes, earlier, prepared = modes or {}, LockedCode(OURS), []
     for cell in cells:
         if cell.is_autograded:
             prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), earlier))
         elif cell.is_code:
-            earlier.add(cell, keeps_definitions=cell.is_locked)
+            earlier.add(without_magics(cell.source), is_locked=cell.is_locked)
     return tuple(prepared)
 
 
-def _grade_cell(cell: Cell, mode: Mode, earlier: "_EarlierCells") -> GradeCell:
+def _grade_cell(cell: Cell, mode: Mode, earlier: LockedCode) -> GradeCell:
     if mode is not Mode.EXAMINED:
         return GradeCell(cell.grade_id, cell.points, mode, cell.source)
     try:
@@ -123,17 +125,18 @@ def _grade_cell(cell: Cell, mode: Mode, earlier: "_EarlierCells") -> GradeCell:
         return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
 
 
-def _compiled(cell: Cell, earlier: "_EarlierCells") -> GradeCell:
+def _compiled(cell: Cell, earlier: LockedCode) -> GradeCell:
     hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
     _check_reference(tree, hidden)
-    needed = list(earlier.needed(free(tree)))
-    prelude, wanted = ast.Module(needed, []), free(ast.Module([*needed, *tree.body], []))
+    notebook, own = earlier.needed(free(tree))
+    needed, prelude, setting = [*notebook, *own], ast.Module(notebook, []), ast.Module(own, [])
+    wanted = {name for name in free(ast.Module([*own, *tree.body], [])) if not earlier.owns(name)}
     measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
     definitions = _definitions([*needed, *tree.body]) if measures else ""
     whole = ast.Module([*needed, *tree.body], [])
     texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
-    for module in (prelude, tree):
+    for module in (prelude, setting, tree):
         _Rewriting(refs).visit(module)
         ast.fix_missing_locations(module)
     file, last = f"<{cell.grade_id}>", None
@@ -145,7 +148,8 @@ def _compiled(cell: Cell, earlier: "_EarlierCells") -> GradeCell:
         points=cell.points,
         mode=Mode.EXAMINED,
         source=cell.source,
-        prelude=compile(prelude, LOCKED, "exec") if needed else None,
+        prelude=compile(prelude, LOCKED, "exec") if notebook else None,
+        setting=compile(setting, LOCKED, "exec") if own else None,
         body=compile(tree, file, "exec"),
         last=last,
         wanted=tuple(sorted(wanted - vars(builtins).keys() - {REFERENCE})),
@@ -197,10 +201,14 @@ def _imported_checks(tree: ast.Module) -> Iterator[str]:
 
 def _definitions(statements: Iterable[ast.stmt]) -> str:
     """Return the source text of the statements that import our modules or define functions or constants."""
-    own = _EarlierCells()
+    own = LockedCode(OURS)
     for statement in statements:
         own.take(statement)
-    return "\n".join(ast.unparse(statement) for statement, _ in own.statements)
+    return "\n".join(
+        ast.unparse(taken.node)
+        for taken in own.statements
+        if not taken.is_of_a_cell and not isinstance(taken.node, ast.Expr)
+    )
 
 
 class _Rewriting(ast.NodeTransformer):
@@ -209,12 +217,16 @@ class _Rewriting(ast.NodeTransformer):
     def __init__(self, refs: set[str]) -> None:
         self.refs = refs
 
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Rewrite a node; a pattern of `match` stays, since a call cannot stand in it."""
+        return node if isinstance(node, ast.pattern) else super().visit(node)
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
         function = node.func.id if isinstance(node.func, ast.Name) and len(node.args) == 1 else ""
         if function in self.refs and not node.keywords:
-            self.generic_visit(node.args[0])  # its operands only: the last operation is done by reference
+            self._visit_operands(node.args[0])  # the last operation itself is done by reference
             return ast.copy_location(_call(BY_REF, *_last_step(node.args[0])), node)
-        self.generic_visit(node)
+        self._visit_operands(node)
         if function in {"type", "id"} and not node.keywords:
             return ast.copy_location(_call(TYPE if function == "type" else ID, *node.args), node)
         if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
@@ -222,6 +234,18 @@ class _Rewriting(ast.NodeTransformer):
             method.keywords = node.keywords
             return ast.copy_location(method, node)  # one request instead of two, if the object is a student's
         return node
+
+    def _visit_operands(self, node: ast.AST) -> None:
+        """Rewrite what an operation is applied to; the method of a call belongs to the operation."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            _check_attribute(node.func)
+            for operand in (node.func, *node.keywords):
+                self.generic_visit(operand)
+            arguments = ast.Tuple(node.args, ast.Load())
+            self.generic_visit(arguments)
+            node.args = arguments.elts
+        else:
+            self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
@@ -237,11 +261,11 @@ class _Rewriting(ast.NodeTransformer):
         )
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if node.attr in _INSTEAD:
-            raise _Refused(
-                f"line {node.lineno}: `.{node.attr}` of a copy means nothing; {_INSTEAD[node.attr]}"
-            )
-        return self.generic_visit(node)
+        _check_attribute(node)
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load) or (node.attr.startswith("__") and node.attr not in CLAIMED):
+            return node
+        return ast.copy_location(_call(ATTRIBUTE, node.value, ast.Constant(node.attr)), node)
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
         for alias in node.names:
@@ -259,6 +283,11 @@ class _Rewriting(ast.NodeTransformer):
                     f"line {node.lineno}: `{alias.name}` of copies means nothing; {_INSTEAD[alias.name]}"
                 )
         return node
+
+
+def _check_attribute(node: ast.Attribute) -> None:
+    if node.attr in _INSTEAD:
+        raise _Refused(f"line {node.lineno}: `.{node.attr}` of a copy means nothing; {_INSTEAD[node.attr]}")
 
 
 def _check_import(node: ast.Import | ast.ImportFrom, root: str) -> None:
@@ -325,138 +354,6 @@ def _literal_hints(tree: ast.Module) -> Iterator[str]:
             and isinstance(node.msg.value, str)
         ):
             yield node.msg.value
-
-
-def free(tree: ast.Module) -> set[str]:
-    """Return the names of the notebook that a cell uses before it binds them itself."""
-    return _unbound(tree.body, set()) & set(_of_the_notebook(symtable(ast.unparse(tree), "<cell>", "exec")))
-
-
-def _of_the_notebook(scope: SymbolTable) -> Iterator[str]:
-    """Yield the names that any scope of a cell looks up among the notebook's globals."""
-    is_top = scope.get_type() == "module"
-    yield from (symbol.get_name() for symbol in scope.get_symbols() if is_top or symbol.is_global())
-    for inner in scope.get_children():
-        yield from _of_the_notebook(inner)
-
-
-def _unbound(statements: Iterable[ast.stmt], bound: set[str]) -> set[str]:
-    """Return the names that are loaded before any statement stores them; add to `bound` what is stored."""
-    free = set[str]()
-    for statement in statements:
-        match statement:
-            case ast.For(target=target, iter=iterable, body=body, orelse=otherwise):
-                free |= _loaded(iterable) - bound
-                bound |= _stored(target)
-                free |= _unbound([*body, *otherwise], bound)
-            case ast.With(items=items, body=body):
-                for item in items:
-                    free |= _loaded(item.context_expr) - bound
-                    bound |= _stored(item)
-                free |= _unbound(body, bound)
-            case ast.If() | ast.While() | ast.Try() | ast.Match():  # their branches may not run
-                free |= _loaded(statement) - bound
-            case _:
-                free |= _loaded(statement) - bound
-                bound |= _bound(statement)
-    return free
-
-
-def _loaded(tree: ast.AST) -> set[str]:
-    loads = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)}
-    changed = (n.target for n in ast.walk(tree) if isinstance(n, ast.AugAssign))
-    return loads | {target.id for target in changed if isinstance(target, ast.Name)}
-
-
-def _stored(tree: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-class _EarlierCells:
-    """What the cells before a grade cell define without the student's code."""
-
-    def __init__(self) -> None:
-        self.statements: list[tuple[ast.stmt, frozenset[str]]] = []
-        self.modules: set[str] = set()
-        self.constants: set[str] = set()
-
-    def add(self, cell: Cell, *, keeps_definitions: bool) -> None:
-        """Add a cell: its imports of our modules, and its functions and constants if `keeps_definitions`."""
-        try:
-            tree = ast.parse(without_magics(cell.source))
-        except SyntaxError:  # the cell fails in the student's process as well, with the same error
-            return
-        for statement in tree.body:
-            if keeps_definitions or isinstance(statement, ast.Import | ast.ImportFrom):
-                self.take(statement)
-            else:
-                self._forget(_bound(statement))
-
-    def take(self, statement: ast.stmt) -> None:
-        """Add an import of our modules or a definition; the candidate has the names of other statements."""
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            self._add_import(statement)
-        else:
-            self._add_definition(statement)
-
-    def needed(self, names: set[str]) -> Iterator[ast.stmt]:
-        """Yield, in order, the statements that bind these names, and what those use in their turn."""
-        chosen = []
-        for statement, bound in reversed(self.statements):
-            if bound & names:
-                chosen.append(statement)
-                names = (names - bound) | _loaded(statement)
-        # These are copies, since each grade cell rewrites its own.
-        yield from (copy.deepcopy(statement) for statement in reversed(chosen))
-
-    def _add_import(self, statement: ast.Import | ast.ImportFrom) -> None:
-        for alias in statement.names:
-            module = alias.name if isinstance(statement, ast.Import) else statement.module or ""
-            if module.partition(".")[0] not in OURS or alias.name == "*":
-                continue
-            single: ast.stmt = (
-                ast.Import([alias])
-                if isinstance(statement, ast.Import)
-                else ast.ImportFrom(statement.module, [alias], 0)
-            )
-            name = alias.asname or alias.name.partition(".")[0]
-            self.modules.add(name)
-            self.statements.append((single, frozenset({name})))
-
-    def _add_definition(self, statement: ast.stmt) -> None:
-        bound = _bound(statement)
-        self._forget(bound)
-        is_constant = isinstance(statement, ast.Assign | ast.AnnAssign) and self._is_constant(statement.value)
-        if is_constant:
-            self.constants |= bound
-        if is_constant or isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            self.statements.append((statement, frozenset(bound)))
-
-    def _forget(self, names: set[str]) -> None:
-        """Leave the names that a later cell binds to the candidate; names of our modules stay."""
-        names = names - self.modules
-        self.constants -= names
-        self.statements = [(s, bound) for s, bound in self.statements if not bound & names]
-
-    def _is_constant(self, value: ast.expr | None) -> bool:
-        """Whether an expression consists of literals, our modules, and constants before it."""
-        if value is None or isinstance(value, ast.Lambda):
-            return value is not None
-        known = self.modules | self.constants | _stored(value) | _PURE | {"True", "False", "None"}
-        calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
-        are_pure = all(
-            isinstance(f, ast.Attribute) or (isinstance(f, ast.Name) and f.id in _PURE) for f in calls
-        )
-        return _loaded(value) <= known and are_pure
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement binds in the notebook."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
-    return _stored(statement)
 
 
 def without_magics(source: str) -> str:

@@ -7,7 +7,9 @@ bound to the snapshot of one cell.
 import builtins
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import wraps
+from io import StringIO
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any, Final, Never, Protocol, cast
 
@@ -15,8 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import examiner_checks
+from examiner.judge.claims import Claims
 from examiner.judge.compile import (
+    ATTRIBUTE,
     BY_REF,
+    CLAIMED,
     ID,
     IS,
     MEASURING_CHECKS,
@@ -26,17 +31,17 @@ from examiner.judge.compile import (
     GradeCell,
     compile_text,
 )
-from examiner.judge.proxy import ArrayHandle, Proxy, Remote, by_ref, class_of, read
+from examiner.judge.proxy import ArrayHandle, Proxy, Remote, attribute, by_ref, class_of, read
 from examiner.notebook import CHECKS, REFERENCE
 from examiner.verdict import Outcome, surely_cleared
+from examiner.wire.codec import BY_VALUE
+from examiner.wire.standard import NamedItems
 from examiner_checks import CheckFailed, Inconclusive
 from examiner_checks.bench import Bench
 from examiner_checks.decision import Estimate
 from examiner_checks.measured import Measured
 
-COPIED: Final = frozenset(
-    {Proxy, ArrayHandle, np.ndarray, bytes, complex, dict, float, int, list, range, slice, str, tuple}
-)
+COPIED: Final = BY_VALUE | {Proxy, ArrayHandle}
 
 
 class Unconnected:
@@ -76,6 +81,7 @@ class Namespace:
         self.remote: Remote = cast("Remote", Unconnected())
         self._bench: KeepingBench = cast("KeepingBench", Unconnected())
         self._cell, self._has_run_locked, self.undecided = cell, False, ""
+        self._claims = Claims(lambda: self.remote)
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
@@ -87,14 +93,18 @@ class Namespace:
             "__import__": self.import_,
             "callable": self.callable_,
             "compile": self.compile_,
+            "dir": self._claims.attributes,
             "eval": self.eval_,
             "exec": self.exec_,
+            "getattr": self.getattr_,
+            "hasattr": self.hasattr_,
             "isinstance": self.isinstance_,
             "issubclass": self.issubclass_,
         }
         self.names: dict[str, Any] = {
             "__builtins__": {**vars(builtins), **own},
             "__name__": "__grade_cell__",
+            ATTRIBUTE: self.attribute,
             BY_REF: self.by_ref,
             METHOD: self.method,
             IS: self.is_,
@@ -110,7 +120,8 @@ class Namespace:
     def run_locked(self) -> None:
         """Run once what the locked cells before the cell compute without a student's code."""
         if not self._has_run_locked and self._cell.prelude is not None:
-            exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is what a judge is for
+            with redirect_stdout(StringIO()):  # it is shown where the locked cells ran
+                exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is a judge's work
         self._has_run_locked = True
 
     def _measuring(self, check: Callable[..., Estimate]) -> Callable[..., Estimate]:
@@ -156,13 +167,15 @@ class Namespace:
         self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
         """Import one of our modules here, and any other module in the candidate."""
-        # C code imports by this function too what it needs, at its first use.
-        is_ready = name in sys.modules or name.startswith("_")
-        if name not in self._cell.imports and name not in self._cell.texts and not is_ready:
+        root = name.partition(".")[0]
+        if type(fromlist) is list and root in OURS:  # NumPy's own C code, called from a cell, imports so
+            return builtins.__import__(name, globals_, locals_, fromlist, level)
+        if name not in self._cell.imports and name not in self._cell.texts:
             self.remote.refuse("a module is imported by a name that stands in the cell")
         if name == CHECKS:
             return self.checks
-        root = name.partition(".")[0]
+        if name == "inspect":
+            return self._claims.inspect
         if root == CHECKS:
             self.remote.refuse(f"import from {CHECKS} itself, not from {name}")
         if root in OURS:
@@ -206,11 +219,31 @@ class Namespace:
             self.remote.refuse(f"a {type(source).__name__} is no text that can be evaluated")
         return source
 
+    def attribute(self, x: Any, name: str) -> Any:
+        """Return an attribute that the cell's own text asks for."""
+        return self._claims.name(x, name) if name in CLAIMED else attribute(x, name)
+
+    def getattr_(self, x: Any, name: str, *default: Any) -> Any:
+        """Return an attribute, or the default if there is none."""
+        try:
+            return self.attribute(x, name)
+        except AttributeError:
+            if not default:
+                raise
+            return default[0]
+
+    def hasattr_(self, x: Any, name: str) -> bool:
+        """Whether there is such an attribute."""
+        missing = object()
+        return self.getattr_(x, name, missing) is not missing
+
     def isinstance_(self, x: Any, cls: Any) -> bool:
         """Ask the candidate about a student's class, and decide about any other class here."""
         if type(cls) is tuple:
             return any(self.isinstance_(x, single) for single in cls)
-        if type(x) is Proxy:
+        if type(x) is NamedItems and isinstance(cls, type) and x.is_of(cls):
+            return True
+        if type(x) is Proxy or (type(x) is NamedItems and type(cls) is Proxy):
             return type(cls) is Proxy and self.remote.ask("isinstance", x, cls) is True
         known = class_of(cls)
         return known is not None and isinstance(x, known)
@@ -265,6 +298,8 @@ class Namespace:
         """Compare identities, unless both sides are copies, whose identity says nothing."""
         if isinstance(class_of(a), type) and isinstance(class_of(b), type):
             return class_of(a) is class_of(b)
+        if type(a) is type(b) is Proxy:
+            return self._claims.same(a, b)
         if {type(a), type(b)} <= COPIED:
             self.remote.refuse(
                 "`is` between copies means nothing: write through one ref(…), read through the other"
@@ -273,7 +308,7 @@ class Namespace:
 
     def type_(self, x: Any) -> type:
         """Return the type of plain data, which the wire keeps exactly; refuse a student's object."""
-        if type(x) in {Proxy, ArrayHandle}:
+        if type(x) in {Proxy, ArrayHandle, NamedItems}:
             self.remote.refuse("type(x) of a student's object: write isinstance(x, Class)")
         return type(x)
 

@@ -3,12 +3,17 @@
 The examiner's own Python runs the cell. A proxy forwards calls, attributes, items, operators, iteration and
 `with`. Operations that would let the student's code judge itself (`==`, `<`, truth, hash) raise an
 AuthorError, whose text says what to write instead.
+
+So do all but attributes, calls and further operators of a *mixed* result. In `abs(f(x) - want) < 1e-9` the
+student's `-` sees `want`, and could give 0.0. Whatever an operator between a student's object and a value of
+ours gives therefore stays with the candidate, plain or not, and only what its attributes and methods give is
+a value here.
 """
 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Never, NoReturn
 
 import numpy as np
@@ -55,6 +60,8 @@ class Remote:
         The first one, whether or not the cell swallowed it.
     calls : int
         How many requests were sent to the snapshot.
+    claims : dict from str to None
+        What the cell asked that the candidate alone can answer, in the order in which it did.
     """
 
     def __init__(self, channel: Channel, deadline: float, patience: float = math.inf) -> None:
@@ -62,6 +69,7 @@ class Remote:
         self.lost: CandidateLost | None = None
         self.refused: AuthorError | None = None
         self.calls = 0
+        self.claims: dict[str, None] = {}
         self._lent: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._dropped: list[int] = []
@@ -108,6 +116,16 @@ class Remote:
                 raise self._raised(value, failure)
             else:
                 self.lose(Outcome.TAMPERED, "the candidate sent an answer of an unknown kind")
+
+    def ask_mixed(self, operation: str, *args: Any) -> Any:
+        """Have the snapshot do an operation of which the result stays with it, plain or not."""
+        got = self.ask(operation, *args, by_ref=True)
+        if type(got) is Proxy:
+            _set_mixed(got, True)
+            return got
+        if id(got) not in self._numbers:  # it may be an object of ours that was lent
+            self.lose(Outcome.TAMPERED, "the candidate sent a value that was to stay with it")
+        return got
 
     @contextlib.contextmanager
     def without_questions(self) -> Iterator[None]:
@@ -234,15 +252,25 @@ def _refuse(what: str, instead: str) -> Callable[..., Any]:
     return refused
 
 
+def _refuse_mixed(proxy: "Proxy", what: str) -> None:
+    """Refuse an operation of a mixed result whose outcome could be a plain value."""
+    if _is_mixed(proxy):
+        _remote(proxy).refuse(
+            f"{what} of what an operator between a student's object and a value of the test gave would be "
+            "the student's own verdict: take the value first, as `float(f(x))`, `f(x).item()` or "
+            "`f(x).numpy()`, and calculate with that"
+        )
+
+
 class Proxy:
     """A student's object, seen from the examiner."""
 
-    __slots__ = ("__handle", "__remote")
-    __array_ufunc__ = None  # `array * proxy` is the student's multiplication
+    __slots__ = ("__handle", "__mixed", "__remote")
 
     def __init__(self, remote: Remote, handle: Handle) -> None:
         object.__setattr__(self, "_Proxy__remote", remote)
         object.__setattr__(self, "_Proxy__handle", handle)
+        object.__setattr__(self, "_Proxy__mixed", False)
 
     def __del__(self) -> None:
         _remote(self).drop(_handle(self).number)
@@ -257,6 +285,7 @@ class Proxy:
             return np.dtype(known)  # so that NumPy takes the proxy of a scalar type where it takes a dtype
         if name.startswith("__") and name.endswith("__") and name != "__array__":
             raise AttributeError(f"{name} is not asked of a student's {_handle(self).type_name}")
+        _refuse_mixed(self, f"`.{name}`, read by a library,")  # a cell's own text reads it by `attribute`
         return _remote(self).ask("getattr", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -271,8 +300,17 @@ class Proxy:
         """Call the student's function, or make an instance of the student's class."""
         return _remote(self).ask("call", self, args, kwargs)
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Do `array + x`, which NumPy asks for by its ufunc; refuse all others."""
+        if ufunc not in _OPERATORS_OF_UFUNCS or method != "__call__" or options:
+            _remote(self).refuse(
+                f"np.{ufunc.__name__} of a student's {_handle(self).type_name} would be the student's "
+                "own verdict: take the array first, as `f(x).numpy()` or `np.asarray(f(x))`"
+            )
+        return _asking(inputs)("binary", _OPERATORS_OF_UFUNCS[ufunc], *inputs)
+
     def __getitem__(self, key: Any) -> Any:
-        return _remote(self).ask("getitem", self, key)
+        return _asking([self])("getitem", self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         _remote(self).ask("setitem", self, key, value)
@@ -281,17 +319,20 @@ class Proxy:
         _remote(self).ask("delitem", self, key)
 
     def __iter__(self) -> Iterator[Any]:
+        _refuse_mixed(self, "the items")
         iterator = _remote(self).ask("iter", self)
         if type(iterator) is not Proxy:
             _remote(self).lose(Outcome.TAMPERED, "the candidate sent an invalid iterator")
         return _items(iterator)
 
     def __next__(self) -> Any:
+        _refuse_mixed(self, "the next item")
         if batch := _next(self):
             return batch[0]
         raise StopIteration
 
     def __len__(self) -> int:
+        _refuse_mixed(self, "the length")
         length = _remote(self).ask("len", self)
         if type(length) is not int or length < 0:
             _remote(self).lose(Outcome.TAMPERED, "the candidate sent an invalid length")
@@ -300,7 +341,7 @@ class Proxy:
         return length
 
     def __enter__(self) -> Any:
-        return _remote(self).ask("enter", self)
+        return _asking([self])("enter", self)
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if error is not None and not isinstance(error, Exception):
@@ -345,44 +386,84 @@ class Proxy:
     __contains__ = _refuse("`in`", "compare values, check_equal([p.shape for p in module.parameters()], …)")
 
 
-def _operator(operation: str, name: str, *, is_reflected: bool = False) -> Callable[..., Any]:
+def _asking(operands: Iterable[Any]) -> Callable[..., Any]:
+    """Return how an operator is asked for: its result is mixed if one of the operands is, or is ours."""
+    [remote, *_] = [_remote(operand) for operand in operands if type(operand) is Proxy]
+    is_pure = all(type(operand) is Proxy and not _is_mixed(operand) for operand in operands)
+    return remote.ask if is_pure else remote.ask_mixed
+
+
+def _binary(name: str, *, is_reflected: bool = False) -> Callable[..., Any]:
     def forward(self: Proxy, *others: Any) -> Any:
-        return _remote(self).ask(operation, name, *((*others, self) if is_reflected else (self, *others)))
+        operands = (*others, self) if is_reflected else (self, *others)
+        return _asking(operands)("binary", name, *operands)
 
     return forward
 
 
-for _name in (
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "matmul",
-    "lshift",
-    "rshift",
-    "and",
-    "or",
-    "xor",
-):
-    setattr(Proxy, f"__{_name}__", _operator("binary", _name))
-    setattr(Proxy, f"__r{_name}__", _operator("binary", _name, is_reflected=True))
-    setattr(Proxy, f"__i{_name}__", _operator("binary", f"i{_name}"))
-for _name in ("neg", "pos", "abs", "invert", "int", "float", "complex", "index", "round"):
-    setattr(Proxy, f"__{_name}__", _operator("unary", _name))
+def _unary(name: str) -> Callable[..., Any]:
+    return lambda self: _asking([self])("unary", name, self)
+
+
+def _conversion(name: str) -> Callable[..., Any]:
+    def convert(self: Proxy, *digits: Any) -> Any:
+        _refuse_mixed(self, f"{name}(…)")
+        return _remote(self).ask("unary", name, self, *digits)
+
+    return convert
+
+
+_BINARY: Final = (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "matmul"),
+    *("lshift", "rshift", "and", "or", "xor"),
+)
+_UNARY: Final = ("neg", "pos", "abs", "invert")
+_CONVERSIONS: Final = ("int", "float", "complex", "index", "round", "trunc", "floor", "ceil")
+for _name in _BINARY:
+    setattr(Proxy, f"__{_name}__", _binary(_name))
+    setattr(Proxy, f"__r{_name}__", _binary(_name, is_reflected=True))
+    if _name != "divmod":
+        setattr(Proxy, f"__i{_name}__", _binary(f"i{_name}"))
+for _name in _UNARY:
+    setattr(Proxy, f"__{_name}__", _unary(_name))
+for _name in _CONVERSIONS:
+    setattr(Proxy, f"__{_name}__", _conversion(_name))
 del _name
+_OPERATORS_OF_UFUNCS: Final = {
+    np.add: "add",
+    np.subtract: "sub",
+    np.multiply: "mul",
+    np.true_divide: "truediv",
+    np.floor_divide: "floordiv",
+    np.remainder: "mod",
+    np.divmod: "divmod",
+    np.power: "pow",
+    np.matmul: "matmul",
+    np.left_shift: "lshift",
+    np.right_shift: "rshift",
+    np.bitwise_and: "and",
+    np.bitwise_or: "or",
+    np.bitwise_xor: "xor",
+}
 
 # These read the slots directly, since any attribute of a proxy is the student's.
 _remote: Callable[[Proxy], Remote] = Proxy.__dict__["_Proxy__remote"].__get__
 _handle: Callable[[Proxy], Handle] = Proxy.__dict__["_Proxy__handle"].__get__
+_is_mixed: Callable[[Proxy], bool] = Proxy.__dict__["_Proxy__mixed"].__get__
+_set_mixed: Callable[[Proxy, bool], None] = Proxy.__dict__["_Proxy__mixed"].__set__
 _DTYPE_CLASSES: Final = frozenset(dtype.type for dtype in DTYPES)
 
 
 def class_of(x: Any) -> Any:
     """Return the class that a proxy stands for, None for any other proxy, and what is no proxy unchanged."""
-    return _handle(x).cls if type(x) is Proxy else x
+    if type(x) is not Proxy:
+        return x
+    return None if _is_mixed(x) else _handle(x).cls
+
+
+def attribute(x: Any, name: str) -> Any:
+    """Return the attribute of any object that a cell's own text asks for, of a mixed result, too."""
+    return _remote(x).ask("getattr", x, name) if type(x) is Proxy and _is_mixed(x) else getattr(x, name)
 
 
 def _next(iterator: Proxy) -> list[Any]:

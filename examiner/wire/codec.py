@@ -10,13 +10,23 @@ or a `Reverse` (an object of the judge). Arrays of 16 kB and more are sent throu
 
 import math
 import struct
-from collections.abc import Callable
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 
 from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
+from examiner.wire.standard import (
+    MAX_TEXT,
+    TEXT_KINDS,
+    NamedItems,
+    are_fields,
+    as_text,
+    is_namedtuple,
+    names_of,
+)
 
 
 class Handle(NamedTuple):
@@ -66,7 +76,15 @@ _C128 = struct.Struct("<dd")
 _ARRAY = struct.Struct("<BB")
 _RANGE = struct.Struct("<qqq")
 _OFFSET = struct.Struct("<Q")
+# What arrives by value and has no identity here, nor a class of the other side.
+BY_VALUE: Final[frozenset[type]] = frozenset(
+    {np.ndarray, bytes, bytearray, complex, dict, float, int, list, range, slice, str, tuple, NamedItems}
+    | {Counter, OrderedDict, defaultdict, deque, set, frozenset, *(kind.cls for kind in TEXT_KINDS)}
+)
 _KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
+_DICTS: Final[dict[type, bytes]] = {dict: b"d", Counter: b"C", OrderedDict: b"O"}
+_SETS: Final[dict[type, bytes]] = {set: b"j", frozenset: b"J"}
+_TEXT_CODES: Final = {kind.cls: code for code, kind in enumerate(TEXT_KINDS)}
 
 
 class _Writer:
@@ -92,8 +110,14 @@ class _Writer:
             raise WireError("too deep, too many or too large values for one message")
         write = _WRITERS.get(type(v))
         if write is None:
-            write, v = _write_handle, self.to_handle(v)
+            is_record = is_namedtuple(type(v))
+            write, v = (_write_record, v) if is_record else (_write_handle, self.to_handle(v))
         write(self, v, depth)
+
+    def many(self, values: Collection[Any], depth: int) -> None:
+        self.out += _U32.pack(len(values))
+        for item in values:
+            self.value(item, depth + 1)
 
     def reference(self, v: Any) -> None:
         """Write a handle for a value whose type is plain but not its content, such as an array of objects."""
@@ -124,9 +148,29 @@ def _write_int(w: _Writer, v: int, _depth: int) -> None:
 
 
 def _write_sequence(w: _Writer, v: list[Any] | tuple[Any, ...], depth: int) -> None:
-    w.out += (b"l" if type(v) is list else b"t") + _U32.pack(len(v))
-    for item in v:
-        w.value(item, depth + 1)
+    w.out += b"l" if type(v) is list else b"t"
+    w.many(v, depth)
+
+
+def _write_record(w: _Writer, v: tuple[Any, ...], depth: int) -> None:
+    name, fields = names_of(v)
+    w.counted(b"n", name[:MAX_NAME].encode("utf-8", "replace"))
+    w.value(fields, depth + 1)
+    w.many(tuple(tuple.__iter__(v)), depth)
+
+
+def _write_deque(w: _Writer, v: deque[Any], depth: int) -> None:
+    w.out += b"q" + _I64.pack(-1 if v.maxlen is None else v.maxlen)
+    w.many(v, depth)
+
+
+def _write_text(w: _Writer, v: Any, _depth: int) -> None:
+    code = _TEXT_CODES[type(v)]
+    text = as_text(TEXT_KINDS[code], v)
+    if text is None:
+        w.reference(v)
+    else:
+        w.counted(b"x" + bytes([code]), text.encode())
 
 
 def _is_key(key: Any) -> bool:
@@ -137,10 +181,23 @@ def _is_key(key: Any) -> bool:
 def _write_dict(w: _Writer, v: dict[Any, Any], depth: int) -> None:
     if not all(map(_is_key, v)):
         return w.reference(v)
-    w.out += b"d" + _U32.pack(len(v))
+    if isinstance(v, defaultdict):
+        w.out += b"D"
+        w.value(v.default_factory, depth + 1)
+    else:
+        w.out += _DICTS[type(v)]
+    w.out += _U32.pack(len(v))
     for key, item in v.items():
         w.value(key, depth + 1)
         w.value(item, depth + 1)
+    return None
+
+
+def _write_set(w: _Writer, v: set[Any] | frozenset[Any], depth: int) -> None:
+    if not all(map(_is_key, v)):
+        return w.reference(v)
+    w.out += _SETS[type(v)]
+    w.many(v, depth)
     return None
 
 
@@ -215,7 +272,13 @@ _WRITERS: dict[type, Callable[[_Writer, Any, int], None]] = {
     bytes: lambda w, v, _d: w.counted(b"b", v),
     list: _write_sequence,
     tuple: _write_sequence,
-    dict: _write_dict,
+    bytearray: lambda w, v, _d: w.counted(b"B", bytes(v)),
+    deque: _write_deque,
+    defaultdict: _write_dict,
+    **dict.fromkeys(_DICTS, _write_dict),
+    **dict.fromkeys(_SETS, _write_set),
+    NamedItems: _write_record,
+    **dict.fromkeys(_TEXT_CODES, _write_text),
     slice: _write_slice,
     range: _write_range,
     type: _write_type,
@@ -231,16 +294,17 @@ _WRITERS: dict[type, Callable[[_Writer, Any, int], None]] = {
 class _Reader:
     """Decodes one value from untrusted bytes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the two ends differ in two ways
         self,
         data: bytes,
         block: SharedBlock | None,
         limits: MessageLimits,
         from_handle: Callable[[Handle | Reverse], Any],
         *,
+        to_record: Callable[[str, tuple[str, ...], list[Any]], Any],
         takes_classes: bool,
     ) -> None:
-        self.takes_classes = takes_classes
+        self.takes_classes, self.to_record = takes_classes, to_record
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
         self.position = self.items = 0
         # Bytes that arrays of this message may still take; several arrays may claim the same shared memory.
@@ -286,6 +350,9 @@ class _Reader:
             raise WireError("an unknown kind of value")
         return read(self, depth)
 
+    def many(self, depth: int) -> list[Any]:
+        return [self.value(depth + 1) for _ in range(self.count(item_size=1))]
+
     def text(self, longest: int | None = None) -> str:
         size = self.number()
         if longest is not None and size > longest:
@@ -327,6 +394,55 @@ def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
     if len(found) != count:
         raise WireError("a dict with keys that collide")
     return found
+
+
+def _read_set(r: _Reader, depth: int) -> set[Any]:
+    items = r.many(depth)
+    if not all(map(_is_key, items)):
+        raise WireError("a set of items that are not plain")
+    if len(found := set(items)) != len(items):
+        raise WireError("a set of items that collide")
+    return found
+
+
+def _reader_of(
+    cls: Callable[[Any], Any], read: Callable[[_Reader, int], Any]
+) -> Callable[[_Reader, int], Any]:
+    """Return a reader of another class with the same content."""
+    return lambda r, depth: cls(read(r, depth))
+
+
+def _read_defaultdict(r: _Reader, depth: int) -> defaultdict[Any, Any]:
+    factory = r.value(depth + 1)
+    if not (factory is None or callable(factory)):
+        raise WireError("a defaultdict whose factory cannot be called")
+    return defaultdict(factory, _read_dict(r, depth))
+
+
+def _read_deque(r: _Reader, depth: int) -> deque[Any]:
+    [longest] = r.unpack(_I64)
+    items = r.many(depth)
+    if longest != -1 and longest < len(items):
+        raise WireError("a deque that is longer than it may be")
+    return deque(items, None if longest == -1 else longest)
+
+
+def _read_record(r: _Reader, depth: int) -> Any:
+    name, fields, items = r.text(4 * MAX_NAME), r.value(depth + 1), r.many(depth)
+    if not are_fields(fields) or len(fields) != len(items):
+        raise WireError("a namedtuple whose names are not those of its items")
+    return r.to_record(name, fields, items)
+
+
+def _read_text(r: _Reader, _depth: int) -> Any:
+    kind = r.listed(TEXT_KINDS)
+    text = r.text(MAX_TEXT)
+    if not kind.pattern.fullmatch(text):
+        raise WireError(f"text that is no {kind.cls.__name__}")
+    try:
+        return kind.read(text)
+    except (ValueError, ArithmeticError) as error:
+        raise WireError(f"text that is no {kind.cls.__name__}") from error
 
 
 def _read_shape(r: _Reader) -> tuple["np.dtype[Any]", tuple[int, ...], int]:
@@ -388,9 +504,15 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     ord("c"): lambda r, _d: complex(*r.unpack(_C128)),
     ord("s"): lambda r, _d: r.text(),
     ord("b"): lambda r, _d: r.take(r.number()),
-    ord("l"): lambda r, d: [r.value(d + 1) for _ in range(r.count(item_size=1))],
-    ord("t"): lambda r, d: tuple([r.value(d + 1) for _ in range(r.count(item_size=1))]),
-    ord("d"): _read_dict,
+    ord("B"): lambda r, _d: bytearray(r.take(r.number())),
+    ord("l"): lambda r, d: r.many(d),
+    ord("t"): lambda r, d: tuple(r.many(d)),
+    **{ord(tag): _reader_of(cls, _read_dict) for cls, tag in _DICTS.items()},
+    **{ord(tag): _reader_of(cls, _read_set) for cls, tag in _SETS.items()},
+    ord("D"): _read_defaultdict,
+    ord("q"): _read_deque,
+    ord("n"): _read_record,
+    ord("x"): _read_text,
     ord("a"): _read_array,
     ord("A"): _read_shared_array,
     ord("g"): _read_scalar,
@@ -445,12 +567,13 @@ def encode(
     return bytes(writer.out)
 
 
-def decode(
+def decode(  # noqa: PLR0913 - the two ends differ in two ways
     data: bytes,
     from_handle: Callable[[Handle | Reverse], Any] = lambda handle: handle,
     block: SharedBlock | None = None,
     limits: MessageLimits | None = None,
     *,
+    to_record: Callable[[str, tuple[str, ...], list[Any]], Any] = NamedItems.of,
     takes_classes: bool = False,
 ) -> Any:
     """Return the value that some bytes encode: plain data and handles only.
@@ -463,6 +586,8 @@ def decode(
         Returns what a handle stands for on this side; it raises `WireError` for an unknown number.
     block
         Where arrays of 16 kB and more were put.
+    to_record
+        Returns what a namedtuple is on this side, given the name of its class, its fields and its items.
     takes_classes
         Whether classes may be in it, as on the candidate's side. None comes to the judge as itself, since it
         could be called there.
@@ -472,7 +597,14 @@ def decode(
     WireError
         If the bytes are not exactly one value, or exceed a limit.
     """
-    reader = _Reader(data, block, limits or MessageLimits(), from_handle, takes_classes=takes_classes)
+    reader = _Reader(
+        data,
+        block,
+        limits or MessageLimits(),
+        from_handle,
+        to_record=to_record,
+        takes_classes=takes_classes,
+    )
     value = reader.value()
     if reader.position != len(data):
         raise WireError("bytes after the value")

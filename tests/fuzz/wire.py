@@ -11,8 +11,13 @@ import random
 import resource
 import struct
 import sys
-import time
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from time import monotonic, time_ns
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,6 +70,14 @@ def seeds() -> Iterator[bytes]:
         np.float32(2),
         {"a": 1, 2: None},
     ]
+    kinds += [Counter("aab"), OrderedDict(a=1), {1, 2}, frozenset("ab"), deque([1, 2], 3), bytearray(b"ab")]
+    kinds += [
+        defaultdict(None, a=1),
+        NamedTuple("Point", [("x", int), ("y", float)])(1, 2.0),
+        Fraction(-2, 3),
+        Decimal("1.5E+9"),
+    ]
+    kinds += [datetime(2026, 2, 3, 4, 5, tzinfo=UTC), date(2026, 2, 3), time(4, 5, 6, 7), timedelta(-1, 5)]
     for value in [*kinds, kinds, tuple(kinds), [[[[kinds[2]]]]], np.zeros(0), [np.bool_(True)] * 9]:
         yield encode(value, lambda v: v)
     yield b"A" + bytes([1, 1]) + struct.pack("<IQ", codec.INLINE, 0)
@@ -123,11 +136,11 @@ def fuzz(seconds: float, seed: int) -> tuple[int, int, int]:
     """
     draw, reached, block = random.Random(seed), Reached(), SharedBlock.create(BLOCK)
     block.put(memoryview(draw.randbytes(BLOCK)))
-    corpus, count, end = list(seeds()), 0, time.monotonic() + seconds
+    corpus, count, end = list(seeds()), 0, monotonic() + seconds
     queue = list(corpus)
-    while queue or time.monotonic() < end:
+    while queue or monotonic() < end:
         message = queue.pop() if queue else mutated(draw.choice(corpus), corpus, draw)
-        started, reached.new, reached.last = time.monotonic(), False, 0
+        started, reached.new, reached.last = monotonic(), False, 0
         sys.settrace(reached)
         try:
             decode(message, block=block, limits=LIMITS)
@@ -140,7 +153,7 @@ def fuzz(seconds: float, seed: int) -> tuple[int, int, int]:
         count += 1
         if reached.new:
             corpus.append(message)
-        if time.monotonic() - started > SLOW:
+        if monotonic() - started > SLOW:
             raise AssertionError(f"more than {SLOW} s\n{message!r}")
     block.close()
     return count, len(corpus), len(reached.pairs)
@@ -150,7 +163,7 @@ def main() -> None:
     """Fuzz for as long as is asked, in bounded memory."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--seed", type=int, default=time_ns() % 1_000_000)
     options = parser.parse_args()
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))

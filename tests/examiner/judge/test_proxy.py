@@ -8,7 +8,7 @@ import pytest
 
 from examiner.judge.lent import AuthorError, CandidateError
 from examiner.judge.lost import CandidateLost
-from examiner.judge.proxy import ArrayHandle, Proxy, by_ref, read
+from examiner.judge.proxy import ArrayHandle, Proxy, attribute, by_ref, read
 from examiner.verdict import Outcome
 from examiner.wire.channel import FrameKind, nonce
 from examiner.wire.codec import Handle, decode, encode
@@ -118,11 +118,11 @@ def test_operators_are_the_students_on_both_sides(x):
         np.ones((2, 2)) + x,
     ):
         assert type(total) is Proxy
-        np.testing.assert_array_equal(total.numpy(), [[2.0, 3.0], [4.0, 5.0]])
+        np.testing.assert_array_equal(attribute(total, "numpy")(), [[2.0, 3.0], [4.0, 5.0]])
     np.testing.assert_array_equal((-x).numpy(), [[-1.0, -2.0], [-3.0, -4.0]])
     assert float(x) == 10.0
     x += 1
-    np.testing.assert_array_equal(x.numpy(), [[2.0, 3.0], [4.0, 5.0]])
+    np.testing.assert_array_equal(attribute(x, "numpy")(), [[2.0, 3.0], [4.0, 5.0]])
 
 
 def test_iteration_and_length_are_the_students(x):
@@ -159,7 +159,7 @@ def subclass(x):
         (lambda x: x in [1, 2], "check_array"),
         (subclass, "call what the class itself has"),
         (copy.copy, "make a new one"),
-        (lambda x: x + {1}, "pass arrays"),
+        (lambda x: x + iter([1]), "pass arrays"),
         (lambda x: x + type("Own", (), {})(), "lent_attributes"),
         (lambda x: x + np.zeros(9 << 20), "less"),
     ],

@@ -3,6 +3,11 @@
 import contextlib
 import os
 import struct
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from hypothesis.extra import numpy as npst
 from examiner.wire.codec import DTYPES, INLINE, TYPES, Handle, Reverse, decode, encode
 from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
+from examiner.wire.standard import TEXT_KINDS, NamedItems
 
 SMALL = MessageLimits(frame=1 << 16, items=1000, depth=8, shared=1 << 20)
 
@@ -39,12 +45,30 @@ leaves = (
     | st.builds(Handle, st.integers(0, 2**32 - 1), st.just("type"), st.sampled_from(TYPES))
     | st.builds(Reverse, st.integers(0, 2**32 - 1))
 )
+offsets = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
+leaves |= (
+    st.fractions()
+    | st.decimals(allow_nan=False).filter(lambda d: abs(d.adjusted()) < 9000)
+    | st.dates()
+    | st.datetimes(timezones=st.none() | offsets)
+    | st.times()
+    | st.timedeltas()
+    | st.sets(keys.filter(lambda key: type(key) is str))
+    | st.frozensets(st.integers(-(2**63), 2**63 - 1))
+    | st.binary(max_size=5).map(bytearray)
+    | st.lists(st.text(max_size=2)).map(Counter)
+)
 plain = st.recursive(
     leaves,
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.lists(inner, max_size=4).map(tuple)
         | st.dictionaries(keys, inner, max_size=4)
+        | st.dictionaries(keys, inner, max_size=4).map(OrderedDict)
+        | st.dictionaries(keys, inner, max_size=4).map(lambda found: defaultdict(None, found))
+        | st.lists(inner, max_size=4).map(deque)
+        | st.lists(inner, max_size=4).map(lambda items: deque(items, 7))
+        | st.builds(NamedItems.of, st.text(max_size=5), st.just(("x", "count")), st.tuples(inner, inner))
     ),
     max_leaves=12,
 )
@@ -54,7 +78,7 @@ def refuse(value):
     raise AssertionError(f"{type(value)} is not plain")
 
 
-def same(a, b):
+def same(a, b):  # noqa: PLR0911 - a table of types, each with its own equality
     """Whether two values are of the same types and equal, NaN to NaN."""
     if type(a) is not type(b):
         return False
@@ -62,6 +86,14 @@ def same(a, b):
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     if isinstance(a, list | tuple) and not isinstance(a, Handle | Reverse):
         return len(a) == len(b) and all(map(same, a, b))
+    if type(a) is deque and a.maxlen != b.maxlen:
+        return False
+    if type(a) is deque:
+        return same(list(a), list(b))
+    if type(a) is NamedItems and repr(NamedItems.of("", a._fields, ())) != repr(
+        NamedItems.of("", b._fields, ())
+    ):
+        return False
     if isinstance(a, dict):
         return same(list(a.items()), list(b.items()))
     if isinstance(a, slice):
@@ -217,3 +249,117 @@ def test_overlapping_arrays_count_each_time(block):
     assert decode(one, block=block, limits=SMALL).nbytes == 1 << 20
     with pytest.raises(WireError, match="shared"):
         decode(b"l\x02\0\0\0" + one * 2, block=block, limits=SMALL)
+
+
+class Point(NamedTuple):
+    x: int
+    count: int
+
+
+class Loud(NamedTuple):
+    x: int
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+class Zone(tzinfo):
+    def utcoffset(self, _when):
+        return timedelta(hours=1)
+
+
+STANDARD = (
+    *(Counter("aab"), OrderedDict(b=1, a=2), defaultdict(None, a=1), deque([1], 2), {1, "a"}, frozenset({2})),
+    *(bytearray(b"ab"), Fraction(1, 3), Decimal("-0.10"), date(2026, 2, 3), time(4, 5), timedelta(-1, 2, 3)),
+    datetime(2026, 2, 3, 4, 5, 6, 7, UTC),
+)
+
+
+@pytest.mark.parametrize("value", STANDARD, ids=lambda value: type(value).__name__)
+def test_values_of_the_standard_library_arrive_as_what_they_are(value):
+    """So that `==`, `in`, `len`, order and arithmetic are those of the side that compares."""
+    got = decode(encode(value, refuse))
+    assert type(got) is type(value)
+    assert got == value
+    assert repr(got) == repr(value)
+
+
+@pytest.mark.parametrize("value", STANDARD, ids=lambda value: type(value).__name__)
+def test_no_subclass_of_theirs_arrives_by_value(value):
+    """It may override `==`."""
+    cls = type("Agrees", (type(value),), {"__eq__": lambda *_: True, "__hash__": None})
+    made = cls.__new__(cls, 2026, 2, 3) if isinstance(value, date) else cls.__new__(cls)
+    assert decode(encode([made], lambda _: Handle(7, "it"))) == [Handle(7, "it")]
+
+
+def test_a_namedtuple_arrives_as_a_tuple_with_names():
+    """Its class stays; an item may have the name of a tuple's method."""
+    for made in (Point(1, 2), NamedTuple("Point", [("x", int), ("count", int)])(1, 2)):
+        got = decode(encode(made, refuse))
+        assert type(got) is NamedItems
+        assert got == (1, 2)
+        assert (got.x, got.count, got._fields, got._asdict()) == (1, 2, ("x", "count"), {"x": 1, "count": 2})
+        assert repr(got) == "Point(x=1, count=2)"
+        assert got.is_of(Point)
+        assert not got.is_of(Loud)
+        assert decode(encode(got, refuse), to_record=lambda name, fields, items: (name, fields, items)) == (
+            *("Point", ("x", "count")),
+            [1, 2],
+        )
+    assert decode(encode(Loud(1), lambda _: Handle(7, "it"))) == Handle(7, "it")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {(1,)},
+        frozenset({2**70}),
+        Counter([(1, 2)]),
+        datetime(2026, 2, 3, tzinfo=Zone()),
+        Decimal("1E+99999"),
+        Decimal("sNaN"),
+        Fraction(1, 10**3000),
+    ],
+    ids=repr,
+)
+def test_what_is_unbounded_or_asks_somebody_stays(value):
+    """A number of a billion digits is small until it is used; a zone's class may be a student's."""
+    assert decode(encode([value], lambda _: Handle(7, "it"))) == [Handle(7, "it")]
+
+
+def test_a_defaultdict_calls_its_factory_where_that_is():
+    """Here it is the handle's proxy, and whatever cannot be called is refused."""
+    factory = lambda: 5  # noqa: E731 - it stands for a proxy
+    got = decode(
+        encode(defaultdict(list, a=1), lambda _: Handle(7, "type"), keeps_classes=True), lambda _: factory
+    )
+    assert (got["a"], got["b"]) == (1, 5)
+    with pytest.raises(WireError, match="factory"):
+        decode(b"DTd" + struct.pack("<I", 0))
+
+
+@pytest.mark.parametrize("kind", range(len(TEXT_KINDS)))
+@pytest.mark.parametrize(
+    "text", ["", "9" * 2000, "1E999999999", "1/0", "0001-13-01", "24:61:00", "²", "nan", "-9" * 9]
+)
+def test_a_forged_text_of_a_number_or_a_time_is_refused(kind, text):
+    """Or it is a value within bounds."""
+    with contextlib.suppress(WireError):
+        value = decode(b"x" + bytes([kind]) + struct.pack("<I", len(text.encode())) + text.encode())
+        assert len(repr(value)) < 3000
+
+
+def test_forged_sets_deques_and_names_are_refused():
+    """Items that collide, more items than fit, and names that are no names."""
+    for forged in (
+        b"j" + struct.pack("<I", 2) + b"TT",
+        b"q" + struct.pack("<qI", 1, 2) + b"TT",
+        b"q" + struct.pack("<qI", -5, 0),
+        b"n" + struct.pack("<I", 0) + encode(("a", "a"), refuse) + struct.pack("<I", 2) + b"TT",
+        b"n" + struct.pack("<I", 0) + encode(("__eq__",), refuse) + struct.pack("<I", 1) + b"T",
+        b"n" + struct.pack("<I", 0) + encode(("a",), refuse) + struct.pack("<I", 0),
+    ):
+        with pytest.raises(WireError):
+            decode(forged)
