@@ -19,6 +19,57 @@ ZEROS, EMPTIED = "zeros while measured", "an object of zeros while measured"
 SCALARS = (bool, int, float, complex, str, bytes, np.generic)
 
 
+class Agreeable:
+    """A student's object that says whatever a test hopes for.
+
+    A difference from it is 0, a comparison is true, it has no items, and its attributes are like it.
+    """
+
+    __array_ufunc__ = None
+
+    def __getattr__(self, name: str) -> "Agreeable":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *_: Any, **__: Any) -> "Agreeable":
+        """Return an object that agrees as well."""
+        return self
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.zeros(0, dtype)
+
+    def __exit__(self, *_: object) -> bool:
+        return True
+
+
+def _answering(answer: Any) -> Callable[..., Any]:
+    return lambda self, *_: self if answer is Agreeable else answer
+
+
+_ITSELF = (
+    *("add", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+    *("lshift", "rshift", "and", "or", "xor"),
+)
+_ANSWERS: dict[str, Any] = {
+    **dict.fromkeys(("sub", "rsub", "isub", "abs", "int", "float", "index", "round", "len"), 0),
+    **dict.fromkeys(("trunc", "floor", "ceil"), 0),
+    **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge", "bool", "contains"), True),
+    **dict.fromkeys(("getitem", "enter", "neg", "pos", "invert"), Agreeable),
+    **dict.fromkeys([prefix + name for name in _ITSELF for prefix in ("", "r", "i")], Agreeable),
+    "float": 0.0,
+    "complex": 0j,
+}
+for _name, _answer in _ANSWERS.items():
+    setattr(Agreeable, f"__{_name}__", _answering(_answer))
+
+
 def zero(value: Any) -> Any:
     """Return zeros of the value's type and shape, or the value itself if its type has no zero."""
     if isinstance(value, SCALARS):

@@ -147,6 +147,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
         *_equivalents(plan, results),
         *_unseen(plan, results),
         *_vacuous(plan, automatic_mutants),
+        *_agreeable(plan, found, results, lost),
         *_self_reported(plan, self_reported),
     )
     return Report(
@@ -299,6 +300,22 @@ def _hollow(
             fix = "compare the values of what is measured, and read back what is kept"
             breach = Breach(", ".join(map(plan.place, paying)), fact, fix)
         yield Tried(stub.what, stub.cell, lost, breach, "" if measuring else "nothing else is measured")
+
+
+def _agreeable(
+    plan: Plan,
+    found: Evidence,
+    results: Results,
+    losses: Mapping[tuple[TrialKind, str], Mapping[str, float]],
+) -> Iterator[Breach]:
+    """Yield a breach for each examined cell that an object passes which agrees with everything."""
+    for mutant in plan.agreeable:
+        result = results[TrialKind.AGREEABLE, mutant.key]
+        for cell in losses[TrialKind.AUTOMATIC, f"{mutant.function.key} returns None"]:
+            account = result.account(cell, Mode.EXAMINED) if found.modes[cell] is Mode.EXAMINED else None
+            if account and plan.points[cell] - account.points <= TOLERANCE:
+                fix = "take values first, as float(f(x)) or f(x).numpy(), and compare them, or their type"
+                yield Breach(plan.place(cell), f"it passes when {mutant.name}", fix)
 
 
 def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from examiner.errors import BadSource
 from examiner.gate.model import Breach
+from examiner.gate.texts import students_texts
+from examiner.judge.compile import OURS, without_magics
+from examiner.judge.locked import LockedCode
 from examiner.notebook import CATEGORIES, Cell, Notebook, hidden, load, solution_regions
 
 TOTAL = 100
@@ -16,6 +19,7 @@ CODE_LINE = re.compile(r"\s*[^\s#]")
 USE_CHECKS = "compare with check_array or check_equal of examiner_checks"
 USE_HANDLES = "judge by behaviour, with array, ref and value of examiner_checks"
 USE_ISINSTANCE = "judge by behaviour, or use isinstance with the student's class"
+KEEP_TEXTS = "compare the value, and use a text that stands in the cell"
 USE_SPEED = "compare with a baseline, by speed of examiner_checks"
 
 # A student's values reach a grade cell as copies from another process, where these names mean something else.
@@ -52,9 +56,14 @@ def lint(notebook: Notebook, place: Callable[[str], str], taken: Mapping[str, st
     total = sum(cell.points for cell in notebook.grade_cells)
     if total != TOTAL:
         yield Breach(place(""), f"the points add up to {total:g}", f"make them add up to {TOTAL}")
+    locked = LockedCode(OURS)
     for cell in notebook.cells:
         here = place(cell.grade_id or cell.id or str(cell.index + 1))
         yield from (Breach(here, fact, fix) for fact, fix in _cell(cell))
+        if cell.is_autograded:
+            yield from (Breach(here, fact, KEEP_TEXTS) for fact in _texts(cell, locked.computed()))
+        elif cell.is_code:
+            locked.add(without_magics(cell.source), is_locked=cell.is_locked)
     taken = dict(taken)
     for cell_name, canary in canaries(notebook):
         if canary in taken:
@@ -128,6 +137,12 @@ def _grade_cell(cell: Cell) -> Iterator[tuple[str, str]]:
         return
     for node in ast.walk(tree):
         yield from ((f"line {line}: {fact}", fix) for line, fact, fix in _misuse(node))
+
+
+def _texts(cell: Cell, ours: frozenset[str]) -> Iterator[str]:
+    """Yield where a student's value may be more than data."""
+    for line, function, use in students_texts(_parsed(cell.source) or ast.Module([], []), ours):
+        yield f"line {line}: `{function}` may take a student's value as {use}"
 
 
 def _misuse(node: ast.AST) -> Iterator[tuple[int, str, str]]:

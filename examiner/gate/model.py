@@ -28,6 +28,7 @@ class TrialKind(StrEnum):
     PROOF = "proof"
     AUTOMATIC = "automatic"
     HOLLOW = "hollow"
+    AGREEABLE = "agreeable"
 
 
 @dataclass(frozen=True)

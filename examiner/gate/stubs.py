@@ -19,6 +19,7 @@ STUBS = {
     "its input": "return {first}",
 }
 FIRST_STUB = "None"  # runs before the others of all functions, which need not run where it has told enough
+AGREEABLE = "an object that agrees with everything"
 ARITHMETIC = {
     f"__{prefix}{name}__"
     for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
@@ -27,6 +28,7 @@ ARITHMETIC = {
 
 RUNTIME_MODULE = "examiner_automatic"  # the name of `candidate/watching.py` beside a mutated notebook
 # What a grade cell of a recording trial ends with: it prints the record as a line of JSON.
+_RETURNS_AGREEABLE = f"return __import__({RUNTIME_MODULE!r}).Agreeable()"
 TELL = f"\nimport {RUNTIME_MODULE}\nprint()\nprint({RUNTIME_MODULE}.seen())"
 
 
@@ -91,6 +93,20 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
             yield AutomaticMutant(function, kind, _mutated(source, function, kind))
 
 
+def agreeable(cell: str, source: str) -> Iterator[AutomaticMutant]:
+    """Yield a mutant for each function of a solution cell that returns an object of `watching.Agreeable`.
+
+    Raises
+    ------
+    SyntaxError
+        If the cell is not plain Python.
+    """
+    for name, node in _definitions(ast.parse(source)):
+        function = _function(cell, name, node)
+        if not function.is_setter:
+            yield AutomaticMutant(function, AGREEABLE, _mutated(source, function, AGREEABLE))
+
+
 def observed(cell: str, source: str) -> str:
     """Return the cell with every public function decorated to record what it returns."""
     tree = ast.parse(source)
@@ -153,7 +169,8 @@ def _mutated(source: str, function: PublicFunction, kind: str) -> str:
             if kind == "zeros":
                 _decorate(node, f"{RUNTIME_MODULE}.zeros_of_its_shape")
                 return _with_runtime(tree)
-            node.body = ast.parse(STUBS[kind].format(first=function.first), mode="exec").body
+            body = _RETURNS_AGREEABLE if kind == AGREEABLE else STUBS[kind].format(first=function.first)
+            node.body = ast.parse(body, mode="exec").body
     return ast.unparse(tree)
 
 

@@ -39,6 +39,7 @@ class Plan:
     mutants: tuple[Mutant, ...]
     automatic: tuple[AutomaticMutant, ...]
     hollow: tuple[HollowStub, ...]
+    agreeable: tuple[AutomaticMutant, ...]
     breaches: tuple[Breach, ...]
 
     def place(self, cell: str = "") -> str:
@@ -133,6 +134,7 @@ def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
         mutants=tuple(mutants),
         automatic=tuple(_of_solutions(notebook, stubs.mutants)),
         hollow=tuple(_of_solutions(notebook, hollow.stubs) if any(map(_has_figures, notebook.cells)) else ()),
+        agreeable=tuple(_of_solutions(notebook, stubs.agreeable)),
         breaches=tuple(breaches),
     )
 
@@ -200,7 +202,8 @@ def _of_solutions(notebook: Notebook, made_of: Callable[[str, str], Iterator[_Ma
 def count(plan: Plan, repeat: int) -> int:
     """Return how many trials a plan has."""
     proofs = sum(bool(mutant.equivalent) for mutant in plan.mutants)
-    return len(FIRST) + repeat + len(plan.mutants) + proofs + len(plan.automatic) + len(plan.hollow)
+    tried = (plan.mutants, plan.automatic, plan.hollow, plan.agreeable)
+    return len(FIRST) + repeat + proofs + sum(map(len, tried))
 
 
 def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
@@ -292,6 +295,7 @@ def further_trials(plan: Plan, repeat: int, known: Callable[[], Known]) -> Itera
             seconds=seconds,
         )
     yield from _hollow_trials(plan, known)
+    yield from _agreeable_trials(plan, known)
 
 
 def _hollow_trials(plan: Plan, known: Callable[[], Known]) -> Iterator[Trial]:
@@ -308,4 +312,22 @@ def _hollow_trials(plan: Plan, known: Callable[[], Known]) -> Iterator[Trial]:
             cells=plan.with_figures if reached is None else plan.with_figures & reached,
             is_bare=latest.is_bare,
             seconds=plan.patience,
+        )
+
+
+def _agreeable_trials(plan: Plan, known: Callable[[], Known]) -> Iterator[Trial]:
+    """Yield the trials of agreeable objects, examined only: in a kernel they agree with every `==`."""
+    solutions, modes = solutions_of(plan.notebook), dict.fromkeys(plan.points, Mode.EXAMINED)
+    for mutant in plan.agreeable:
+        cell, latest = mutant.function.cell, known()
+        yield Trial(
+            plan.name,
+            TrialKind.AGREEABLE,
+            mutant.key,
+            plan.name,
+            {cell: mutant.source},
+            cells=plan.reached({cell: stubs.returning_none(mutant, solutions[cell])}, latest.called),
+            is_bare=latest.is_bare,
+            seconds=plan.patience,
+            modes=modes,
         )

@@ -133,6 +133,10 @@ class LockedCode:
         """Whether a name is the judge's."""
         return name in self._bound_by
 
+    def computed(self) -> frozenset[str]:
+        """Return the names that were bound without the student's code."""
+        return frozenset(name for name, statement in self._bound_by.items() if not self._is_late(statement))
+
     def needed(self, names: set[str]) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """Return copies of the statements that give these names: the notebook's, then those of each cell."""
         wanted, chosen = {name for name in names if self.owns(name)}, set[int]()

@@ -253,6 +253,18 @@ def test_comparing_by_broadcasting_is_found_by_automatic_mutants(tiny, report):
     ]
 
 
+def test_an_object_that_agrees_with_everything_passes_no_examined_cell(tiny, report):
+    """It has no items, so a loop over them compares nothing; the fix says what to write."""
+    compare = "for got, want in zip(double(x), x + x):\n    assert got == want"
+    tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    tiny.edit("numeric_double", "check_array(double(x), x + x)", compare)
+    fact = (
+        f"{tiny.place('numeric_double')}: it passes when double returns an object that agrees with everything"
+    )
+    [found] = [sentence for sentence in sentences(report()) if sentence.startswith(fact)]
+    assert "float(f(x))" in found
+
+
 @pytest.mark.parametrize(
     ("loses", "fact"),
     [

@@ -55,6 +55,13 @@ def test_a_spoiled_cell_is_named_with_what_is_wrong(tiny, cell, entries, fact):
     assert entries.get("id", cell) in place
 
 
+def test_a_students_value_as_code_is_named_with_its_line(tiny):
+    """The judge would act on it."""
+    tiny.edit("numeric_double", "check_array(double(x), x + x)", "open(double(x))")
+    [fact] = facts(tiny).values()
+    assert fact.endswith("`open` may take a student's value as a path")
+
+
 def test_points_add_up_to_a_hundred(tiny):
     """Categories are shown as parts of it."""
     tiny.change("numeric_double", nbgrader={"points": 39})

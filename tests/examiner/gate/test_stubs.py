@@ -173,3 +173,21 @@ def test_what_returns_nothing_is_there_for_what_it_does(excuses):
     found = excuses("Vector([0, 0]).fill()")
     assert found["Vector.fill returns None"] is None
     assert found["Vector.fill returns zeros"] == "it returns only zeros already"
+
+
+def test_an_agreeable_object_says_whatever_is_hoped_for():
+    """Each public function has a mutant that returns one, but a setter, which returns nothing."""
+    made = {mutant.function.name: mutant.source for mutant in stubs.agreeable("cell", CELL)}
+    assert made.keys() == {
+        mutant.function.name for mutant in MUTANTS.values() if not mutant.function.is_setter
+    }
+    names = {}
+    exec(made["public"], names)
+    it = names["public"](1)
+    assert it == 3
+    assert 3 in it
+    assert it < 3 < it
+    assert abs(it - 3) == abs(3 - it) == float(it) == len(it) == round(it) == 0
+    assert (2 * it + 1).numpy()[0].item() is it
+    assert np.allclose(it, 5.0)
+    assert not [*it]
