@@ -83,6 +83,8 @@ def verdict_outputs(verdict: Verdict) -> list[Output]:
     outputs: list[Output] = []
     if verdict.mode.is_self_reported:
         outputs.append(_stream(SELF_REPORTED_NOTE))
+    if verdict.claimed:
+        outputs.append(_stream(f"claimed by the student's process: {', '.join(verdict.claimed)}\n"))
     if verdict.output:
         outputs.append(_stream(verdict.output))
     if verdict.outcome is Outcome.PASSED:

@@ -138,6 +138,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
     automatic_mutants = tuple(_automatic(plan, results, lost))
     hollow_stubs = tuple(_hollow(plan, results, lost))
     self_reported = sum(plan.points[cell] for cell, mode in found.modes.items() if mode.is_self_reported)
+    claims = _claims(plan, found, instructor)
     breaches = (
         *plan.breaches,
         *_instructor(plan, found, instructor),
@@ -160,9 +161,22 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
         mutants=mutants,
         automatic=automatic_mutants + hollow_stubs,
         self_reported=self_reported,
+        claimed=sum(plan.points[cell] for cell in claims),
+        claims={plan.place(cell): ", ".join(kinds) for cell, kinds in claims.items()},
         reasons={plan.place(cell): reason for cell, reason in found.reasons.items()},
         breaches=breaches,
     )
+
+
+def _claims(plan: Plan, found: Evidence, results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
+    """Return what each examined cell asks that the student's process alone can answer."""
+    examined = [cell for cell in plan.points if found.modes[cell] is Mode.EXAMINED]
+    accounts = {cell: [r.account(cell, Mode.EXAMINED) for r in results] for cell in examined}
+    claims = {
+        cell: tuple(dict.fromkeys(kind for account in runs if account for kind in account.claimed))
+        for cell, runs in accounts.items()
+    }
+    return {cell: kinds for cell, kinds in claims.items() if kinds}
 
 
 def _instructor(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:

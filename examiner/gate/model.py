@@ -88,6 +88,8 @@ class Account:
         The seed of the cell's `rng`.
     measured : tuple of Measured
         What its checks measured.
+    claimed : tuple of str
+        What the student's process alone could say.
     """
 
     points: float
@@ -97,6 +99,7 @@ class Account:
     message: str = ""
     seed: str = ""
     measured: tuple[Measured, ...] = ()
+    claimed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,10 @@ class Report:
         The points of the grade cells that run in the kernel.
     reasons : mapping from str to str
         Why each of these cells is not examined, by its place.
+    claimed : float
+        The points of the examined cells that rest on what a student's objects say of themselves.
+    claims : mapping from str to str
+        What each of these cells asks them, by its place.
     """
 
     assignment: str
@@ -202,6 +209,8 @@ class Report:
     automatic: tuple[Tried, ...] = ()
     self_reported: float = 0.0
     reasons: Mapping[str, str] = field(default_factory=dict)
+    claimed: float = 0.0
+    claims: Mapping[str, str] = field(default_factory=dict)
     breaches: tuple[Breach, ...] = ()
 
 

@@ -276,6 +276,7 @@ def _account(verdict: Verdict, outputs: list[dict[str, Any]]) -> Account:
         message=(verdict.message or _trouble(outputs)).partition("\n")[0],
         seed=verdict.seed,
         measured=verdict.measured,
+        claimed=verdict.claimed,
     )
 
 

@@ -101,10 +101,14 @@ def solutions(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def warnings(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield a sentence for each grade cell that is not examined."""
+    """Yield a sentence for each grade cell that is not examined or rests on claims, and their points."""
     for report in reports:
         for place, reason in report.reasons.items():
             yield f"{place}: it runs in the kernel, self-reported, since {reason}."
+        for place, kinds in report.claims.items():
+            yield f"{place}: it asks a student's objects about themselves ({kinds}), which is their claim."
+        if report.claimed:
+            yield f"{report.assignment}: {report.claimed:g} of {report.points:g} points rest on claims."
 
 
 def voids(reports: Sequence[Report]) -> Iterator[str]:

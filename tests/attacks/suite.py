@@ -40,6 +40,7 @@ KINDS: Final = {
     "interpreter_hooks": "changes how cells are read, compiled or run",
     "forged_output": "publishes points or results of its own making",
     "always_equal": "returns what every comparison likes",
+    "who_compares": "answers with what compares, subtracts or converts as a test hopes",
     "no_code": "hands in no code, and has the tests not run",
     "clocks": "makes slow code look fast",
     "measured_memory": "hides what its code takes",

@@ -189,6 +189,13 @@ def test_a_self_reported_verdict_says_so():
     assert cell["outputs"] == []
 
 
+def test_a_verdict_that_rests_on_claims_says_so():
+    """Whoever looks at the notebook in formgrader sees what the student's process was asked."""
+    verdict = Verdict("it", Outcome.PASSED, 1.0, 1.0, claimed=("identity", "dir"))
+    [output] = verdict_outputs(verdict)
+    assert output["text"] == "claimed by the student's process: identity, dir\n"
+
+
 def test_what_was_mended_stands_at_the_top_and_means_nothing_to_nbgrader():
     """Formgrader and the feedback show it; looking up grades passes over it."""
     repairs = ["test: it was missing; put back as released", "*<b>x</b>*\n# y: it was there more than once"]

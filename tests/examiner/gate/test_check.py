@@ -12,6 +12,7 @@ from examiner.errors import UnknownName
 from examiner.gate import evidence, hollow
 from examiner.gate.check import CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
+from examiner.report.gate import warnings
 
 WORKERS = 2
 MODES = dict.fromkeys(("numeric_double", "interface_count", "interface_start"), Mode.EXAMINED)
@@ -263,6 +264,19 @@ def test_an_object_that_agrees_with_everything_passes_no_examined_cell(tiny, rep
     )
     [found] = [sentence for sentence in sentences(report()) if sentence.startswith(fact)]
     assert "float(f(x))" in found
+
+
+def test_points_that_rest_on_claims_are_counted(tiny, report):
+    """Nothing is wrong with them, but an instructor should know."""
+    tiny.edit(
+        "numeric_double",
+        "check_array(double(x), x + x)",
+        "check_array(double(x), x + x)\nassert double.__name__ == 'double'",
+    )
+    found = report()
+    assert sentences(found) == []
+    assert (found.claimed, found.claims) == (40, {tiny.place("numeric_double"): "__name__"})
+    assert [*warnings([found])][-1] == "01_tiny: 40 of 90 points rest on claims."
 
 
 @pytest.mark.parametrize(
