@@ -101,7 +101,7 @@ def agreeable(cell: str, source: str) -> Iterator[AutomaticMutant]:
     SyntaxError
         If the cell is not plain Python.
     """
-    for name, node in _definitions(ast.parse(source)):
+    for name, node in definitions(ast.parse(source)):
         function = _function(cell, name, node)
         if not function.is_setter:
             yield AutomaticMutant(function, AGREEABLE, _mutated(source, function, AGREEABLE))
