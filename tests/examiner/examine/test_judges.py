@@ -286,10 +286,11 @@ class Forger:
         self.frames = frames
 
     def launch(self, _limits, descriptors):
-        """Start a process that sends the frames and ends."""
+        """Start a process that is asked for a verdict, sends the frames and ends."""
         process = os.fork()
         if process == 0:
             control = Channel(socket.socket(fileno=descriptors[0]))
+            control.receive(time.monotonic() + 10)
             for kind, value in self.frames:
                 control.send(kind, 0, encode(value), time.monotonic() + 10)
             os._exit(0)
