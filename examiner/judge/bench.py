@@ -15,6 +15,7 @@ from statistics import median
 from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from examiner.judge.chance import Chance
 from examiner.judge.compile import LOCKED, OURS, GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
@@ -96,12 +97,15 @@ class BoxedFunction:
         What reads its process from outside.
     number : int
         Its side, as the instruments know it.
+    chance : Chance
+        What the inputs of the next call may be drawn from: nothing that this one got tells them.
     """
 
     remote: Remote
     function: Function
     instruments: Instruments
     number: int
+    chance: Chance
     _keeps_freed: bool = False
 
     def run(self, calls: Sequence[Arguments]) -> Timed:
@@ -120,6 +124,7 @@ class BoxedFunction:
             else:
                 answers = [self.function(*arguments) for arguments in calls]
         elapsed = time.perf_counter() - wall
+        self.chance.draw_anew()
         sample = self.sample()
         cpu = sample.cpu if sample.is_bounded else max(sample.cpu, elapsed)
         return Timed(cpu, elapsed, answers)
@@ -152,6 +157,7 @@ class BoxedFunction:
         self._give_back()
         before = self._memory().anonymous
         answers = [self._kept(call) for call in arguments]
+        self.chance.draw_anew()
         self._give_back()  # this releases the last arguments, too
         now = self._memory()
         if any(type(answer) is not Proxy for answer in answers):
@@ -209,6 +215,8 @@ class BoxedBench:
         The connection to the student's snapshot.
     instruments : Instruments
         What opens the boxes of baselines, and reads the processes.
+    chance : Chance
+        The global generators of the cell.
     reference : module, optional
         The reference, whose functions can be baselines too.
 
@@ -221,6 +229,7 @@ class BoxedBench:
     cell: GradeCell
     remote: Remote
     instruments: Instruments
+    chance: Chance
     reference: ModuleType | None = None
     kept: list[Measured] = field(default_factory=list)
     _instructors: BoxedFunction | None = None
@@ -236,7 +245,8 @@ class BoxedBench:
         with contextlib.ExitStack() as stack:
             stack.callback(self.instruments.leave)
             self._enter(lambda: self.instruments.enter(CANDIDATE))
-            sides = [BoxedFunction(self.remote, candidate, self.instruments, CANDIDATE)]
+            self.chance.draw_anew()
+            sides = [BoxedFunction(self.remote, candidate, self.instruments, CANDIDATE, self.chance)]
             for number, baseline in enumerate(others, start=CANDIDATE + 1):
                 self._instructors = stack.enter_context(self._opened(number, baseline))
                 sides.append(self._instructors)
@@ -256,7 +266,7 @@ class BoxedBench:
             remote = Remote(self.instruments.open_baseline(number), self.remote.deadline)
             function = self._found(remote, baseline)
             self.instruments.enter(number)
-            yield _Baseline(remote, function, self.instruments, number)
+            yield _Baseline(remote, function, self.instruments, number, self.chance)
         except CandidateLost as lost:
             if self.remote.lost or lost.outcome in {Outcome.TIMEOUT, Outcome.INFRASTRUCTURE}:
                 self.remote.lose(lost.outcome, lost.fact)

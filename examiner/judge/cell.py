@@ -5,11 +5,9 @@ for was refused. A cell that failed has two texts: a message for the instructor,
 """
 
 import contextlib
-import hashlib
 import io
 import math
 import os
-import random
 import signal
 import threading
 import time
@@ -25,6 +23,7 @@ import numpy as np
 
 import examiner_checks
 from examiner.errors import PlatformFault
+from examiner.judge.chance import Chance
 from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
@@ -61,12 +60,13 @@ class Conditions:
     reference : module, optional
         The module that hidden tests use as `reference`.
     open_bench : callable, optional
-        Returns the bench on which a cell measures functions; without it, measuring is refused.
+        Returns the bench on which a cell measures functions, which draws anew after each call; without it,
+        measuring is refused.
     """
 
     seconds: float
     reference: ModuleType | None = None
-    open_bench: Callable[[GradeCell, Remote], CellBench] | None = None
+    open_bench: Callable[[GradeCell, Remote, Chance], CellBench] | None = None
 
 
 def judge_cell(
@@ -92,7 +92,8 @@ def judge_cell(
     started = time.monotonic()
     seconds = conditions.seconds + (MEASURING_SECONDS if cell.measures else 0)
     remote = Remote(channel, started + seconds, conditions.seconds)
-    bench = conditions.open_bench(cell, remote) if conditions.open_bench else NoBench()
+    chance = Chance(seed)
+    bench = conditions.open_bench(cell, remote, chance) if conditions.open_bench else NoBench()
     output = _Output()
     if cell.refusal:
         verdict = _verdict(cell, seed, Outcome.ERROR, **_refused(cell.refusal))
@@ -103,7 +104,7 @@ def judge_cell(
                     bench.begin()
                 namespace = namespace or Namespace(cell, conditions.reference)
                 namespace.connect(remote, bench)
-                verdict = _judged(cell, remote, namespace, seed)
+                verdict = _judged(cell, remote, namespace, chance)
         except CandidateLost as lost:  # the alarm went off just as the cell ended
             verdict = lost_verdict(cell, seed, lost)
     return replace(
@@ -117,10 +118,11 @@ def judge_cell(
     )
 
 
-def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) -> Verdict:
+def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, chance: Chance) -> Verdict:
     examiner_checks.start_cell()
+    seed = chance.seed
     try:
-        value = _run(cell, namespace, seed)
+        value = _run(cell, namespace, chance)
     except CandidateLost as lost:
         return lost_verdict(cell, seed, lost)
     except PlatformFault:
@@ -134,10 +136,11 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, seed: str) ->
     return _ended(cell, seed, value, remote.refused, undecided=namespace.undecided)
 
 
-def _run(cell: GradeCell, namespace: Namespace, seed: str) -> Any:
+def _run(cell: GradeCell, namespace: Namespace, chance: Chance) -> Any:
     names = namespace.names
+    chance.start()
     namespace.run_locked()
-    _seed_generators(seed)  # from a seed of a locked cell, anybody could tell what is drawn in this one
+    chance.start()  # from a seed of a locked cell, anybody could tell what is drawn in this one
     names.update(namespace.candidates(cell.wanted))
     for code in (cell.setting, cell.body):
         if code is not None:
@@ -264,17 +267,9 @@ class _Output(io.StringIO):
         return len(text)
 
 
-def _seed_generators(seed: str) -> None:
-    """Seed every generator that a cell may draw from without asking for one."""
-    random.seed(seed)
-    words = np.frombuffer(hashlib.sha256(seed.encode()).digest(), "<u4")  # one alone could be found by trying
-    np.random.seed(words)  # noqa: NPY002 - a cell may draw from the global generator
-
-
 @contextlib.contextmanager
 def _isolated(seed: str, output: io.StringIO) -> Iterator[None]:
-    """Capture what a cell prints, silence its warnings, and seed every generator that it may draw from."""
-    _seed_generators(seed)
+    """Capture what a cell prints, silence its warnings, and say its seed to the checks."""
     former = os.environ.get(SEED)
     os.environ[SEED] = seed  # `rng` of the checks is seeded from this
     try:

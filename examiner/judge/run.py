@@ -17,6 +17,7 @@ from examiner.candidate.work import FOREVER
 from examiner.judge.assignments import PreparedAssignment
 from examiner.judge.bench import BoxedBench, Memory, Sample
 from examiner.judge.cell import Conditions, judge_cell
+from examiner.judge.chance import Chance
 from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
@@ -80,8 +81,8 @@ class Judge:
         finally:
             channel.close_all()
 
-    def _open_bench(self, cell: GradeCell, remote: Remote) -> BoxedBench:
-        return BoxedBench(cell, remote, AskedInstruments(self), self._reference)
+    def _open_bench(self, cell: GradeCell, remote: Remote, chance: Chance) -> BoxedBench:
+        return BoxedBench(cell, remote, AskedInstruments(self), chance, self._reference)
 
     def received(self) -> Channel:
         """Return the connection whose descriptors the supervisor has passed."""
