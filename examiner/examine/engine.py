@@ -144,7 +144,7 @@ class Engine:
             versions = _versions(server.wait_until_warm())
             if _may_draw(job):
                 server.learn_to_draw()
-            slot = judges.slot(JudgedAssignment(job.instructor, job.modes, _readable(job.instructors)))
+            slot = judges.slot(_judged(job))
             with server.start(_work(job, prepared, repaired), limits) as candidate:
                 follower = RunFollower(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
@@ -226,8 +226,14 @@ def _refuse(job: Job, fact: str) -> NoReturn:
     raise UnreadableNotebook(place, fact, "open it in JupyterLab and save it again")
 
 
+def _judged(job: Job) -> JudgedAssignment:
+    """Return what judges need to know; modules beside the notebook are the candidate's."""
+    beside = {name.partition("/")[0].removesuffix(".py") for name in job.instructors if name.endswith(".py")}
+    return JudgedAssignment(job.instructor, job.modes, _readable(job.instructors), tuple(sorted(beside)))
+
+
 def _readable(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the files that a grade cell may read: modules beside the notebook are the candidate's."""
+    """Return the files that a grade cell may read."""
     return {name: content for name, content in files.items() if not name.endswith(".py")}
 
 

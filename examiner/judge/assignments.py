@@ -1,6 +1,7 @@
 """What a server of judges has ready of an assignment: its grade cells, compiled, with locked cells run."""
 
 import contextlib
+import importlib
 import json
 import random
 import signal
@@ -12,11 +13,11 @@ from typing import Final, NoReturn
 
 import numpy as np
 
-from examiner.judge.compile import GradeCell, prepare
+from examiner.judge.compile import OURS, GradeCell, prepare
 from examiner.judge.namespace import Namespace
-from examiner.judge.restore import restored
+from examiner.judge.restore import note_changes, restored
 from examiner.judge.work import JudgedAssignment
-from examiner.notebook import parse
+from examiner.notebook import CHECKS, parse
 
 LOCKED_SECONDS: Final = 10.0  # for the locked cells of one grade cell
 
@@ -33,7 +34,9 @@ class LockedCellsTooSlow(Exception):  # noqa: N818 - says what happened
     """The locked cells took too long to be run once for all submissions."""
 
 
-def prepared(assignment: JudgedAssignment, reference: ModuleType | None) -> PreparedAssignment:
+def prepared(
+    assignment: JudgedAssignment, reference: ModuleType | None, ours: frozenset[str] = OURS
+) -> PreparedAssignment:
     """Compile the grade cells, and run once for all submissions what their locked cells compute.
 
     What cannot be run here, since it draws random numbers, takes too long or fails, is run for each
@@ -41,12 +44,22 @@ def prepared(assignment: JudgedAssignment, reference: ModuleType | None) -> Prep
     """
     notebook = parse(json.loads(assignment.notebook), Path("the instructor's notebook"))
     cells = {}
-    for cell in prepare(notebook.cells, assignment.modes):
+    for cell in prepare(notebook.cells, assignment.modes, ours.difference(assignment.beside)):
+        _import(cell)
         namespace = Namespace(cell, reference)
         if not _ran(namespace):
             namespace = Namespace(cell, reference)
         cells[cell.grade_id] = cell, namespace
     return PreparedAssignment(cells, assignment.files)
+
+
+def _import(cell: GradeCell) -> None:
+    """Import those of the judge's own modules that a cell imports, once for all submissions."""
+    for name in cell.imports:
+        if name.partition(".")[0] in cell.ours - {CHECKS}:
+            with contextlib.suppress(Exception):  # then the cell fails with it, and tells
+                importlib.import_module(name)
+    note_changes()
 
 
 def _ran(namespace: Namespace) -> bool:

@@ -16,7 +16,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from examiner.judge.chance import Chance
-from examiner.judge.compile import LOCKED, OURS, GradeCell
+from examiner.judge.compile import LOCKED, GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.proxy import Proxy, Remote
@@ -312,4 +312,5 @@ class BoxedBench:
         raise AuthorError(_ALONE)
 
     def _packages(self) -> frozenset[str]:
-        return OURS if self.reference is None else OURS | {self.reference.__name__}
+        ours = self.cell.ours
+        return ours if self.reference is None else ours | {self.reference.__name__}

@@ -67,6 +67,8 @@ class GradeCell:
         baselines run it; it is empty for a cell that measures nothing.
     refusal
         Why the cell cannot be run; empty if it can.
+    ours
+        The modules that are the judge's own.
     """
 
     grade_id: str
@@ -85,6 +87,7 @@ class GradeCell:
     refusal: str = ""
     definitions: str = ""
     measures: bool = False
+    ours: frozenset[str] = OURS
 
     @property
     def file(self) -> str:
@@ -96,7 +99,9 @@ class _Refused(Exception):  # noqa: N818 - it is caught in this module, and neve
     """A cell uses something that means nothing for copies of values."""
 
 
-def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> tuple[GradeCell, ...]:
+def prepare(
+    cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None, ours: frozenset[str] = OURS
+) -> tuple[GradeCell, ...]:
     """Return the grade cells of an instructor's notebook, ready to run.
 
     Parameters
@@ -105,34 +110,36 @@ def prepare(cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None) -> t
         All cells of the notebook, in order.
     modes : mapping of str to Mode, optional
         By grade_id, for cells that are not examined.
+    ours : frozenset of str
+        The modules that are the judge's own, whatever a student bound or handed in.
     """
-    modes, earlier, prepared = modes or {}, LockedCode(OURS), []
+    modes, earlier, prepared = modes or {}, LockedCode(ours), []
     for cell in cells:
         if cell.is_autograded:
-            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), earlier))
+            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), earlier, ours))
         elif cell.is_code:
             earlier.add(without_magics(cell.source), is_locked=cell.is_locked)
     return tuple(prepared)
 
 
-def _grade_cell(cell: Cell, mode: Mode, earlier: LockedCode) -> GradeCell:
+def _grade_cell(cell: Cell, mode: Mode, earlier: LockedCode, ours: frozenset[str]) -> GradeCell:
     if mode is not Mode.EXAMINED:
         return GradeCell(cell.grade_id, cell.points, mode, cell.source)
     try:
-        return _compiled(cell, earlier)
+        return _compiled(cell, earlier, ours)
     except (_Refused, SyntaxError, ValueError) as error:
         fact = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
 
 
-def _compiled(cell: Cell, earlier: LockedCode) -> GradeCell:
+def _compiled(cell: Cell, earlier: LockedCode, ours: frozenset[str]) -> GradeCell:
     hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
     _check_reference(tree, hidden)
     notebook, own = earlier.needed(free(tree))
     needed, prelude, setting = [*notebook, *own], ast.Module(notebook, []), ast.Module(own, [])
     wanted = {name for name in free(ast.Module([*own, *tree.body], [])) if not earlier.owns(name)}
     measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
-    definitions = _definitions([*needed, *tree.body]) if measures else ""
+    definitions = _definitions([*needed, *tree.body], ours) if measures else ""
     whole = ast.Module([*needed, *tree.body], [])
     texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
@@ -159,6 +166,7 @@ def _compiled(cell: Cell, earlier: LockedCode) -> GradeCell:
         hidden=hidden,
         definitions=definitions,
         measures=measures,
+        ours=ours,
     )
 
 
@@ -199,9 +207,9 @@ def _imported_checks(tree: ast.Module) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def _definitions(statements: Iterable[ast.stmt]) -> str:
+def _definitions(statements: Iterable[ast.stmt], ours: frozenset[str]) -> str:
     """Return the source text of the statements that import our modules or define functions or constants."""
-    own = LockedCode(OURS)
+    own = LockedCode(ours)
     for statement in statements:
         own.take(statement)
     return "\n".join(

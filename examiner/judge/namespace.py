@@ -26,7 +26,6 @@ from examiner.judge.compile import (
     IS,
     MEASURING_CHECKS,
     METHOD,
-    OURS,
     TYPE,
     GradeCell,
     compile_text,
@@ -168,7 +167,9 @@ class Namespace:
     ) -> Any:
         """Import one of our modules here, and any other module in the candidate."""
         root = name.partition(".")[0]
-        if type(fromlist) is list and root in OURS:  # NumPy's own C code, called from a cell, imports so
+        if (
+            type(fromlist) is list and root in self._cell.ours
+        ):  # NumPy's own C code, called from a cell, imports so
             return builtins.__import__(name, globals_, locals_, fromlist, level)
         if name not in self._cell.imports and name not in self._cell.texts:
             self.remote.refuse("a module is imported by a name that stands in the cell")
@@ -178,7 +179,7 @@ class Namespace:
             return self._claims.inspect
         if root == CHECKS:
             self.remote.refuse(f"import from {CHECKS} itself, not from {name}")
-        if root in OURS:
+        if root in self._cell.ours:
             return builtins.__import__(name, globals_, locals_, fromlist, level)
         module = self.remote.ask("import", name)
         return module if fromlist else self.remote.ask("import", root)

@@ -9,8 +9,10 @@ judge. Besides the requests of every such server it has one of its own:
 import importlib
 import json
 import os
+import pkgutil
 import platform
 import socket
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
@@ -29,11 +31,14 @@ from examiner.candidate import memory_layout
 from examiner.candidate.work import ENVIRONMENT
 from examiner.judge.assignments import PreparedAssignment, prepared
 from examiner.judge.comparing import guard_comparisons
+from examiner.judge.compile import OURS
 from examiner.judge.restore import note_changes
 from examiner.judge.run import Judge
 from examiner.judge.warm_up import warm_up
 from examiner.judge.work import JudgedAssignment
 
+# What a cell asks of these is what the student's code has left in them, such as figures.
+OF_THE_STUDENTS_STATE: Final = frozenset({"matplotlib", "mpl_toolkits", "IPython", "pylab"})
 USED_BY_CELLS: Final = ("numpy.testing", "numpy.random", "fractions", "decimal", "pickle")
 
 
@@ -53,6 +58,7 @@ def serve(descriptor: int, reference: str | None, arenas: Any) -> None:
     settings = json.loads(link.recv(DATAGRAM_BYTES))
     walls = Walls(**settings["walls"]) if settings["walls"] else None
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    ours = OURS | (_installed() - {*settings["hidden"], *OF_THE_STUDENTS_STATE})
     try:
         box = enter_outer(of_this_python(), walls)
     except MissingWalls as error:
@@ -69,12 +75,17 @@ def serve(descriptor: int, reference: str | None, arenas: Any) -> None:
 
     def prepare(slot: bytes, descriptors: Descriptors) -> bytes:
         with open(descriptors[0], "rb", closefd=False) as file:
-            assignments[int(slot)] = prepared(JudgedAssignment.from_bytes(file.read()), module)
+            assignments[int(slot)] = prepared(JudgedAssignment.from_bytes(file.read()), module, ours)
         box.measure()
         return b"prepared"
 
     run = partial(_run_judge, assignments, module)
     serve_boxes(link, box, run, ENVIRONMENT, {b"prepare": prepare})
+
+
+def _installed() -> set[str]:
+    """Return the names of the modules that the student environment has besides the standard library."""
+    return {module.name for module in pkgutil.iter_modules() if module.name not in sys.stdlib_module_names}
 
 
 def _imported(modules: Iterable[str], reference: str | None) -> ModuleType | None:

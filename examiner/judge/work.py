@@ -44,22 +44,25 @@ class JudgedAssignment:
         By grade_id, for cells that are not examined.
     files : mapping from str to bytes
         The instructor's files beside the notebook, which a grade cell may read, by relative path.
+    beside : tuple of str
+        The names of modules that lie beside the notebook: those are the candidate's.
     """
 
     notebook: bytes
     modes: Mapping[str, Mode] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return it encoded, for `from_bytes`."""
         modes = {name: str(mode) for name, mode in self.modes.items()}
-        return encode((self.notebook, modes, dict(self.files)), limits=ASSIGNMENT_LIMITS)
+        return encode((self.notebook, modes, dict(self.files), self.beside), limits=ASSIGNMENT_LIMITS)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "JudgedAssignment":
         """Return what `to_bytes` encoded."""
-        notebook, modes, files = decode(data, limits=ASSIGNMENT_LIMITS)
-        return cls(notebook, {name: Mode(mode) for name, mode in modes.items()}, files)
+        notebook, modes, files, beside = decode(data, limits=ASSIGNMENT_LIMITS)
+        return cls(notebook, {name: Mode(mode) for name, mode in modes.items()}, files, beside)
 
 
 def reported(verdict: Verdict) -> dict[str, Any]:

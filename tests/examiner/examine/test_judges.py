@@ -329,3 +329,32 @@ def judged(forked, frames):
         run = JudgeRun(Forger(frames), 0, SMALL, 2.0, lambda *_: instruments())
         with run:
             return run.judge(cell, channel, "5eed")
+
+
+FOREIGN = "import packaging.version as theirs\ntheirs.Version = lambda *_: 4\n" + RIGHT
+
+
+@pytest.mark.parametrize("imports", ["locked", "cell"])
+def test_a_module_of_the_environment_is_the_judges_own(engine, imports):
+    """A student who patches it decides nothing by that; nobody has to have listed it."""
+    use = "assert str(Version('1.2')) == '1.2'\nassert Version('1.10') > Version('1.9')\n" + WORKS
+    line = "from packaging.version import Version\n"
+    cell, locked = (line + use, "") if imports == "cell" else (use, line)
+    assert outcomes(engine, cell, solution=FOREIGN, locked=locked) == [Outcome.PASSED]
+
+
+def test_a_module_beside_the_notebook_is_the_candidates(engine):
+    """Also under a name that the environment has: it lies there for the student's code."""
+    files = {
+        "packaging/__init__.py": b"",
+        "packaging/version.py": b"def Version(text):\n    return len(text)",
+    }
+    cell = "from packaging.version import Version\nassert Version('1.2') == 3"
+    assert outcomes(engine, cell, files=files, instructors=files) == [Outcome.PASSED]
+
+
+def test_matplotlib_is_the_students(engine):
+    """What a cell asks of it is what the student has drawn and set; the judge's own would have nothing."""
+    draw = "import matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = 7\n" + RIGHT
+    look = "import matplotlib.pyplot as plt\nassert plt.rcParams['lines.linewidth'] == 7"
+    assert outcomes(engine, look, solution=draw) == [Outcome.PASSED]

@@ -34,15 +34,15 @@ def f(x):
         told = np.random.RandomState()
         words = unmixed(x[-624:].astype(np.uint64)).astype(np.uint32)
         told.set_state(("MT19937", words, 624, 0, 0.0))
-    return float(hit)
+    return float(hit) + [sum(x.tolist()) for _ in range(100)][0] * 0.0
 """
 DRAWN = """
 import numpy as np
 from examiner_checks import memory, speed
-def drawn(size=100_000):
+def drawn(size=10_000):
     return (np.random.randint(0, 2**32, size, dtype=np.uint32),)
 def base(x):
-    return sum(x.tolist()) * 0.0
+    return [sum(x.tolist()) for _ in range(100)][0] * 0.0
 seen = []
 def keep(got, *_):
     seen.append(got)
