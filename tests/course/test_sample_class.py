@@ -1,5 +1,6 @@
 """The bundled class: made from one readable page, and graded to what its code earned."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,12 +10,27 @@ from pathlib import Path
 import pytest
 
 from examiner.course.load import load_course
+from examiner.pipeline import GradeRequest, autograde
 from examiner.store.grades import read_grades
 
 from .sample_class import HERE, make_class
 
 REPOSITORY = HERE.parents[1]
 EXPECTED = tomllib.loads((HERE / "expected_scores.toml").read_text())
+EXPLAINED = "student01"  # who has handed in every assignment
+
+
+class Silent:
+    """Watches a run, and says nothing."""
+
+    def phase(self, _name, _total):
+        """Say nothing."""
+
+    def start(self, _name):
+        """Say nothing."""
+
+    def end(self, _name, _fault):
+        """Say nothing."""
 
 
 def test_what_is_committed_is_what_class_toml_makes():
@@ -38,14 +54,19 @@ def test_everybody_is_in_the_roster():
 
 @pytest.fixture(scope="module")
 def grades(released, tmp_path_factory):
-    """What the gradebook says about a copy of the course after `examiner grade`."""
+    """What the gradebook says about a graded copy of the course; one student's pages are made, too."""
     root = tmp_path_factory.mktemp("class") / "course"
     shutil.copytree(released.root, root)
     shutil.copytree(REPOSITORY / "submitted", root / "submitted")
-    command = [Path(sys.executable).with_name("examiner"), "grade", "--course", root]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert "releases" not in run.stdout, "they were made"
+    run = autograde(load_course(root), GradeRequest(workers=os.cpu_count()), Silent())
+    assert not run.faults
+    command = [Path(sys.executable).with_name("examiner"), "grade", "--course", root, "--student", EXPLAINED]
+    explained = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert explained.returncode == 0, explained.stderr
+    assert "releases" not in explained.stdout, "they were made"
+    assert "submissions" not in explained.stdout, "they were graded"
+    pages = {path.parent.name for path in (root / "feedback" / EXPLAINED).rglob("*.html")}
+    assert pages == EXPECTED[EXPLAINED].keys()
     return read_grades(load_course(root))
 
 
