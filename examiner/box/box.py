@@ -129,6 +129,7 @@ class Box:
         refused = policy(namespaces=walls.namespaces, signals_stay_inside=stays_inside)
         self._filter = seccomp.Filter(seccomp.assemble(refused)) if walls.seccomp else None
         self._mapped = 0
+        self._numbers: dict[int, int] = {}  # of the candidate's processes, as it sees them
         _write(ground.proc, "self/oom_score_adj", _KILLED_FIRST)  # candidates inherit it
         home = ground.prepare()
         os.environ.update(self._folder_variables(home))
@@ -167,6 +168,7 @@ class Box:
         WallsFailed
             If one of the walls could not be put up.
         """
+        self._numbers.clear()
         home = self._ground.prepare()
         variables = {**(environment or {}), **self._folder_variables(home)}
         changed = None if os.environ == variables else variables
@@ -242,9 +244,16 @@ class Box:
 
     def _strays(self, boxed: Boxed, kept: Collection[int]) -> set[int]:
         """Return the processes of a candidate that live and are not among the kept."""
-        proc = self._ground.proc
-        numbered = ((process, usage.numbers(process, proc)) for process in self._processes(boxed))
-        return {process for process, numbers in numbered if numbers and numbers[-1] not in kept}
+        return {process for process in self._processes(boxed) if self._inner(process) not in {None, *kept}}
+
+    def _inner(self, process: int) -> int | None:
+        """Return the number of a process in its innermost namespace, or None if it has ended."""
+        if process not in self._numbers:
+            numbers = usage.numbers(process, self._ground.proc)
+            if not numbers:
+                return None
+            self._numbers[process] = numbers[-1]
+        return self._numbers[process]
 
     def _processes(self, boxed: Boxed) -> set[int]:
         """Return the numbers in /proc of all processes of a candidate, without its init."""

@@ -5,6 +5,7 @@ grade cell is judged in both modes: examined, and in the kernel. Comparing the t
 cell will be judged. The results in that mode must then meet the demands of the gate.
 """
 
+import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from examiner.gate.model import (
     shown,
 )
 from examiner.gate.mutants import Mutant
+from examiner.gate.stubs import PublicFunction
 from examiner.gate.run import TrialProgress, TrialRunner
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
@@ -326,10 +328,21 @@ def _agreeable(
     for mutant in plan.agreeable:
         result = results[TrialKind.AGREEABLE, mutant.key]
         for cell in losses[TrialKind.AUTOMATIC, f"{mutant.function.key} returns None"]:
-            account = result.account(cell, Mode.EXAMINED) if found.modes[cell] is Mode.EXAMINED else None
+            if found.modes[cell] is not Mode.EXAMINED or not _names(plan, cell, mutant.function):
+                continue
+            account = result.account(cell, Mode.EXAMINED)
             if account and plan.points[cell] - account.points <= TOLERANCE:
                 fix = "take values first, as float(f(x)) or f(x).numpy(), and compare them, or their type"
                 yield Breach(plan.place(cell), f"it passes when {mutant.name}", fix)
+
+
+def _names(plan: Plan, cell: str, function: PublicFunction) -> bool:
+    """Whether a cell names a function or uses an operator of it: what it gets comes from these alone."""
+    name = function.name.rpartition(".")[2]
+    used = ast.walk(ast.parse(plan.notebook.find(cell).source))
+    return name.startswith("__") or any(
+        name in {getattr(node, "id", ""), getattr(node, "attr", "")} for node in used
+    )
 
 
 def _unseen(plan: Plan, results: Results) -> Iterator[Breach]:

@@ -266,6 +266,13 @@ def test_an_object_that_agrees_with_everything_passes_no_examined_cell(tiny, rep
     assert "float(f(x))" in found
 
 
+def test_what_no_cell_names_may_agree_with_the_students_own_code(tiny, report):
+    """The function that the cell does name is tried as well, and nothing else comes from there."""
+    tiny.edit("double", "def double(x):", "def ready(x):\n    return 1\n\ndef double(x):")
+    tiny.edit("double", "return 2 * np.asarray(x)", "return 2 * np.asarray(x) if ready(x) > 0 else None")
+    assert [found for found in sentences(report()) if "agrees with everything" in found] == []
+
+
 def test_points_that_rest_on_claims_are_counted(tiny, report):
     """Nothing is wrong with them, but an instructor should know."""
     tiny.edit(
