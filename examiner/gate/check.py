@@ -26,8 +26,8 @@ from examiner.gate.model import (
     shown,
 )
 from examiner.gate.mutants import Mutant
-from examiner.gate.stubs import PublicFunction
 from examiner.gate.run import TrialProgress, TrialRunner
+from examiner.gate.stubs import PublicFunction
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
 
