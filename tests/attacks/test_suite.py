@@ -38,13 +38,14 @@ def by_name(submissions):
 
 
 def test_every_kind_of_attack_is_there_and_there_are_many():
-    """At least 80 from what hostile and unlucky students do, 15 from somebody who knows the inside."""
+    """At least 80 from hostile and unlucky students, 15 from who knows the inside, 312 with the honest."""
     kinds = Counter(attack.kind for attack in attacks())
     assert kinds.keys() == KINDS.keys()
     assert min(kinds.values()) >= 3
     assert kinds["white_box"] >= 15
     assert kinds.total() - kinds["white_box"] >= 80
     assert len(honest()) >= 25
+    assert len(EVERYBODY) >= 312
 
 
 def test_no_two_do_the_same():
