@@ -27,6 +27,7 @@ from examiner.gate.model import (
 )
 from examiner.gate.mutants import Mutant
 from examiner.gate.run import TrialProgress, TrialRunner
+from examiner.gate.short import Part, in_part
 from examiner.gate.stubs import PublicFunction
 from examiner.gate.trials import Plan, make_plan, solution_trial
 from examiner.model import Assignment, Course, Mode
@@ -51,6 +52,8 @@ class CheckRequest:
     known : bool
         Whether each cell is judged only in the mode that its evidence names, instead of in both. An
         assignment without evidence is judged in both modes anyway.
+    part : Part, optional
+        Which of the mistakes are tried; None means all.
     """
 
     assignments: tuple[str, ...] = ()
@@ -58,6 +61,7 @@ class CheckRequest:
     workers: int = 1
     only_solution: bool = False
     known: bool = False
+    part: Part | None = None
 
 
 def check(course: Course, request: CheckRequest, progress: TrialProgress) -> list[Report]:
@@ -85,7 +89,8 @@ def _try_everything(
     reports: dict[str, Report] = {}
     for assignment in assignments:
         try:
-            plans[assignment.name] = make_plan(course, assignment)
+            plan = make_plan(course, assignment)
+            plans[assignment.name] = in_part(plan, request.part) if request.part else plan
         except ExaminerError as error:
             breach = Breach(error.place, error.fact, error.fix)
             reports[assignment.name] = Report(assignment.name, breaches=(breach,))
@@ -149,7 +154,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
         *(tried.breach for tried in (*mutants, *automatic_mutants, *hollow_stubs) if tried.breach),
         *_equivalents(plan, results),
         *_unseen(plan, results),
-        *_vacuous(plan, automatic_mutants),
+        *(_vacuous(plan, automatic_mutants) if plan.is_whole else ()),
         *_agreeable(plan, found, results, lost),
         *_self_reported(plan, self_reported),
     )

@@ -5,7 +5,7 @@ Without that, a mutant is run on every cell that it can reach, and a stub on all
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from examiner.gate.model import Results, Trial, TrialKind
@@ -15,6 +15,44 @@ from examiner.gate.trials import Plan
 from examiner.model import Mode
 
 ONE_IN: Final = 4  # of the cells that a mutant reaches and need not lose, so many are run
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several equal parts of the mistakes; all parts together are all of them.
+
+    Parameters
+    ----------
+    number, of : int
+        Such as 1 of 4; from 1 on.
+    """
+
+    number: int
+    of: int
+
+    def has(self, name: str) -> bool:
+        """Whether a mistake of this name is in this part, which is always the same one."""
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()) % self.of == self.number - 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Return the part that a text such as `1/4` names; ValueError if it names none."""
+        number, of = map(int, text.split("/"))
+        if not 1 <= number <= of:
+            raise ValueError(text)
+        return cls(number, of)
+
+
+def in_part(plan: Plan, part: Part) -> Plan:
+    """Return the plan with the mistakes of one part; all stubs of a function are in the same one."""
+    return replace(
+        plan,
+        mutants=tuple(mutant for mutant in plan.mutants if part.has(mutant.name)),
+        automatic=tuple(stub for stub in plan.automatic if part.has(stub.function.key)),
+        agreeable=tuple(stub for stub in plan.agreeable if part.has(stub.function.key)),
+        hollow=tuple(stub for stub in plan.hollow if part.has(stub.key)),
+        is_whole=False,
+    )
 
 
 def shortened(plan: Plan, trial: Trial, modes: Mapping[str, Mode], results: Results) -> Trial:

@@ -29,7 +29,10 @@ AUTOMATIC_RUNTIME = Path(__file__).parents[1] / "candidate" / "watching.py"
 
 @dataclass(frozen=True)
 class Plan:
-    """One notebook of an assignment, its mutants, and the breaches that were found without running it."""
+    """One notebook of an assignment, its mutants, and the breaches that were found without running it.
+
+    `is_whole` says that no mutant was left out: only then a cell that none of them fails tests nothing.
+    """
 
     course: Course
     assignment: Assignment
@@ -41,6 +44,7 @@ class Plan:
     hollow: tuple[HollowStub, ...]
     agreeable: tuple[AutomaticMutant, ...]
     breaches: tuple[Breach, ...]
+    is_whole: bool = True
 
     def place(self, cell: str = "") -> str:
         """Return the place of a cell of the notebook, or of the notebook itself, for people."""

@@ -6,7 +6,7 @@ import pytest
 
 from examiner.gate.model import Account, Result, Trial, TrialKind
 from examiner.gate.mutants import Edit, Mutant
-from examiner.gate.short import shortened
+from examiner.gate.short import Part, in_part, shortened
 from examiner.gate.trials import Known, first_trials, further_trials, make_plan
 from examiner.model import Mode
 from examiner.verdict import Outcome
@@ -110,3 +110,29 @@ def test_the_first_stubs_of_all_functions_run_first(plan):
     """What they show spares the others something."""
     firsts = [trial.name.endswith("None") for trial in of_kind(plan, TrialKind.AUTOMATIC)]
     assert firsts == sorted(firsts, reverse=True)
+
+
+def test_all_parts_together_are_all_mutants_and_no_mutant_is_in_two(plan):
+    """So whoever runs them in turn has tried everything; each is of about one size."""
+    parts = [in_part(plan, Part(number, 4)) for number in (1, 2, 3, 4)]
+    for kind in ("mutants", "automatic", "agreeable", "hollow"):
+        found = [item for part in parts for item in getattr(part, kind)]
+        assert sorted(map(repr, found)) == sorted(map(repr, getattr(plan, kind)))
+    assert all(10 < len(part.mutants) < 40 for part in parts)
+    assert not any(part.is_whole for part in parts)
+
+
+def test_all_stubs_of_a_function_are_in_one_part(plan):
+    """What an agreeable object passes is held against what None does."""
+    for number in (1, 2):
+        part = in_part(plan, Part(number, 2))
+        tried = {stub.function.key for stub in part.automatic}
+        assert {stub.function.key for stub in part.agreeable} <= tried
+        assert all((stub.function.key in tried) == (stub in part.automatic) for stub in plan.automatic)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/4", "5/4", "a/b", "1/0", "-1/4", "1/2/3"])
+def test_what_is_no_part_is_refused(text):
+    """A typing error must not leave out mutants."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the command line says it in words
+        Part.parse(text)
