@@ -215,7 +215,9 @@ def test_further_operators_give_further_mixed_results(names, answer):
     np.testing.assert_array_equal(attribute(mixed_object(names, 0.0), "numpy")(), [0, 0])
 
 
-@pytest.mark.parametrize("use", [np.sum, np.max, np.real, np.size, np.shape, lambda x: x.numpy()], ids=repr)
+@pytest.mark.parametrize(
+    "use", [np.sum, np.max, np.real, np.size, np.shape, lambda x: x.numpy()], ids=lambda use: use.__name__
+)
 def test_no_library_reads_a_mixed_result_by_an_attribute(names, use):
     """`np.real(x)` reads `x.real`; only the text of a cell itself may, where its author sees it."""
     assert is_refused(names, use, mixed_object(names, 0.0))[0]

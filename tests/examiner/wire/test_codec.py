@@ -322,7 +322,7 @@ def test_a_namedtuple_arrives_as_a_tuple_with_names():
         Decimal("sNaN"),
         Fraction(1, 10**3000),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_unbounded_or_asks_somebody_stays(value):
     """A number of a billion digits is small until it is used; a zone's class may be a student's."""
