@@ -1,11 +1,13 @@
-"""What attacks earn, and what they leave alone: all of them as one class, a few alone.
+"""What attacks earn, and what they leave alone: half of them as one class, a few alone.
 
 Three claims about each: it gets the points that its code really earned, no other student's result changed,
-nothing outside the box changed and no process is left. And nobody ever sees a hidden test. `full.py` does the
-same at length.
+nothing outside the box changed and no process is left. And nobody ever sees a hidden test. The other half has
+its turn with the next commit; `full.py` does the same at length, with all.
 """
 
 import pytest
+
+from tests.turns import turn
 
 from .claims import (
     BYSTANDERS,
@@ -27,6 +29,8 @@ EXPLAINED = (
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
+TURNS = 2
+HOSTILE = attacks()[turn(TURNS) :: TURNS]
 
 
 def by_name(submissions):
@@ -46,9 +50,9 @@ def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission,
 
 @pytest.fixture(scope="module")
 def one_class(tmp_path_factory, new_scene):
-    """All attacks and all honest students, graded in one run."""
+    """Half of the attacks and all honest students, graded in one run."""
     scene = new_scene(tmp_path_factory.mktemp("class"), cell_seconds=CELL_SECONDS)
-    scene.hand_in([*attacks(), *honest()])
+    scene.hand_in([*HOSTILE, *honest()])
     return scene, scene.grade(*NBGRADER, seconds=900)
 
 
@@ -65,7 +69,7 @@ def explained(one_class):
     return scene, outcome
 
 
-@by_name(attacks())
+@by_name(HOSTILE)
 def test_in_a_class_of_attackers_each_earns_what_its_code_did(submission, one_class):
     """Also where another one attacked the machine at the same time."""
     scene, outcome = one_class
@@ -92,7 +96,7 @@ def test_pages_of_feedback_change_nothing_and_no_grade(one_class, explained):
     changed_nothing(outcome)
 
 
-@by_name([submission for submission in attacks() if submission.kind in EXPLAINED or submission.unseen])
+@by_name([submission for submission in HOSTILE if submission.kind in EXPLAINED or submission.unseen])
 def test_a_page_neither_runs_nor_tells_what_an_attack_put_there(submission, explained):
     """There is a page, and nothing in it is active."""
     scene, _ = explained

@@ -23,7 +23,7 @@ from examiner_checks import speed
 canary = "canary-01-double-numeric_double"
 
 def twice(x):
-    sum(range(50_000))
+    sum(range(500_000))
     return 2 * x
 
 speed(double, twice, lambda: (np.random.normal(size=8),), at_most=1.0)
@@ -35,7 +35,7 @@ speed(double, twice, lambda: (np.random.normal(size=8),), at_most=1.0)
 UNDECIDED = """
 import numpy as np
 def double(x):
-    sum(range(25_000 if np.ravel(x)[0] > 0 else 100_000))
+    sum(range(250_000 if np.ravel(x)[0] > 0 else 1_000_000))
     return 2 * x
 """
 

@@ -80,8 +80,8 @@ def verdicts(engine, solution, *tests, **more):
 
 
 # Half as fast as the baseline for half of the inputs, twice as fast for the others: no pair makes it clear.
-VARYING = f"{EQUAL}g = f\ndef f(x):\n    return [g(x) for _ in range(8 if x[0] > 0 else 2)][0]"
-HALF = f"{BEFORE}{LOOP}{DRAWN}def half(x):\n    return [loop(x) for _ in range(4)][0]\n"
+VARYING = f"{EQUAL}g = f\ndef f(x):\n    return [g(x) for _ in range(80 if x[0] > 0 else 20)][0]"
+HALF = f"{BEFORE}{LOOP}{DRAWN}def half(x):\n    return [loop(x) for _ in range(40)][0]\n"
 RATHER = "speed(f, half, drawn, at_most={1: 0.75, 16: 0.5})\n"
 FAST = "with attempt(1, 'fast'):\n    speed(f, half, drawn, at_most=1)\n"
 
