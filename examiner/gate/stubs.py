@@ -82,8 +82,7 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
     SyntaxError
         If the cell is not plain Python.
     """
-    for name, node in definitions(ast.parse(source)):
-        function = _function(cell, name, node)
+    for function in _functions(cell, source):
         kinds = (
             ["None"]
             if function.is_setter
@@ -101,10 +100,14 @@ def agreeable(cell: str, source: str) -> Iterator[AutomaticMutant]:
     SyntaxError
         If the cell is not plain Python.
     """
-    for name, node in definitions(ast.parse(source)):
-        function = _function(cell, name, node)
+    for function in _functions(cell, source):
         if not function.is_setter:
             yield AutomaticMutant(function, AGREEABLE, _mutated(source, function, AGREEABLE))
+
+
+def _functions(cell: str, source: str) -> Iterator[PublicFunction]:
+    for name, node in definitions(ast.parse(source)):
+        yield _function(cell, name, node)
 
 
 def observed(cell: str, source: str) -> str:

@@ -61,5 +61,5 @@ def restored() -> Iterator[None]:
         if os.environ != former:
             os.environ.clear()
             os.environ.update(former)
-        os.chdir(folder)
+        os.chdir(folder)  # of this judge alone: no process of ours relies on a working folder
         sys.path[:] = path

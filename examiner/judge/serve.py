@@ -39,6 +39,7 @@ from examiner.judge.work import JudgedAssignment
 
 # What a cell asks of these is what the student's code has left in them, such as figures.
 OF_THE_STUDENTS_STATE: Final = frozenset({"matplotlib", "mpl_toolkits", "IPython", "pylab"})
+# Only imported, so that a cell which names them does not wait; nothing is unpickled here.
 USED_BY_CELLS: Final = ("numpy.testing", "numpy.random", "fractions", "decimal", "pickle")
 
 

@@ -41,7 +41,7 @@ def file(place):
     return Way(path, "open(place, 'w').write(told)", "print(open(place).read())")
 
 
-WAIT = "import time\ntime.sleep(0.5)"
+WAIT = "import time\ntime.sleep(0.5)"  # a student's cell, which listens so long
 CONTROL = """
 import json, os, stat, struct
 def is_socket(descriptor):

@@ -284,6 +284,7 @@ def test_a_cell_of_the_kernel_that_hangs_is_interrupted(engine):
 def test_the_text_of_a_kernel_cell_is_not_passed_on_to_the_students_cells(engine):
     """A snapshot gets it when no other cell runs any more: they share a folder."""
     spy = "def f(x):\n    open('seen', 'a').write(In[-1] + '.')\n    return x + 1"
+    # The student's cell waits, as what would leave a trace may take a moment.
     look = "import os, time\ntime.sleep(0.3)\nprint(os.path.exists('seen'))"
     graded = engine.run(job(modes={"test_f": Mode.KERNEL}, f=spy, own=look))
     assert text(graded, "own") == "False\n"
@@ -400,6 +401,7 @@ def test_a_cell_that_takes_too_much_memory_costs_what_comes_after_it(small_engin
     assert "used too much memory" in outputs_of(graded, "g")[0]["evalue"]
 
 
+# The student's cells wait, since the server looks at memory twenty times a second.
 HOLD = "import time\nheld = None\nheld = b'x' * ({} << 20)\ntime.sleep(0.5)\n"
 
 

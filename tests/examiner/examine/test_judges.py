@@ -5,6 +5,7 @@ import json
 import math
 import os
 import socket
+import subprocess
 import time
 from functools import partial
 from pathlib import Path
@@ -145,29 +146,32 @@ def command(process):
 REACHES = {
     "the course's folder": "open(@HERE@).read()",
     "a listing of it": "import os\nos.listdir(os.path.dirname(@HERE@))",
-    "passwords": "open('/etc/shadow').read()",
+    "somebody's own file": "open(@OWN@).read()",
     "the machine's processes": "import os\nassert len([*filter(str.isdigit, os.listdir('/proc'))]) > 1",
     "an address": "import socket\nsocket.create_connection(('127.0.0.1', @PORT@), 1)",
     "a socket of the machine's": "import socket\nsocket.socket(socket.AF_UNIX).connect(@SOCKET@)",
     "a file of its environment": "import numpy\nopen(numpy.__file__, 'a')",
-    "a folder of its environment": "import numpy\nopen(numpy.__file__ + '.left', 'w')",
-    "a large file": "with open('large', 'wb') as file:\n    file.write(bytes(200 << 20))\n    file.flush()",
+    "a folder of its environment": "import os, numpy\nos.open(numpy.__path__[0], os.O_TMPFILE | os.O_RDWR)",
+    "a large file": "with open('large', 'wb') as file:\n    file.write(bytes(80 << 20))\n    file.flush()",
     "another's clock": "import os\nos.sched_setaffinity(0, os.sched_getaffinity(0))",
-    "root": "import os\nos.setuid(0)\nassert os.open('/etc/shadow', os.O_RDONLY)",
 }
 
 
 @pytest.mark.parametrize("reach", REACHES.values(), ids=REACHES.keys())
 def test_a_judge_reaches_nothing_that_its_walls_keep(engine, reach, tmp_path):
     """Its cells are the instructor's, but they eat a student's values; outside, each of these works."""
-    ours = tmp_path / "socket"
+    ours, own = tmp_path / "socket", tmp_path / "own"
+    own.touch(0o600)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(ours))
         local.listen()
         source = reach.replace("@HERE@", repr(__file__)).replace("@PORT@", str(server.getsockname()[1]))
-        source = source.replace("@SOCKET@", repr(str(ours)))
-        [outcome] = outcomes(engine, source)
-    assert outcome in {Outcome.ERROR, Outcome.FAILED}
+        source = source.replace("@SOCKET@", repr(str(ours))).replace("@OWN@", repr(str(own)))
+        outside = subprocess.run([PYTHON, "-c", source], cwd=tmp_path, capture_output=True, check=False)
+        [verdict] = engine.run(job(source)).sheet.verdicts
+    assert outside.returncode == 0, outside.stderr
+    assert verdict.outcome in {Outcome.ERROR, Outcome.FAILED}, verdict
+    assert verdict.raised in {"AssertionError", "FileNotFoundError", "OSError", "PermissionError"}, verdict
 
 
 PATCHES = {
@@ -231,6 +235,14 @@ def test_locked_cells_that_fail_are_the_cells_own_failure(engine):
     """They are run again when the cell runs, and tell there what is wrong."""
     [verdict] = engine.run(job("assert BAD", locked="import math\nBAD = math.sqrt(-1)")).sheet.verdicts
     assert (verdict.outcome, verdict.message) == (Outcome.ERROR, "ValueError: math domain error")
+
+
+@pytest.mark.parametrize("ends", ["sys.exit()", "sys.exit('no')", "(_ for _ in ()).throw(KeyboardInterrupt)"])
+def test_locked_cells_that_end_a_program_end_no_server(engine, ends):
+    """It is the cell's own failure, and other work is graded as ever."""
+    [outcome] = outcomes(engine, f"assert X is None\n{WORKS}", locked=f"import sys\nX = {ends}")
+    assert outcome not in {Outcome.PASSED, Outcome.INFRASTRUCTURE}
+    assert outcomes(engine, WORKS) == [Outcome.PASSED]
 
 
 def test_a_cell_reads_the_instructors_file_and_no_students(engine):
