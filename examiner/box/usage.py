@@ -11,6 +11,7 @@ import signal
 from collections.abc import Collection, Iterator
 from typing import Final
 
+_LINKS: Final = 2  # of a folder `task`, besides one for each thread
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _MOST: Final = 1 << 16  # bytes that are read of a file
 _DEAD: Final = frozenset("ZXx")  # states in /proc/PID/status
@@ -47,12 +48,22 @@ def processes(first: int, proc: int | None = None) -> Iterator[int]:
     """
     yield first
     try:
-        tasks = _entries(proc, f"{first}/task")
-        children = [child for task in tasks for child in _read(proc, f"{first}/task/{task}/children").split()]
+        children = [
+            child
+            for task in _threads(first, proc)
+            for child in _read(proc, f"{first}/task/{task}/children").split()
+        ]
     except OSError:  # it ended
         return
     for child in children:
         yield from processes(int(child), proc)
+
+
+def _threads(process: int, proc: int | None) -> list[str]:
+    """Return the numbers of a process's threads; most have only one, and a folder is slow to list."""
+    folder = f"{process}/task"
+    links = os.stat(folder if proc is not None else f"{PROC}/{folder}", dir_fd=proc).st_nlink
+    return [str(process)] if links == _LINKS + 1 else _entries(proc, folder)
 
 
 def memory(first: int, proc: int | None = None) -> int:

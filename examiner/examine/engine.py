@@ -5,11 +5,13 @@ can come into their outputs. If the candidate fails, only the grade cells that n
 on our side is raised, so that the caller can try again.
 """
 
+import contextlib
 import hashlib
 import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -26,6 +28,7 @@ from examiner.examine.executed import executed
 from examiner.examine.follow import RunFollower
 from examiner.examine.instruments import BoxInstruments
 from examiner.examine.judges import JudgeRun, JudgeServer
+from examiner.examine.processor import on_one_processor
 from examiner.examine.server import BrokenServer, SandboxSettings, Server, ServerInfo
 from examiner.judge.cell import MEASURING_SECONDS
 from examiner.judge.compile import MEASURING_CHECKS, GradeCell, prepare
@@ -145,7 +148,8 @@ class Engine:
             if _may_draw(job):
                 server.learn_to_draw()
             slot = judges.slot(_judged(job))
-            with server.start(_work(job, prepared, repaired), limits) as candidate:
+            work = _work(job, prepared, repaired)
+            with self._kept_together(work), server.start(work, limits) as candidate:
                 follower = RunFollower(
                     candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
                 )
@@ -163,6 +167,12 @@ class Engine:
             raise
         sheet = replace(sheet, verdicts=(*sheet.verdicts, *kernel_verdicts), versions=versions)
         return _graded(prepared, repaired, follower, sheet)
+
+    def _kept_together(self, work: Work) -> AbstractContextManager[None]:
+        """Keep what grades a submission on one processor; what measures needs one for itself."""
+        if work.measures:
+            return contextlib.nullcontext()
+        return on_one_processor([server.process() for server in self._ready_servers()])
 
     def _instruments(
         self, follower: RunFollower, seconds: float, cell: GradeCell, channel: Channel

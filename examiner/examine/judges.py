@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any, Final, Self
 
-from examiner.box import reaper
 from examiner.box.limits import ResourceLimits
 from examiner.examine.instruments import BoxInstruments
 from examiner.examine.program import judge_program
@@ -170,7 +169,6 @@ class JudgeRun:
     def _end(self) -> None:
         process, self._process = self._process, None
         if process:
-            reaper.end(process.pidfd)
             process.close()
             self._server.end(process.pidfd)
 

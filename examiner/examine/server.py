@@ -244,6 +244,10 @@ class WarmServer:
                 self._kills += 1
         return self._kills
 
+    def process(self) -> int:
+        """Return the id of the server, in our namespace; -1 if it has ended."""
+        return usage.server_of(self._process.pid)
+
     def processes(self) -> list[int]:
         """Return the ids, in our namespace, of all processes of the box.
 
@@ -262,7 +266,7 @@ class WarmServer:
         BrokenServer
             If the server does not confirm it.
         """
-        depth = len(usage.numbers(usage.server_of(self._process.pid)))
+        depth = len(usage.numbers(self.process()))
         seen = usage.numbers(process)
         if len(seen) < depth:  # the process ended
             return

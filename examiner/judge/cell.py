@@ -138,8 +138,9 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, chance: Chanc
 
 def _run(cell: GradeCell, namespace: Namespace, chance: Chance) -> Any:
     names = namespace.names
-    chance.start()
-    namespace.run_locked()
+    if namespace.is_to_run_locked:
+        chance.start()
+        namespace.run_locked()
     chance.start()  # from a seed of a locked cell, anybody could tell what is drawn in this one
     names.update(namespace.candidates(cell.wanted))
     for code in (cell.setting, cell.body):

@@ -116,9 +116,14 @@ class Namespace:
         """Say which snapshot the cell is about, and on which bench it measures."""
         self.remote, self._bench, self.undecided = remote, bench, ""
 
+    @property
+    def is_to_run_locked(self) -> bool:
+        """Whether the locked cells before the cell compute something that has not been run yet."""
+        return self._cell.prelude is not None and not self._has_run_locked
+
     def run_locked(self) -> None:
         """Run once what the locked cells before the cell compute without a student's code."""
-        if not self._has_run_locked and self._cell.prelude is not None:
+        if self.is_to_run_locked and self._cell.prelude is not None:
             with redirect_stdout(StringIO()):  # it is shown where the locked cells ran
                 exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is a judge's work
         self._has_run_locked = True

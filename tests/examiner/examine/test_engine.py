@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from examiner.box import usage
 from examiner.box.limits import ResourceLimits as Bounds
 from examiner.box.walls import Walls
 from examiner.errors import UnreadableNotebook
@@ -439,3 +441,39 @@ def test_a_process_that_may_not_have_more_memory_is_told_so_by_python(small_engi
     assert text(graded, "own") == "no\n"
     in_kernel = small_engine.run(job(modes={"test_f": Mode.KERNEL}, f="def f(x):\n    bytes(400 << 20)"))
     assert outcomes(in_kernel)["test_f"] == Outcome.OUT_OF_MEMORY
+
+
+PROCESSORS = "import os; print(len(os.sched_getaffinity(0)))"
+
+
+def test_a_submission_stays_on_one_processor(engine):
+    """So no process of it has to be woken on another, while other submissions use the others."""
+    before = os.sched_getaffinity(0)
+    graded = engine.run(job(own=PROCESSORS))
+    assert text(graded, "own") == "1\n"
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_submission_that_is_measured_may_use_all_processors(engine):
+    """What is measured gets a processor on which nothing else of its submission runs."""
+    measuring = f"from examiner_checks import memory\n{SOURCES['test_both']}\nif f(0) > 9:\n    memory(f)"
+    graded = engine.run(job(notebook(test_both=measuring), own=PROCESSORS))
+    assert text(graded, "own") == f"{len(os.sched_getaffinity(0))}\n"
+    assert outcomes(graded) == PASSED
+
+
+def test_processes_that_a_thread_has_started_are_found():
+    """A process with one thread is asked only about that one, so this is the case apart."""
+    program = (
+        "import subprocess, sys, threading\n"
+        "def start():\n    child = subprocess.Popen(['sleep', '60'])\n    print(child.pid, flush=True)\n"
+        "thread = threading.Thread(target=lambda: (start(), sys.stdin.read()))\nthread.start()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([PYTHON, "-c", program], **pipes) as parent:
+        child = int(parent.stdout.readline())
+        try:
+            assert [*usage.processes(parent.pid)] == [parent.pid, child]
+        finally:
+            os.kill(child, signal.SIGKILL)
+            parent.stdin.close()
