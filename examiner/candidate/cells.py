@@ -95,12 +95,15 @@ class CandidateRun:
     def run(self) -> None:
         """Run all cells, or until the student's code ends the process."""
         self._prepare()
-        last = max((n for n, (role, _) in enumerate(self.work.cells) if role is Role.PLAIN), default=-1)
-        for number, (role, source) in enumerate(self.work.cells[: last + 1]):
-            if role is not Role.PLAIN:
+        cells = self.work.cells
+        last = max((n for n, (role, source) in enumerate(cells) if role is Role.PLAIN or source), default=-1)
+        for number, (role, source) in enumerate(cells[: last + 1]):
+            if role is Role.PLAIN:
+                self._run_cell(number, source, self.control, nonce=0)
+            else:
                 self._leave_snapshot(self.snapshots.pop(0))
-                continue
-            self._run_cell(number, source, self.control, nonce=0)
+                if source:
+                    self._execute(number, source)
             if self.shell.asked_to_exit:
                 return
         for waiting in self.snapshots:
@@ -131,7 +134,16 @@ class CandidateRun:
             setattr(sys, name, self.streams[-1])
 
     def _run_cell(self, number: int, source: str, channel: Channel, nonce: int) -> None:
-        """Run one cell within its time limit; report its outputs, and earlier ones that it changed."""
+        """Run one cell; report its outputs, and earlier ones that it changed."""
+        timed_out = self._execute(number, source)
+        outputs = self.shell.recorder.take_changed()
+        if not any(outputs.values()):
+            _report_no_outputs(channel, nonce, number, outputs)
+            return
+        _report(channel, nonce, {"cell": number, "timed_out": timed_out, "outputs": outputs})
+
+    def _execute(self, number: int, source: str) -> bool:
+        """Run one cell within its time limit; return whether it exceeded that."""
         recorder, shell = self.shell.recorder, self.shell
         recorder.open(number)
         started = time.monotonic()
@@ -151,11 +163,7 @@ class CandidateRun:
         if not timed_out and time.monotonic() - started > self.work.seconds:  # the cell caught the exception
             recorder.add(error_output("CellTimeout", TOO_LATE))
             timed_out = True
-        outputs = recorder.take_changed()
-        if not any(outputs.values()):
-            _report_no_outputs(channel, nonce, number, outputs)
-            return
-        _report(channel, nonce, {"cell": number, "timed_out": timed_out, "outputs": outputs})
+        return timed_out
 
     def _leave_snapshot(self, waiting: Waiting) -> None:
         """Fork a process that waits until this cell is examined, and report it."""

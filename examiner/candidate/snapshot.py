@@ -213,6 +213,8 @@ class Snapshot:
             "resolve": self._resolve,
             "eval": self._eval,
             "exec": self._exec,
+            "bind": self.namespace.update,
+            "define": self._define,
         }
         return own[name] if name in own else OPERATIONS[name]
 
@@ -280,6 +282,10 @@ class Snapshot:
     def _exec(self, source: str) -> None:
         """Run a text among the student's names, behind the student's walls."""
         exec(source, dict(self.namespace))  # noqa: S102 - as above
+
+    def _define(self, source: str) -> None:
+        """Run a visible statement of a grade cell, which imports or defines something."""
+        exec(source, self.namespace)  # type: ignore[arg-type]  # noqa: S102 - as above
 
 
 def _described(error: BaseException) -> tuple[list[str], str]:

@@ -44,7 +44,8 @@ class Work:
     Parameters
     ----------
     cells : tuple of (Role, str)
-        Role and source of each cell, in order; the source is empty unless the role is plain.
+        Role and source of each cell, in order. Of a grade cell that is its released text if the candidate
+        runs it as well, after its snapshot has been left, else empty.
     files : mapping from str to bytes
         The files beside the notebook, by relative path.
     environment : mapping from str to str

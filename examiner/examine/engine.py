@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
@@ -25,6 +25,7 @@ from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import Baselines
 from examiner.examine.cells import examine
 from examiner.examine.executed import executed
+from examiner.examine.flow import released_texts
 from examiner.examine.follow import RunFollower
 from examiner.examine.instruments import BoxInstruments
 from examiner.examine.judges import JudgeRun, JudgeServer
@@ -148,11 +149,11 @@ class Engine:
             if _may_draw(job):
                 server.learn_to_draw()
             slot = judges.slot(_judged(job))
-            work = _work(job, prepared, repaired)
+            code = [piece for piece in repaired.pieces if piece.is_code]
+            released = released_texts(code, [cell.grade_id for cell in _in_kernel(prepared)])
+            work = _work(job, prepared, code, released)
             with self._kept_together(work), server.start(work, limits) as candidate:
-                follower = RunFollower(
-                    candidate, [piece for piece in repaired.pieces if piece.is_code], job.limits
-                )
+                follower = RunFollower(candidate, code, job.limits, released)
                 follower.follow_to_the_end()
                 seconds = job.limits.cell_seconds
                 instruments = partial(self._instruments, follower, seconds)
@@ -254,10 +255,13 @@ def _may_draw(job: Job) -> bool:
     return bool(MEASURES.search(job.instructor)) or any(DRAWS.search(text) for text in texts)
 
 
-def _work(job: Job, prepared: PreparedNotebook, repaired: Repaired) -> Work:
+def _work(job: Job, prepared: PreparedNotebook, code: Sequence[Piece], released: Mapping[int, str]) -> Work:
     seed = hashlib.sha256(job.identity.key.submission.encode()).digest()[:8]
     return Work(
-        cells=tuple(_role_and_source(piece, job.modes) for piece in repaired.pieces if piece.is_code),
+        cells=tuple(
+            (_role(piece, job.modes), released.get(n, "") if piece.is_autograded else piece.source)
+            for n, piece in enumerate(code)
+        ),
         files=job.files,
         seconds=job.limits.cell_seconds,
         seed=int.from_bytes(seed, "little"),
@@ -266,11 +270,10 @@ def _work(job: Job, prepared: PreparedNotebook, repaired: Repaired) -> Work:
     )
 
 
-def _role_and_source(piece: Piece, modes: Mapping[str, Mode]) -> tuple[Role, str]:
+def _role(piece: Piece, modes: Mapping[str, Mode]) -> Role:
     if not piece.is_autograded or piece.original is None:
-        return Role.PLAIN, piece.source
-    is_kernel = modes.get(piece.original.grade_id) is Mode.KERNEL
-    return (Role.KERNEL if is_kernel else Role.EXAMINED), ""
+        return Role.PLAIN
+    return Role.KERNEL if modes.get(piece.original.grade_id) is Mode.KERNEL else Role.EXAMINED
 
 
 def _in_kernel(prepared: PreparedNotebook) -> list[GradeCell]:

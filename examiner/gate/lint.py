@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from examiner.errors import BadSource
 from examiner.gate.model import Breach
 from examiner.gate.texts import students_texts
-from examiner.judge.compile import OURS, without_magics
-from examiner.judge.locked import LockedCode
+from examiner.judge.compile import OURS
+from examiner.judge.locked import LockedCode, without_magics
 from examiner.notebook import CATEGORIES, Cell, Notebook, hidden, load, solution_regions
 
 TOTAL = 100

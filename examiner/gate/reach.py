@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from examiner.gate.stubs import RUNTIME_MODULE
-from examiner.judge.compile import without_magics
-from examiner.judge.locked import free
+from examiner.judge.locked import free, without_magics
 from examiner.notebook import Cell
 
 Body = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Final
 
-from examiner.judge.locked import LockedCode, free
+from examiner.judge.locked import DEFINITION, LockedCode, NamesRead, free, without_magics
 from examiner.model import Mode
 from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
@@ -27,6 +27,7 @@ OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
 # The names under which rewritten cells find the functions of their `Namespace`.
 BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
+SHARE, DEFINE = "__share__", "__define__"
 ATTRIBUTE: Final = "__attribute__"
 # What a student's object says of itself: the candidate's claim.
 CLAIMED: Final = frozenset({"__name__", "__qualname__", "__module__", "__doc__"})
@@ -114,27 +115,33 @@ def prepare(
         The modules that are the judge's own, whatever a student bound or handed in.
     """
     modes, earlier, prepared = modes or {}, LockedCode(ours), []
+    read = NamesRead.of(cells)
     for cell in cells:
         if cell.is_autograded:
-            prepared.append(_grade_cell(cell, modes.get(cell.grade_id, Mode.EXAMINED), earlier, ours))
+            mode = modes.get(cell.grade_id, Mode.EXAMINED)
+            prepared.append(_grade_cell(cell, mode, earlier, read, ours))
+            earlier.add_graded(without_magics(cell.source))
         elif cell.is_code:
             earlier.add(without_magics(cell.source), is_locked=cell.is_locked)
     return tuple(prepared)
 
 
-def _grade_cell(cell: Cell, mode: Mode, earlier: LockedCode, ours: frozenset[str]) -> GradeCell:
+def _grade_cell(
+    cell: Cell, mode: Mode, earlier: LockedCode, read: NamesRead, ours: frozenset[str]
+) -> GradeCell:
     if mode is not Mode.EXAMINED:
         return GradeCell(cell.grade_id, cell.points, mode, cell.source)
     try:
-        return _compiled(cell, earlier, ours)
+        return _compiled(cell, earlier, read, ours)
     except (_Refused, SyntaxError, ValueError) as error:
         fact = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
 
 
-def _compiled(cell: Cell, earlier: LockedCode, ours: frozenset[str]) -> GradeCell:
+def _compiled(cell: Cell, earlier: LockedCode, read: NamesRead, ours: frozenset[str]) -> GradeCell:
     hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
     _check_reference(tree, hidden)
+    sharing = _sharing(tree, hidden, read)
     notebook, own = earlier.needed(free(tree))
     needed, prelude, setting = [*notebook, *own], ast.Module(notebook, []), ast.Module(own, [])
     wanted = {name for name in free(ast.Module([*own, *tree.body], [])) if not earlier.owns(name)}
@@ -145,6 +152,8 @@ def _compiled(cell: Cell, earlier: LockedCode, ours: frozenset[str]) -> GradeCel
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     for module in (prelude, setting, tree):
         _Rewriting(refs).visit(module)
+    tree.body = [*_with_calls(tree.body, sharing)]
+    for module in (prelude, setting, tree):
         ast.fix_missing_locations(module)
     file, last = f"<{cell.grade_id}>", None
     if tree.body and isinstance(tree.body[-1], ast.Expr):
@@ -184,6 +193,39 @@ def compile_text(source: str, mode: str, file: str) -> CodeType:
     except _Refused as error:
         raise SyntaxError(str(error)) from error
     return compile(ast.fix_missing_locations(tree), file, mode)  # type: ignore[no-any-return,call-overload]
+
+
+def _sharing(tree: ast.Module, hidden: Iterable[Region], read: NamesRead) -> dict[ast.stmt, ast.Call]:
+    """Return what is to be called after the statements that bind names which the solution's functions read.
+
+    It gives the names to the candidate, where the student's functions find them, as in a notebook.
+    """
+    calls, known = {}, {*read.bound}
+    for statement in tree.body:
+        names = read.given_by(statement)
+        if not any(statement.lineno in region for region in hidden):
+            known |= names
+        elif names - known:
+            raise _Refused(
+                f"line {statement.lineno}: a function of the solution reads `{min(names - known)}`, which "
+                "only the hidden tests bind: bind it in a visible line, or pass it as an argument"
+            )
+        if not names:
+            continue
+        is_code = isinstance(statement, DEFINITION | ast.Import | ast.ImportFrom)
+        calls[statement] = (
+            _call(DEFINE, ast.Constant(ast.unparse(statement)))
+            if is_code
+            else _call(SHARE, *map(ast.Constant, sorted(names)))
+        )
+    return calls
+
+
+def _with_calls(statements: Iterable[ast.stmt], calls: Mapping[ast.stmt, ast.Call]) -> Iterator[ast.stmt]:
+    for statement in statements:
+        yield statement
+        if statement in calls:
+            yield ast.copy_location(ast.Expr(calls[statement]), statement)
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
@@ -362,8 +404,3 @@ def _literal_hints(tree: ast.Module) -> Iterator[str]:
             and isinstance(node.msg.value, str)
         ):
             yield node.msg.value
-
-
-def without_magics(source: str) -> str:
-    """Return a cell's source with an empty line for each magic or shell command of IPython."""
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))

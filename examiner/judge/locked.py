@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from symtable import SymbolTable, symtable
 from typing import Final
 
-from examiner.notebook import CHECKS
+from examiner.notebook import CHECKS, Cell
 
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 # Modules that are bound to the snapshot of one cell: what uses them is run for each cell anew.
 OF_A_CELL: Final = frozenset({CHECKS, "inspect"})
 # Builtins that read names or text that no analysis sees, or wait for somebody.
@@ -74,7 +74,44 @@ class Statement:
     @property
     def is_definition(self) -> bool:
         """Whether it is a function or a class, which does nothing before it is used."""
-        return isinstance(self.node, _Definition)
+        return isinstance(self.node, DEFINITION)
+
+
+@dataclass(frozen=True)
+class NamesRead:
+    """The names of the notebook that functions of the instructor's solution read when they are called.
+
+    Parameters
+    ----------
+    names : frozenset of str
+    bound : frozenset of str
+        The names that cells bind which are no grade cells.
+    imported : frozenset of (str, str)
+        The imports of these cells: the name that each binds, and its text.
+    """
+
+    names: frozenset[str]
+    bound: frozenset[str]
+    imported: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, cells: Iterable[Cell]) -> "NamesRead":
+        """Return what the cells of an instructor's notebook tell."""
+        plain = [cell for cell in cells if cell.is_code and not cell.is_autograded]
+        solutions = [without_magics(cell.source) for cell in plain if cell.is_solution]
+        statements = [statement for cell in plain for statement in _statements(cell)]
+        return cls(
+            names=frozenset(name for source in solutions for name in _read_in_functions(source)),
+            bound=frozenset(name for statement in statements for name in bound(statement)),
+            imported=frozenset(pair for statement in statements for pair in imports(statement)),
+        )
+
+    def given_by(self, statement: ast.stmt) -> set[str]:
+        """Return those of them that a statement binds or changes, unless it only imports them again."""
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            new = _imports_of(statement) - self.imported
+            return {name for name, _ in new} & self.names
+        return {*bound(statement), *changed(statement)} & self.names
 
 
 class LockedCode:
@@ -105,7 +142,22 @@ class LockedCode:
             else:
                 self._leave(statement)
 
-    def take(self, node: ast.stmt) -> None:
+    def add_graded(self, source: str) -> None:
+        """Add a grade cell: what it binds is there for later grade cells, hidden or not.
+
+        What needs a student's code is done anew for each of those: a name that the student's process had kept
+        could have been given another value meanwhile. Nothing else of the cell is repeated, least of all what
+        it asserts.
+        """
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            return
+        for statement in tree.body:
+            if not isinstance(statement, ast.Assert):
+                self.take(statement, is_graded=True)
+
+    def take(self, node: ast.stmt, *, is_graded: bool = False) -> None:
         """Add a statement of a locked cell, or leave what it binds to the candidate."""
         if isinstance(node, ast.Import | ast.ImportFrom):
             for single, name, is_ours in _single_imports(node, self._ours):
@@ -114,12 +166,14 @@ class LockedCode:
                 )
             return
         binds, loads = frozenset(bound(node)), frozenset(free(ast.Module([node], [])))
-        if isinstance(node, _Definition):
+        if isinstance(node, DEFINITION):
             self._bind(Statement(node, binds, loads))
             return
         binds |= self._bound_through(loads)
-        if (isinstance(node, ast.Delete) and binds) or not self._needs_only_ours(node, binds, loads):
+        if isinstance(node, ast.Delete) and binds:
             self._leave(node)
+        elif not self._needs_only_ours(node, binds, loads):
+            self._take_again(node, binds, loads) if is_graded else self._leave(node)
         elif _does_something(node):
             reached = self._reached(loads)
             of_a_cell = any(self._is_of_a_cell(name) for name in reached)
@@ -128,6 +182,12 @@ class LockedCode:
                 data.add(_GENERATORS)
             if binds or not of_a_cell:  # a check in a locked cell binds nothing; it is for students
                 self._bind(Statement(node, binds, loads, frozenset(data), of_a_cell))
+
+    def _take_again(self, node: ast.stmt, binds: frozenset[str], loads: frozenset[str]) -> None:
+        """Add a statement that needs a student's code, to be run for each later grade cell that needs it."""
+        data = binds | {name for name in (*changed(node), *_asked(node)) if name in self._bound_by}
+        if data:
+            self._bind(Statement(node, binds, loads, data, is_of_a_cell=True))
 
     def owns(self, name: str) -> bool:
         """Whether a name is the judge's."""
@@ -192,7 +252,7 @@ class LockedCode:
         statement = self._bound_by.get(name)
         if statement is None:
             return name in _SAFE_BUILTINS
-        return isinstance(statement.node, _Definition | ast.Import | ast.ImportFrom)
+        return isinstance(statement.node, DEFINITION | ast.Import | ast.ImportFrom)
 
     def _is_of_a_cell(self, name: str) -> bool:
         statement = self._bound_by.get(name)
@@ -259,6 +319,29 @@ def _single_imports(
         yield single, name, is_ours
 
 
+def _statements(cell: Cell) -> list[ast.stmt]:
+    try:
+        return ast.parse(without_magics(cell.source)).body
+    except SyntaxError:
+        return []
+
+
+def imports(statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Yield the names that a statement imports anywhere, each with the text of its import."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from _imports_of(node)
+
+
+def _imports_of(node: ast.Import | ast.ImportFrom) -> set[tuple[str, str]]:
+    return {(name, ast.unparse(single)) for single, name, _ in _single_imports(node, frozenset())}
+
+
+def without_magics(source: str) -> str:
+    """Return a cell's source with an empty line for each magic or shell command of IPython."""
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+
+
 def _does_something(node: ast.stmt) -> bool:
     """Whether a statement can bind or change anything; `del x` and a bare name need not be repeated."""
     if isinstance(node, ast.Expr):
@@ -281,6 +364,13 @@ def changed(node: ast.stmt) -> Iterator[str]:
                 yield from _root(n)
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as method)) if name in _MUTATING:
                 yield from _root(method)
+
+
+def _asked(node: ast.stmt) -> Iterator[str]:
+    """Yield the name of the object whose method a statement calls for what it does: `t.backward()`."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
+            yield from _root(method)
 
 
 def _declared_global(scope: SymbolTable) -> Iterator[str]:
@@ -307,6 +397,16 @@ def _table(node: ast.stmt) -> SymbolTable:
 def free(tree: ast.Module) -> set[str]:
     """Return the names of the notebook that some statements use before they bind them themselves."""
     return _unbound(tree.body, set()) & set(_of_the_notebook(symtable(ast.unparse(tree), "<cell>", "exec")))
+
+
+def _read_in_functions(source: str) -> Iterator[str]:
+    """Yield the names of the notebook that the functions and classes of a cell read."""
+    try:
+        cell = symtable(source, "<cell>", "exec")
+    except SyntaxError:
+        return
+    for inner in cell.get_children():
+        yield from _of_the_notebook(inner)
 
 
 def _of_the_notebook(scope: SymbolTable) -> Iterator[str]:
@@ -350,7 +450,7 @@ def _stored(tree: ast.AST) -> set[str]:
 
 
 def _names(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, _Definition):
+    if isinstance(statement, DEFINITION):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}

@@ -22,10 +22,12 @@ from examiner.judge.compile import (
     ATTRIBUTE,
     BY_REF,
     CLAIMED,
+    DEFINE,
     ID,
     IS,
     MEASURING_CHECKS,
     METHOD,
+    SHARE,
     TYPE,
     GradeCell,
     compile_text,
@@ -109,6 +111,8 @@ class Namespace:
             IS: self.is_,
             TYPE: self.type_,
             ID: self.id_,
+            SHARE: self.share,
+            DEFINE: self.define,
             **({} if reference is None else {REFERENCE: reference}),
         }
 
@@ -293,6 +297,14 @@ class Namespace:
                 "ref(…) is about a student's object: write the student's attribute, item or call in it"
             )
         return by_ref(self.remote, operation, owner, *args)
+
+    def share(self, *names: str) -> None:
+        """Give the candidate names that the cell has bound, where its functions find them."""
+        self.remote.ask("bind", {name: self.names[name] for name in names if name in self.names})
+
+    def define(self, text: str) -> None:
+        """Have the candidate run a visible statement that imports or defines what its functions use."""
+        self.remote.ask("define", text)
 
     def method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method; of a student's object in one request."""
