@@ -7,6 +7,7 @@ where it succeeds: it is also made without walls, to show that it would succeed 
 # ruff: noqa: D401 - a docstring here is a promise, not an order
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -21,6 +22,7 @@ from examiner.box.limits import ResourceLimits
 from examiner.box.numbers import MACHINE
 
 _SEIZE: Final = 0x4206  # ptrace
+_SET_PIPE_SIZE: Final = 1031  # fcntl
 _TIMEOUT: Final = 2.0  # seconds that a connection may take
 
 
@@ -70,6 +72,8 @@ class Target:
 Attempt = Callable[[Target], object]
 
 ATTEMPTS: Final[dict[str, list[Attempt]]] = {}
+WHERE_MEASURED: Final[list[Attempt]] = []
+"""Those of the attempts that are refused only where memory is measured."""
 
 
 def _against(wall: str) -> Callable[[Attempt], Attempt]:
@@ -271,6 +275,30 @@ def lower_ones_priority(_: Target) -> None:
 def hide_from_measurement(_: Target) -> None:
     """A process cannot hide its memory from measurement."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+
+
+def _where_memory_is_measured(attempt: Attempt) -> Attempt:
+    WHERE_MEASURED.append(attempt)
+    return attempt
+
+
+@_against("measurement")
+@_where_memory_is_measured
+def keep_memory_in_a_shared_mapping(_: Target) -> None:
+    """Where memory is measured, no mapping keeps what its process lets go of."""
+    mmap.mmap(-1, mmap.PAGESIZE).close()
+
+
+@_against("measurement")
+@_where_memory_is_measured
+def keep_memory_in_a_pipe(_: Target) -> None:
+    """Where memory is measured, pipes and sockets are of the usual size."""
+    ends = os.pipe()
+    try:
+        fcntl.fcntl(ends[0], _SET_PIPE_SIZE, 1 << 17)
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 @_against("amount")

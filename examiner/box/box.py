@@ -6,6 +6,7 @@ Nothing outlives the server.
 
 import itertools
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -19,7 +20,7 @@ from examiner.box.disk import Disk
 from examiner.box.limits import ResourceLimits
 from examiner.box.limits import apply as apply_limits
 from examiner.box.namespaces import Outer
-from examiner.box.policy import policy
+from examiner.box.policy import SHARED_FROM, policy, where_memory_is_measured
 from examiner.box.view import View
 from examiner.box.walls import MissingWalls, Walls, available
 
@@ -128,6 +129,7 @@ class Box:
         stays_inside = walls.landlock >= landlock.SCOPES_SINCE
         refused = policy(namespaces=walls.namespaces, signals_stay_inside=stays_inside)
         self._filter = seccomp.Filter(seccomp.assemble(refused)) if walls.seccomp else None
+        self._no_holding = seccomp.Filter(seccomp.assemble(where_memory_is_measured()))
         self._mapped = 0
         self._numbers: dict[int, int] = {}  # of the candidate's processes, as it sees them
         _write(ground.proc, "self/oom_score_adj", _KILLED_FIRST)  # candidates inherit it
@@ -203,6 +205,16 @@ class Box:
         """Let this process and what it will start signal only each other, for good, where Landlock can."""
         if self.walls.landlock >= landlock.SCOPES_SINCE:
             landlock.keep_signals_inside()
+
+    def keep_memory_visible(self) -> None:
+        """Keep this process and what it will start from holding memory that no resident size shows, for good.
+
+        The exceptions are bounded: what a pipe or a pair of sockets has on its way, and mappings of files
+        whose descriptors have numbers from `SHARED_FROM` on, of which there can be no more than now.
+        """
+        resource.setrlimit(resource.RLIMIT_NOFILE, (SHARED_FROM, SHARED_FROM))
+        if self.walls.seccomp:
+            self._no_holding.install()
 
     def look_after(self, boxed: Boxed, tell: Callable[[], object]) -> bool:
         """Kill a candidate's largest process if all its processes together use too much memory.

@@ -7,6 +7,7 @@ from typing import Final
 # Not 0: where core_pattern names a program, the kernel would still pipe a crashed process's memory to it.
 _NO_CORE: Final = 1
 _SIGNALS_AND_TIMERS: Final = 1024  # that may be pending in the kernel's memory
+NEW_FILES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, proce
 
 
 def forbid_more(process: int) -> None:
-    """Stop a process of the same user from starting processes and threads, and from writing files."""
+    """Stop a process of the same user from starting processes and threads, and from writing files.
+
+    It can open a few descriptors more, as to import a module, whose numbers lie below `NEW_FILES`.
+    """
     resource.prlimit(process, resource.RLIMIT_NPROC, (0, 0))
     resource.prlimit(process, resource.RLIMIT_FSIZE, (0, 0))
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (NEW_FILES, NEW_FILES))

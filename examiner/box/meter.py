@@ -8,9 +8,11 @@ import contextlib
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISFIFO, S_ISSOCK
 from typing import Final
 
 _CPU_CLOCK: Final = 2  # the clock of a whole process: CPUCLOCK_SCHED in the kernel's posix-timers.h
@@ -20,6 +22,7 @@ _STOPPED: Final = frozenset("Tt") | _DEAD
 _SOCKETS, _PIPES = 4, 8  # the numbers that are usual in a notebook; the buffers of more are counted
 _SOCKET_BYTES, _PIPE_BYTES = 416 << 10, 1 << 20  # the largest buffer of one socket, of one pipe
 _STOP_SECONDS: Final = 2.0  # how long to wait for processes to stop
+_File = tuple[int, int]  # its device and inode
 _REST_SECONDS: Final = 0.02  # some ticks: after them, the clock of a process that still runs is right as well
 
 
@@ -86,6 +89,24 @@ def a_processor() -> int:
     """Return the processor on which this process measures others; other workers choose different ones."""
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[os.getpid() % len(allowed)]
+
+
+class Program:
+    """The program that a process runs now, with the memory it has; another one would have another peak."""
+
+    def __init__(self, process: int) -> None:
+        self._maps = os.open(f"/proc/{process}/maps", os.O_RDONLY | os.O_CLOEXEC)
+
+    def runs(self) -> bool:
+        """Whether the process has neither ended nor executed another program."""
+        try:
+            return bool(os.pread(self._maps, 1, 0))  # of the memory that was there when this was opened
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Look at it no more."""
+        os.close(self._maps)
 
 
 def cpu(process: int) -> float:
@@ -156,37 +177,51 @@ def share(process: int) -> Share:
 def elsewhere(process: int, exempt: Collection[os.stat_result] = ()) -> int:
     """Return how many bytes a process could keep where its resident memory does not show them.
 
-    These are shared mappings, which keep their content when the process drops their pages, and the buffers of
-    sockets and pipes.
+    These are shared mappings, which keep their content when the process drops their pages, files in memory
+    that it could map, and the buffers of sockets and pipes.
 
     Parameters
     ----------
     exempt : collection of os.stat_result
         The files whose mappings are not counted, by device and inode: a name can be given to any file.
     """
-    return _shared_mappings(process, exempt) + _buffers(process)
+    opened, devices = _opened(process), {file.st_dev for file in exempt}
+    mappable = {_identity(file): file.st_size for file in opened if file.st_dev in devices}
+    mapped = Counter[_File]()
+    for file, size in _shared_mappings(process, devices):
+        mapped[file] += size
+    sizes = mappable | mapped
+    return sum(sizes[file] for file in sizes.keys() - {*map(_identity, exempt)}) + _buffers(opened)
 
 
-def _shared_mappings(process: int, exempt: Collection[os.stat_result]) -> int:
-    files = {
-        (f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}", str(file.st_ino)) for file in exempt
-    }
-    rows = (line.split(maxsplit=5) for line in _lines(process, "maps"))
-    ranges = (
-        place
-        for place, rights, _offset, device, inode, *_name in rows
-        if rights.startswith("rw") and rights.endswith("s") and (device, inode) not in files
-    )
-    return sum(int(end, 16) - int(first, 16) for first, end in (place.split("-") for place in ranges))
+def _identity(file: os.stat_result) -> _File:
+    return file.st_dev, file.st_ino
 
 
-def _buffers(process: int) -> int:
-    sockets = pipes = 0
-    with contextlib.suppress(OSError):  # it ended
-        for descriptor in Path(f"/proc/{process}/fd").iterdir():
-            kind = str(descriptor.readlink()).partition(":")[0]
-            sockets += kind == "socket"
-            pipes += kind == "pipe"
+def _shared_mappings(process: int, devices: Collection[int]) -> Iterator[tuple[_File, int]]:
+    """Yield the file and the size of each shared mapping that can be written to.
+
+    A mapping that can only be read can be changed into one to write, if the file was opened for that: those
+    of files on these devices count.
+    """
+    for line in _lines(process, "maps"):
+        place, rights, _offset, device, inode, *_name = line.split(maxsplit=5)
+        number = os.makedev(*(int(part, 16) for part in device.split(":")))
+        if rights.endswith("s") and (rights.startswith("rw") or number in devices):
+            first, end = (int(address, 16) for address in place.split("-"))
+            yield (number, int(inode)), end - first
+
+
+def _opened(process: int) -> list[os.stat_result]:
+    """Return what a process has opened; nothing if it ended."""
+    try:
+        return [descriptor.stat() for descriptor in Path(f"/proc/{process}/fd").iterdir()]
+    except OSError:  # it ended
+        return []
+
+
+def _buffers(opened: Collection[os.stat_result]) -> int:
+    sockets, pipes = (sum(map(kind, (file.st_mode for file in opened))) for kind in (S_ISSOCK, S_ISFIFO))
     return max(0, sockets - _SOCKETS) * _SOCKET_BYTES + max(0, pipes - _PIPES) * _PIPE_BYTES
 
 

@@ -20,14 +20,17 @@ clock_adjtime 305 266
 clock_settime 227 112
 clone 56 220
 clone3 435 435
+close_range 436 436
 connect 42 203
 delete_module 176 106
+fallocate 285 47
 fanotify_init 300 262
 fchmod 91 52
 fchmodat 268 53
 fchmodat2 452 452
 fchown 93 55
 fchownat 260 54
+fcntl 72 25
 finit_module 313 273
 fremovexattr 199 16
 fsconfig 431 431
@@ -37,6 +40,8 @@ fsopen 430 430
 fspick 433 433
 futimesat 261 -
 init_module 175 105
+inotify_init 253 -
+inotify_init1 294 26
 io_setup 206 0
 io_submit 209 2
 io_uring_enter 426 426
@@ -55,13 +60,16 @@ landlock_add_rule 445 445
 landlock_create_ruleset 444 444
 landlock_restrict_self 446 446
 lchown 94 -
+listen 50 201
 lookup_dcookie 212 18
 lremovexattr 198 15
 lsetxattr 189 6
+madvise 28 233
 mbind 237 235
 memfd_create 319 279
 memfd_secret 447 447
 migrate_pages 256 238
+mmap 9 222
 modify_ldt 154 -
 mount 165 40
 mount_setattr 442 442
@@ -106,12 +114,15 @@ semctl 66 191
 semget 64 190
 semop 65 193
 semtimedop 220 192
+sendmmsg 307 269
+sendmsg 46 211
 set_mempolicy 238 237
 set_mempolicy_home_node 450 450
 setdomainname 171 162
 sethostname 170 161
 setns 308 268
 setpriority 141 140
+setsockopt 54 208
 settimeofday 164 170
 setxattr 188 5
 shmat 30 196
@@ -119,9 +130,13 @@ shmctl 31 195
 shmget 29 194
 socket 41 198
 socketpair 53 199
+splice 275 76
 swapoff 168 225
 swapon 167 224
+symlink 88 -
+symlinkat 266 36
 syslog 103 116
+tee 276 77
 tgkill 234 131
 tkill 200 130
 truncate 76 45
@@ -133,6 +148,7 @@ utime 132 -
 utimensat 280 88
 utimes 235 -
 vhangup 153 58
+vmsplice 278 75
 """
 
 

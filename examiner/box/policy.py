@@ -3,7 +3,8 @@
 import os
 import socket
 from dataclasses import dataclass
-from errno import EINVAL, ENOSYS, EPERM
+from errno import EINVAL, ENODEV, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM
+from mmap import MAP_ANONYMOUS, MAP_SHARED
 from typing import Final
 
 from examiner.box import syscalls
@@ -11,6 +12,11 @@ from examiner.box import syscalls
 # The newest system call that was reviewed (mseal); newer ones fail with ENOSYS.
 LAST_KNOWN: Final = 462
 
+# The lowest number of the descriptors that a process may map as shared where its memory is measured. Ours are
+# moved there; then it can get no others, as its limit on descriptors is this.
+SHARED_FROM: Final = 128
+
+_ALL_BITS: Final = 0xFFFF_FFFF
 _IGNORED: Final = 0  # the call does nothing and returns success
 
 _Groups = tuple[tuple[int, str], ...]
@@ -60,14 +66,21 @@ _SIGNALS: Final[_Groups] = ((EPERM, "kill tkill tgkill rt_sigqueueinfo rt_tgsigq
 
 @dataclass(frozen=True)
 class When:
-    """A call is refused if an argument, masked, equals a value; with `unless`, if it does not."""
+    """A call is refused if an argument, masked, equals a value; with `unless`, if it does not.
+
+    Parameters
+    ----------
+    below : tuple of int, optional
+        An argument and a power of two: refused only if, besides, that argument is less.
+    """
 
     call: str
     argument: int
     value: int
     answer: int
-    mask: int = 0xFFFF_FFFF
+    mask: int = _ALL_BITS
     unless: bool = False
+    below: tuple[int, int] | None = None
 
 
 _NEW_NAMESPACES: Final = (
@@ -99,9 +112,51 @@ _CONDITIONS_WITHOUT_NAMESPACES: Final[tuple[When, ...]] = (
     # A datagram can be sent to a path without a connection.
     When("socket", 1, socket.SOCK_STREAM, EINVAL, mask=_SOCKET_TYPE, unless=True),
     When("socketpair", 1, socket.SOCK_DGRAM, EINVAL, mask=_SOCKET_TYPE),
+    When("socketpair", 1, socket.SOCK_RAW, EINVAL, mask=_SOCKET_TYPE),  # the kernel makes it SOCK_DGRAM
     # Opening a file for reading can also truncate it; the first versions of Landlock check the reading alone.
     When("open", 1, _O_TRUNC, EPERM, mask=_O_TRUNC | _O_ACCMODE),
     When("openat", 2, _O_TRUNC, EPERM, mask=_O_TRUNC | _O_ACCMODE),
+)
+
+# What can hold memory that no resident size shows, and give it back before anybody looks.
+_HOLDING: Final[_Groups] = (
+    # datagrams of other sockets, connections that nobody accepts, descriptors that are on their way
+    (EINVAL, "socket"),
+    (EPERM, "listen sendmsg sendmmsg"),
+    # pages of pipes that are in no process
+    (EINVAL, "splice tee vmsplice"),
+    # names and attributes of files, and events that have such a name
+    (EPERM, "symlink symlinkat"),
+    (EOPNOTSUPP, "setxattr lsetxattr fsetxattr"),
+    (ENOSYS, "inotify_init inotify_init1"),
+)
+_MAP_HUGETLB: Final = 0x4_0000
+_F_SETPIPE_SZ, _F_OFD_SETLK, _F_OFD_SETLKW = 1031, 37, 38
+_SO_SNDBUF, _SO_SNDBUFFORCE = 7, 32
+_MADV_REMOVE, _MADV_MERGEABLE, _MADV_PAGEOUT = 9, 12, 21
+_PR_SET_VMA, _PR_SET_MEMORY_MERGE = 0x5356_4D41, 67
+_CLOSE_RANGE_UNSHARE: Final = 2
+_CLONE_FILES, _CLONE_THREAD = 0x400, 0x1_0000
+_SHARED_MEMORY: Final = MAP_SHARED | MAP_ANONYMOUS
+_HOLDING_CONDITIONS: Final[tuple[When, ...]] = (
+    # Shared mappings keep their content when a process drops their pages. The error is that of a file system
+    # that has none.
+    When("mmap", 3, _SHARED_MEMORY, ENODEV, mask=_SHARED_MEMORY),
+    When("mmap", 3, MAP_SHARED, ENODEV, mask=MAP_SHARED, below=(4, SHARED_FROM)),
+    When("mmap", 3, _MAP_HUGETLB, ENOMEM, mask=_MAP_HUGETLB),  # as on a machine that has set none aside
+    # A mapping that is allowed keeps what was written to it; memory that is swapped out is not resident.
+    When("fallocate", 1, 0, EOPNOTSUPP, unless=True),
+    *(When("madvise", 2, advice, EINVAL) for advice in (_MADV_REMOVE, _MADV_MERGEABLE, _MADV_PAGEOUT)),
+    # What is on its way through a pipe or a pair of sockets is bounded.
+    When("fcntl", 1, _F_SETPIPE_SZ, EPERM),
+    *(When("setsockopt", 2, option, EPERM) for option in (_SO_SNDBUF, _SO_SNDBUFFORCE)),
+    When("socketpair", 1, socket.SOCK_STREAM, EINVAL, mask=_SOCKET_TYPE, unless=True),
+    # A thread with descriptors of its own, which nobody finds.
+    When("clone", 0, _CLONE_THREAD, EPERM, mask=_CLONE_THREAD | _CLONE_FILES),
+    When("close_range", 2, _CLOSE_RANGE_UNSHARE, EINVAL, mask=_CLOSE_RANGE_UNSHARE),
+    # Names of mappings, equal pages that count once, and ranges of files as numbers.
+    *(When("prctl", 0, option, EINVAL) for option in (_PR_SET_VMA, _PR_SET_MEMORY_MERGE)),
+    *(When("fcntl", 1, command, EINVAL) for command in (_F_OFD_SETLK, _F_OFD_SETLKW)),
 )
 
 
@@ -130,3 +185,8 @@ def policy(*, namespaces: bool, signals_stay_inside: bool) -> Policy:
     if not (namespaces or signals_stay_inside):
         groups += _SIGNALS
     return Policy({name: answer for answer, names in groups for name in names.split()}, conditions)
+
+
+def where_memory_is_measured() -> Policy:
+    """Return what is refused besides, so that what a process holds is in its resident size."""
+    return Policy({name: answer for answer, names in _HOLDING for name in names.split()}, _HOLDING_CONDITIONS)

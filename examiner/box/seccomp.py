@@ -17,6 +17,7 @@ ALLOW: Final = 0x7FFF_0000
 KILL: Final = 0x8000_0000
 REFUSE: Final = 0x0005_0000  # plus the error number
 _FILTER_MODE: Final = 2
+_ALL_BITS: Final = 0xFFFF_FFFF
 
 # Offsets in the kernel's `struct seccomp_data`: the number, the architecture, the arguments of eight bytes.
 _NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16
@@ -52,11 +53,16 @@ def assemble(policy: Policy, machine: str = MACHINE) -> bytes:
 
 def _refuse_when(condition: When, number: int) -> Iterator[Instruction]:
     """Yield the check of one condition; half an argument is enough for an int and for the flags of clone."""
-    if_equal, if_not = (1, 0) if condition.unless else (0, 1)  # 1 skips the refusal
-    yield IF_EQUAL, 0, 5, number
-    yield LOAD, 0, 0, _ARGUMENTS + 8 * condition.argument
-    yield AND, 0, 0, condition.mask
-    yield IF_EQUAL, if_equal, if_not, condition.value
+    tests = [(condition.argument, condition.mask, condition.value, condition.unless)]
+    if condition.below:
+        argument, bound = condition.below
+        tests.append((argument, _ALL_BITS & -bound, 0, False))
+    yield IF_EQUAL, 0, 3 * len(tests) + 2, number
+    for left, (argument, mask, value, unless) in zip(range(len(tests), 0, -1), tests, strict=True):
+        skip = 3 * left - 2  # to behind the refusal
+        yield LOAD, 0, 0, _ARGUMENTS + 8 * argument
+        yield AND, 0, 0, mask
+        yield IF_EQUAL, *((skip, 0) if unless else (0, skip)), value
     yield RETURN, 0, 0, REFUSE | condition.answer
     yield LOAD, 0, 0, _NUMBER
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from examiner.box import reaper, syscalls
-from examiner.box.attempts import Attempt, Target, stay_alive
+from examiner.box.attempts import WHERE_MEASURED, Attempt, Target, stay_alive
 from examiner.box.box import Boxed, enter_outer
 from examiner.box.limits import ResourceLimits
 from examiner.box.view import View, of_this_python
@@ -88,6 +88,8 @@ class _Host(Protocol):
 
     def end(self, boxed: Boxed) -> int: ...
 
+    def keep_memory_visible(self) -> None: ...
+
 
 def _box(view: View, walls: Walls, target: Target) -> _Host:
     return enter_outer(replace(view, shown=(*view.shown, target.shown)), walls)
@@ -109,6 +111,9 @@ class _NoWalls:
                 os._exit(0)
         return Boxed(number, os.pidfd_open(number), home)
 
+    def keep_memory_visible(self) -> None:
+        """Do nothing."""
+
     def end(self, boxed: Boxed) -> int:
         reaper.end(boxed.pidfd)
         os.close(boxed.pidfd)
@@ -125,7 +130,7 @@ def _besiege(host: _Host, target: Target, attempts: Collection[Attempt]) -> Outc
     reader, writer = os.pipe()
     lifeline, daemon_end = socket.socketpair()
     target = replace(target, neighbour_home=neighbour.home)
-    attack = partial(_attack, target, attempts, writer, daemon_end.fileno())
+    attack = partial(_attack, host, target, attempts, writer, daemon_end.fileno())
     attacker = host.start(attack, SIEGE_LIMITS, {writer, daemon_end.fileno()})
     os.close(writer)
     daemon_end.close()
@@ -147,19 +152,21 @@ def _live_next_door(target: Target, ready: int) -> None:
         signal.pause()
 
 
-def _attack(target: Target, attempts: Collection[Attempt], writer: int, lifeline: int) -> None:
-    result = {attempt.__name__: _try(attempt, target) for attempt in attempts}
+def _attack(host: _Host, target: Target, attempts: Collection[Attempt], writer: int, lifeline: int) -> None:
+    result = {attempt.__name__: _try(host, attempt, target) for attempt in attempts}
     os.write(writer, json.dumps(result).encode())
     os.close(writer)
     stay_alive(lifeline)
 
 
-def _try(attempt: Attempt, target: Target) -> str:
+def _try(host: _Host, attempt: Attempt, target: Target) -> str:
     """Make an attempt in a process of its own; return what stopped it."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            if attempt in WHERE_MEASURED:
+                host.keep_memory_visible()
             attempt(target)
         except BaseException as error:  # noqa: BLE001 - whatever stopped it is the answer
             os.write(writer, f"{type(error).__name__}: {error}".encode()[:200])

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,6 +24,8 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from examiner.box import syscalls
+from examiner.box.box import Box
+from examiner.box.policy import SHARED_FROM
 from examiner.candidate.recording import Output, RecordingShell, Stream
 from examiner.candidate.snapshot import Snapshot
 from examiner.candidate.work import EVENT, FOREVER, REPORT_LIMITS, Role, Work
@@ -43,15 +45,15 @@ class CellTimeout(BaseException):  # students see it by this name; `except Excep
     """The cell exceeded its time limit."""
 
 
-def run_candidate(shell: RecordingShell, confine: Callable[[], object], descriptors: Sequence[int]) -> None:
+def run_candidate(shell: RecordingShell, box: Box, descriptors: Sequence[int]) -> None:
     """Run a notebook in this process.
 
     Parameters
     ----------
     shell : RecordingShell
         The shell that the cells run in.
-    confine : callable
-        Keeps a snapshot from sending signals to others.
+    box : Box
+        What this process is in.
     descriptors : sequence of int
         A file with the encoded `Work`; the control socket, for reports; then three for each cell that is
         graded: a socket and the shared memory of either direction.
@@ -59,7 +61,7 @@ def run_candidate(shell: RecordingShell, confine: Callable[[], object], descript
     with open(descriptors[0], "rb") as file:  # noqa: PTH123 - a descriptor
         work = Work.from_bytes(file.read())
     control = Channel(socket.socket(fileno=descriptors[1]), limits=REPORT_LIMITS)
-    CandidateRun(shell, work, control, descriptors[2:], confine).run()
+    CandidateRun(shell, work, control, descriptors[2:], box).run()
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ class CandidateRun:
         work: Work,
         control: Channel,
         descriptors: Sequence[int],
-        confine: Callable[[], object],
+        box: Box,
     ) -> None:
-        self.shell, self.work, self.control, self.confine = shell, work, control, confine
+        self.shell, self.work, self.control, self.box = shell, work, control, box
         channels = [Channel.from_descriptors(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)]
         graded = [(n, role) for n, (role, _) in enumerate(work.cells) if role is not Role.PLAIN]
         self.snapshots = [Waiting(*cell, channel) for cell, channel in zip(graded, channels, strict=True)]
@@ -94,6 +96,8 @@ class CandidateRun:
 
     def run(self) -> None:
         """Run all cells, or until the student's code ends the process."""
+        if self.work.measures:
+            self._keep_memory_visible()
         self._prepare()
         cells = self.work.cells
         last = max((n for n, (role, source) in enumerate(cells) if role is Role.PLAIN or source), default=-1)
@@ -109,6 +113,12 @@ class CandidateRun:
         for waiting in self.snapshots:
             _report_snapshot(self.control, waiting.number, os.getpid())
         self._serve(self.snapshots)
+
+    def _keep_memory_visible(self) -> None:
+        """Have the student's code hold no memory that is not seen; only ours is mapped as shared."""
+        for waiting in self.snapshots:
+            waiting.channel.move_blocks(SHARED_FROM)
+        self.box.keep_memory_visible()
 
     def _prepare(self) -> None:
         """Write the files, and set the environment, the seeds and the streams."""
@@ -189,7 +199,7 @@ class CandidateRun:
         # examiner does not notice that the student's process has ended.
         self.control.close()
         for other in others:
-            other.channel.close()
+            other.channel.close_all()
         left = {snapshot.channel.sock.fileno(): snapshot for snapshot in waiting}
         while left:
             asked = left.pop(_first_readable(left))
@@ -197,7 +207,7 @@ class CandidateRun:
                 self._be_snapshot(asked)
             elif (child := syscalls.fork()) == 0:
                 for other in left.values():
-                    other.channel.close()
+                    other.channel.close_all()
                 self._be_snapshot(asked)
                 os._exit(0)
             else:
@@ -205,7 +215,7 @@ class CandidateRun:
                 os.waitpid(child, 0)
 
     def _be_snapshot(self, asked: Waiting) -> None:
-        self.confine()
+        self.box.keep_signals_inside()
         if asked.role is Role.EXAMINED:
             os.dup2(0, 1)
             os.dup2(0, 2)

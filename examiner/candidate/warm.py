@@ -80,7 +80,7 @@ def serve(descriptor: int, take_back: Callable[[], None], arenas: Any) -> None:
         box.measure()
         return b"drawing"
 
-    run = partial(run_candidate, shell, box.keep_signals_inside)
+    run = partial(run_candidate, shell, box)
     serve_boxes(link, box, run, ENVIRONMENT, {b"draw": draw}, children_live_on=True)
 
 

@@ -28,7 +28,7 @@ from examiner.examine.executed import executed
 from examiner.examine.flow import released_texts
 from examiner.examine.follow import RunFollower
 from examiner.examine.instruments import BoxInstruments
-from examiner.examine.judges import JudgeRun, JudgeServer
+from examiner.examine.judges import JudgeRun, JudgeServer, Rehearsal
 from examiner.examine.processor import on_one_processor
 from examiner.examine.server import BrokenServer, SandboxSettings, Server, ServerInfo
 from examiner.judge.cell import MEASURING_SECONDS
@@ -109,6 +109,9 @@ class Engine:
         The module that hidden tests use as `reference`.
     limits : ResourceLimits, optional
         What each process of a candidate may use; its CPU time is limited by the job.
+    locked_may_fail : bool
+        Whether a locked cell that fails is a failure of the grade cells that need it, and not of the author:
+        the gate tries what a kernel makes of it.
     """
 
     def __init__(
@@ -117,8 +120,11 @@ class Engine:
         secret: bytes,
         reference: ModuleType | None = None,
         limits: ResourceLimits | None = None,
+        *,
+        locked_may_fail: bool = False,
     ) -> None:
         self._settings, self._secret, self._reference = settings, secret, reference
+        self._locked_may_fail = locked_may_fail
         self._limits = limits or ResourceLimits()
         self._server: Server | None = Server(settings)
         self._judges: JudgeServer | None = JudgeServer(settings, reference)
@@ -139,23 +145,25 @@ class Engine:
             If the server failed; the next call starts another one.
         BadSource, UnreadableNotebook
             If the instructor's or the submitted notebook cannot be read.
+        BadLockedCell
+            If a locked cell of the instructor's cannot be run; no student can do anything about it.
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
         repaired = repair(prepared.notebook, document_of(job))
         try:
+            seconds = job.limits.cell_seconds
             limits = replace(self._limits, cpu_seconds=job.limits.notebook_seconds)
             server, judges = self._ready_servers()
             versions = _versions(server.wait_until_warm())
             if _may_draw(job):
                 server.learn_to_draw()
-            slot = judges.slot(_judged(job))
+            slot = judges.slot(_judged(job), Rehearsal(self._limits, seconds, not self._locked_may_fail))
             code = [piece for piece in repaired.pieces if piece.is_code]
             released = released_texts(code, [cell.grade_id for cell in _in_kernel(prepared)])
             work = _work(job, prepared, code, released)
             with self._kept_together(work), server.start(work, limits) as candidate:
                 follower = RunFollower(candidate, code, job.limits, released)
                 follower.follow_to_the_end()
-                seconds = job.limits.cell_seconds
                 instruments = partial(self._instruments, follower, seconds)
                 with JudgeRun(judges, slot, self._limits, seconds, instruments) as judge:
                     sheet = examine(prepared.cells, follower, job.identity, self._secret, judge.judge)

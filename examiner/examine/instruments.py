@@ -59,12 +59,16 @@ class MeasuredProcess:
     last: float = math.nan
     others: tuple[float, ...] = ()
     is_bounded: bool = True
+    program: meter.Program | None = None
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Let it run alone on one processor in the block; no process can join it."""
         self.box.forbid_more(self.number)
-        with meter.alone(self.number, self.box.processes, meter.a_processor()) as self.stopped:
+        with (
+            meter.alone(self.number, self.box.processes, meter.a_processor()) as self.stopped,
+            contextlib.closing(self._opened_program()) as self.program,
+        ):
             self.last, self.others = meter.cpu(self.number), self._clocks()
             self.is_bounded = meter.is_bounded(self.number)
             yield
@@ -83,7 +87,15 @@ class MeasuredProcess:
         return Sample(now - before, self.is_bounded)
 
     def memory(self, used: Sequence[int]) -> Memory:
-        """Return what memory it has; `used` says how much of its two shared blocks messages have used."""
+        """Return what memory it has; `used` says how much of its two shared blocks messages have used.
+
+        Raises
+        ------
+        CandidateLost
+            If it is no longer the program that it was: the peak of the one before is forgotten.
+        """
+        if self.program is None or not self.program.runs():
+            raise CandidateLost(Outcome.TAMPERED, "the measured process has ended or runs another program")
         share = meter.share(self.number)
         return Memory(
             resident=meter.resident(self.number),
@@ -94,6 +106,12 @@ class MeasuredProcess:
             had=self.had,
             elsewhere=self._elsewhere(used),
         )
+
+    def _opened_program(self) -> meter.Program:
+        try:
+            return meter.Program(self.number)
+        except OSError as error:
+            raise CandidateLost(Outcome.CRASHED, "the measured process ended") from error
 
     def _elsewhere(self, used: Sequence[int]) -> int:
         blocks = [block for block in (self.channel.incoming, self.channel.outgoing) if block]

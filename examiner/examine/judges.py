@@ -9,10 +9,12 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Self
 
 from examiner.box.limits import ResourceLimits
+from examiner.errors import AuthorFault
 from examiner.examine.instruments import BoxInstruments
 from examiner.examine.program import judge_program
 from examiner.examine.server import ANSWER_SECONDS, SandboxSettings, WarmServer, write_file
@@ -21,6 +23,7 @@ from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.work import INSTRUMENTS, OPENS, VERDICT_LIMITS, JudgedAssignment, JudgeFrame
+from examiner.notebook import parse
 from examiner.plain import from_plain
 from examiner.verdict import Outcome, Verdict
 from examiner.wire.channel import Channel, ChannelClosed
@@ -30,7 +33,49 @@ from examiner.wire.limits import WireError
 SLOTS: Final = 8  # assignments that a server has ready at a time
 PREPARE_SECONDS: Final = 300.0  # for the locked cells of a whole assignment
 ENDING_SECONDS: Final = 5.0  # for a judge to end a cell by itself when its time is over
+_NAMED: Final = "the grade cell", "the locked cell"
 _TOO_LARGE: Final = CandidateLost(Outcome.OUT_OF_MEMORY, "the grade cell used too much memory")
+
+
+class BadLockedCell(AuthorFault):
+    """What a locked cell computes ends, fills or stops the process that runs it, or cannot be computed."""
+
+    @classmethod
+    def at(cls, assignment: JudgedAssignment, stop: "Stop") -> Self:
+        """Return the fault of a place in an assignment."""
+        cell = parse(json.loads(assignment.notebook), Path("the instructor's notebook")).cells[stop.cell]
+        place = f"the instructor's notebook, locked cell {cell.grade_id or cell.id}, line {stop.line}"
+        return cls(place, stop.fact, "correct the cell: it is run before any student's work")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a rehearsal of locked cells stopped, and why; a loss is one of the process."""
+
+    cell: int
+    line: int
+    fact: str
+    is_loss: bool = False
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How locked cells are run for the first time.
+
+    Parameters
+    ----------
+    limits : ResourceLimits
+        What a judge may use.
+    seconds : float
+        How long a statement may take.
+    refuses_failures : bool
+        Whether what a grade cell needs may not fail. If it may, each such cell fails with it: so the gate
+        finds out which cells only a kernel can judge.
+    """
+
+    limits: ResourceLimits
+    seconds: float
+    refuses_failures: bool = True
 
 
 class JudgeServer(WarmServer):
@@ -46,26 +91,60 @@ class JudgeServer(WarmServer):
 
     def __init__(self, settings: SandboxSettings, reference: ModuleType | None) -> None:
         super().__init__(settings, judge_program(reference))
-        self._slots: list[JudgedAssignment] = []
+        self._slots: list[JudgedAssignment | None] = []
+        self._unfit: tuple[JudgedAssignment, BadLockedCell] | None = None
         self._oldest = 0
 
-    def slot(self, assignment: JudgedAssignment) -> int:
-        """Return the number by which judges know an assignment; it is prepared when it comes first."""
+    def slot(self, assignment: JudgedAssignment, rehearsal: Rehearsal) -> int:
+        """Return the number by which judges know an assignment; it is prepared when it comes first.
+
+        Raises
+        ------
+        BadLockedCell
+            If a locked cell of it ends or fails whoever runs it.
+        """
         if assignment in self._slots:
             return self._slots.index(assignment)
-        number = len(self._slots) if len(self._slots) < SLOTS else self._oldest
-        self._prepare(number, assignment)
-        self._slots[number : number + 1] = [assignment]
+        if self._unfit and self._unfit[0] == assignment:
+            raise BadLockedCell(*self._unfit[1].parts)
+        number = self._free_slot()
+        self._slots[number : number + 1] = [None]  # what was there is forgotten, whatever comes of this one
+        self._prepare(number, assignment, rehearsal)
+        self._slots[number] = assignment
         self._oldest = (number + 1) % SLOTS
         return number
 
-    def _prepare(self, slot: int, assignment: JudgedAssignment) -> None:
+    def _free_slot(self) -> int:
+        """Return the number of a slot that is not used, or of the oldest."""
+        if None in self._slots:
+            return self._slots.index(None)
+        return len(self._slots) if len(self._slots) < SLOTS else self._oldest
+
+    def _prepare(self, slot: int, assignment: JudgedAssignment, rehearsal: Rehearsal) -> None:
         file = os.memfd_create("assignment")
         try:
             write_file(file, assignment.to_bytes())
-            self.request(b"prepare %d" % slot, [file], b"prepared", PREPARE_SECONDS)
+            is_risky = self.request(b"prepare %d" % slot, [file], b"prepared", PREPARE_SECONDS) == b"1"
         finally:
             os.close(file)
+        if is_risky and (fault := self._rehearsed(slot, assignment, rehearsal)):
+            self._unfit = assignment, fault
+            raise fault
+        self.request(b"compute %d" % slot, [], b"computed", PREPARE_SECONDS)
+
+    def _rehearsed(
+        self, slot: int, assignment: JudgedAssignment, rehearsal: Rehearsal
+    ) -> "BadLockedCell | None":
+        """Have a judge run the locked cells; return what is wrong with them.
+
+        Who is lost may have been taken by the machine: that is the cells' fault if the next one is lost, too.
+        """
+        stop = _rehearse(self, slot, rehearsal)
+        if stop and stop.is_loss:
+            stop = _rehearse(self, slot, rehearsal)
+        if stop is None or not (stop.is_loss or rehearsal.refuses_failures):
+            return None
+        return BadLockedCell.at(assignment, stop)
 
 
 @dataclass
@@ -101,10 +180,20 @@ class _Process:
         payload = encode(value, limits=VERDICT_LIMITS)
         self.control.send(kind, 0, payload, time.monotonic() + ANSWER_SECONDS)
 
-    def close(self) -> None:
-        """Close our ends."""
+    def told(self, deadline: float) -> Any:
+        """Return where a rehearsal is; None if it is over."""
+        frame = self.control.receive(deadline)
+        message = decode(frame.payload, limits=VERDICT_LIMITS)
+        match message:
+            case None | (int(), int(), str()) if frame.kind == JudgeFrame.AT:
+                return message
+        raise WireError("a message of an unknown kind")
+
+    def end(self, server: JudgeServer) -> None:
+        """End it, and all that it started."""
         self.control.close()
         self.passing.close()
+        server.end(self.pidfd)
 
 
 class JudgeRun:
@@ -169,8 +258,33 @@ class JudgeRun:
     def _end(self) -> None:
         process, self._process = self._process, None
         if process:
-            process.close()
-            self._server.end(process.pidfd)
+            process.end(self._server)
+
+
+def _rehearse(server: JudgeServer, slot: int, rehearsal: Rehearsal) -> Stop | None:
+    """Run the locked cells in a judge; return where it stopped, or what failed first.
+
+    Raises
+    ------
+    BrokenServer
+        If the server ended.
+    """
+    process = _Process.start(server, json.dumps(asdict(rehearsal.limits)).encode())
+    kills, at, failed = server.memory_kills(), (0, 1, ""), None
+    try:
+        process.send(JudgeFrame.REHEARSE, (slot, "", "", rehearsal.seconds))
+        while message := process.told(time.monotonic() + rehearsal.seconds + ENDING_SECONDS):
+            at = message
+            failed = failed or (at if at[2] else None)
+        if server.memory_kills() == kills:
+            return failed and Stop(*failed)
+        lost = _TOO_LARGE
+    except (TimeoutError, OSError, WireError, ValueError, TypeError) as error:
+        server.check()
+        lost = _TOO_LARGE if server.memory_kills() > kills else _lost(error)
+    finally:
+        process.end(server)
+    return Stop(*at[:2], f"it cannot be run: {lost.fact.replace(*_NAMED)}", is_loss=True)
 
 
 def _lost(error: Exception) -> CandidateLost:

@@ -329,7 +329,7 @@ def _agreeable(
     results: Results,
     losses: Mapping[tuple[TrialKind, str], Mapping[str, float]],
 ) -> Iterator[Breach]:
-    """Yield a breach for each examined cell that an object passes which agrees with everything."""
+    """Yield a breach for each examined cell that is passed by an object that agrees, or gives back."""
     for mutant in plan.agreeable:
         result = results[TrialKind.AGREEABLE, mutant.key]
         for cell in losses[TrialKind.AUTOMATIC, f"{mutant.function.key} returns None"]:

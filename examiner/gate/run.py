@@ -147,7 +147,7 @@ class TrialContext:
 def trial_worker(context: TrialContext) -> Iterator[Callable[[Trial], Result]]:
     """Yield the function that runs a trial; a worker process enters this context once."""
     reference = load_package(context.package) if context.package else None
-    with Engine(context.settings, SECRET, reference) as engine:
+    with Engine(context.settings, SECRET, reference, locked_may_fail=True) as engine:
         yield partial(_try, engine, context.plans)
 
 

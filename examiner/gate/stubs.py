@@ -20,6 +20,7 @@ STUBS = {
 }
 FIRST_STUB = "None"  # runs before the others of all functions, which need not run where it has told enough
 AGREEABLE = "an object that agrees with everything"
+NOTING = "an object that gives back what it is given"
 ARITHMETIC = {
     f"__{prefix}{name}__"
     for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
@@ -28,7 +29,10 @@ ARITHMETIC = {
 
 RUNTIME_MODULE = "examiner_automatic"  # the name of `candidate/watching.py` beside a mutated notebook
 # What a grade cell of a recording trial ends with: it prints the record as a line of JSON.
-_RETURNS_AGREEABLE = f"return __import__({RUNTIME_MODULE!r}).Agreeable()"
+_RETURNS = {
+    AGREEABLE: f"return __import__({RUNTIME_MODULE!r}).Agreeable()",
+    NOTING: f"return __import__({RUNTIME_MODULE!r}).noting({{key!r}}, locals())",
+}
 TELL = f"\nimport {RUNTIME_MODULE}\nprint()\nprint({RUNTIME_MODULE}.seen())"
 
 
@@ -93,7 +97,9 @@ def mutants(cell: str, source: str) -> Iterator[AutomaticMutant]:
 
 
 def agreeable(cell: str, source: str) -> Iterator[AutomaticMutant]:
-    """Yield a mutant for each function of a solution cell that returns an object of `watching.Agreeable`.
+    """Yield mutants for each function of a solution cell that return objects which say what a test hopes for.
+
+    One agrees with everything; one notes what a test gives it, and is that when it is asked again.
 
     Raises
     ------
@@ -101,8 +107,8 @@ def agreeable(cell: str, source: str) -> Iterator[AutomaticMutant]:
         If the cell is not plain Python.
     """
     for function in _functions(cell, source):
-        if not function.is_setter:
-            yield AutomaticMutant(function, AGREEABLE, _mutated(source, function, AGREEABLE))
+        for kind in () if function.is_setter else _RETURNS:
+            yield AutomaticMutant(function, kind, _mutated(source, function, kind))
 
 
 def _functions(cell: str, source: str) -> Iterator[PublicFunction]:
@@ -172,7 +178,7 @@ def _mutated(source: str, function: PublicFunction, kind: str) -> str:
             if kind == "zeros":
                 _decorate(node, f"{RUNTIME_MODULE}.zeros_of_its_shape")
                 return _with_runtime(tree)
-            body = _RETURNS_AGREEABLE if kind == AGREEABLE else STUBS[kind].format(first=function.first)
+            body = (STUBS | _RETURNS)[kind].format(first=function.first, key=function.key)
             node.body = ast.parse(body, mode="exec").body
     return ast.unparse(tree)
 

@@ -141,10 +141,11 @@ class BoxedFunction:
         """
         self._give_back()
         self._read(lambda: self.instruments.reset_peak(self.number))
-        before = self._memory().resident
+        before = self._memory()
         [answer] = self._run([arguments]).answers
         now = self._memory()
-        return max(0, now.peak - before, _more(now, now.peak - now.common)), answer
+        now = now._replace(elsewhere=max(before.elsewhere, now.elsewhere))  # the call may have closed it
+        return max(0, now.peak - before.resident, _more(now, now.peak - now.common)), answer
 
     def held(self, arguments: Sequence[Arguments]) -> int:
         """Return by how many bytes memory rises while the answers to these calls are kept.

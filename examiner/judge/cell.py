@@ -99,7 +99,7 @@ def judge_cell(
         verdict = _verdict(cell, seed, Outcome.ERROR, **_refused(cell.refusal))
     else:
         try:
-            with _stopped_after(seconds, remote), _isolated(seed, output):
+            with _stopped_after(seconds, remote), isolated(seed, output):
                 if cell.measures:
                     bench.begin()
                 namespace = namespace or Namespace(cell, conditions.reference)
@@ -269,7 +269,7 @@ class _Output(io.StringIO):
 
 
 @contextlib.contextmanager
-def _isolated(seed: str, output: io.StringIO) -> Iterator[None]:
+def isolated(seed: str, output: io.StringIO) -> Iterator[None]:
     """Capture what a cell prints, silence its warnings, and say its seed to the checks."""
     former = os.environ.get(SEED)
     os.environ[SEED] = seed  # `rng` of the checks is seeded from this

@@ -11,6 +11,7 @@ of the standard library are repeated here, and so is what locked cells compute w
 
 import ast
 import builtins
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from examiner.model import Mode
 from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
 LOCKED: Final = "<locked cells>"  # the name of their code in a traceback
+_MOST_LINES: Final = 1 << 16  # of a cell
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
@@ -96,6 +98,26 @@ class GradeCell:
         return f"<{self.grade_id}>"
 
 
+@dataclass(frozen=True)
+class LockedStatement:
+    """A statement of a locked cell that is run once for all submissions.
+
+    Parameters
+    ----------
+    cell, line : int
+        Where it stands: the index of its cell in the notebook, and its line there.
+    is_needed : bool
+        Whether a grade cell uses what it gives.
+    """
+
+    code: CodeType
+    cell: int
+    line: int
+    is_needed: bool
+    tree: ast.Module
+    ours: frozenset[str]
+
+
 class _Refused(Exception):  # noqa: N818 - it is caught in this module, and never reported as an error
     """A cell uses something that means nothing for copies of values."""
 
@@ -124,6 +146,51 @@ def prepare(
         elif cell.is_code:
             earlier.add(without_magics(cell.source), is_locked=cell.is_locked)
     return tuple(prepared)
+
+
+def locked_statements(
+    cells: Sequence[Cell], modes: Mapping[str, Mode], ours: frozenset[str] = OURS
+) -> tuple[LockedStatement, ...]:
+    """Return what the locked cells of a notebook compute without a student's code, one by one, in order."""
+    earlier, needed = LockedCode(ours), set[int]()
+    for cell in cells:
+        if cell.is_autograded and modes.get(cell.grade_id, Mode.EXAMINED) is Mode.EXAMINED:
+            with contextlib.suppress(SyntaxError, ValueError):  # then the cell says so itself
+                needed |= {node.lineno for node in earlier.needed(free(ast.parse(cell.source)))[0]}
+        first = cell.index * _MOST_LINES + 1
+        if cell.is_autograded:
+            earlier.add_graded(without_magics(cell.source), first=first)
+        elif cell.is_code:
+            earlier.add(without_magics(cell.source), is_locked=cell.is_locked, first=first)
+    locked = {cell.index for cell in cells if not cell.is_autograded}
+    return tuple(
+        _statement(node, node.lineno in needed, ours)
+        for node in earlier.early()
+        if node.lineno in needed or _place(node)[0] in locked
+    )
+
+
+def _place(node: ast.stmt) -> tuple[int, int]:
+    """Return the index of the cell in which a statement stands, and its line there, from 1."""
+    cell, line = divmod(node.lineno - 1, _MOST_LINES)
+    return cell, line + 1
+
+
+def _statement(node: ast.stmt, is_needed: bool, ours: frozenset[str]) -> LockedStatement:
+    cell, line = _place(node)
+    tree = ast.Module([node], [])
+    with contextlib.suppress(_Refused):  # a grade cell that needs it is refused
+        _Rewriting(set()).visit(tree)
+    code = compile(ast.fix_missing_locations(tree), LOCKED, "exec")
+    return LockedStatement(code, cell, line, is_needed, tree, ours)
+
+
+def holding(statements: Sequence[LockedStatement]) -> GradeCell:
+    """Return a cell without points that may do what these statements do."""
+    whole = ast.Module([node for statement in statements for node in statement.tree.body], [])
+    texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
+    ours = statements[0].ours if statements else OURS
+    return GradeCell("", 0.0, Mode.EXAMINED, "", texts=texts, imports=imports, ours=ours)
 
 
 def _grade_cell(

@@ -130,19 +130,23 @@ class LockedCode:
         self._foreign: set[str] = set()
         self._drawing: set[str] = set()
 
-    def add(self, source: str, *, is_locked: bool) -> None:
-        """Add a cell: its imports of our modules, and all that needs nothing of a student if it is locked."""
+    def add(self, source: str, *, is_locked: bool, first: int = 1) -> None:
+        """Add a cell: its imports of our modules, and all that needs nothing of a student if it is locked.
+
+        `first` is the number that its first line has among those of the notebook.
+        """
         try:
             tree = ast.parse(source)
         except SyntaxError:  # the cell fails in the student's process as well, with the same error
             return
+        ast.increment_lineno(tree, first - 1)
         for statement in tree.body:
             if is_locked or isinstance(statement, ast.Import | ast.ImportFrom):
                 self.take(statement)
             else:
                 self._leave(statement)
 
-    def add_graded(self, source: str) -> None:
+    def add_graded(self, source: str, *, first: int = 1) -> None:
         """Add a grade cell: what it binds is there for later grade cells, hidden or not.
 
         What needs a student's code is done anew for each of those: a name that the student's process had kept
@@ -153,6 +157,7 @@ class LockedCode:
             tree = ast.parse(source)
         except SyntaxError:
             return
+        ast.increment_lineno(tree, first - 1)
         for statement in tree.body:
             if not isinstance(statement, ast.Assert):
                 self.take(statement, is_graded=True)
@@ -196,6 +201,10 @@ class LockedCode:
     def computed(self) -> frozenset[str]:
         """Return the names that were bound without the student's code."""
         return frozenset(name for name, statement in self._bound_by.items() if not self._is_late(statement))
+
+    def early(self) -> list[ast.stmt]:
+        """Return copies of all statements that are run once for all submissions."""
+        return [copy.deepcopy(s.node) for s in self.statements if not self._is_late(s)]
 
     def needed(self, names: set[str]) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """Return copies of the statements that give these names: the notebook's, then those of each cell."""
@@ -315,6 +324,7 @@ def _single_imports(
         else:
             single, module = ast.ImportFrom(node.module, [alias], node.level), node.module or ""
             name = alias.asname or alias.name
+        ast.copy_location(single, node)
         is_ours = module.partition(".")[0] in ours and alias.name != "*" and not getattr(node, "level", 0)
         yield single, name, is_ours
 

@@ -23,6 +23,7 @@ from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.namespace import Namespace
 from examiner.judge.proxy import Remote
+from examiner.judge.rehearsal import rehearse
 from examiner.judge.restore import restored
 from examiner.judge.work import OPENS, VERDICT_LIMITS, JudgeFrame, reported
 from examiner.verdict import Outcome
@@ -69,6 +70,10 @@ class Judge:
             if self._laid is None:
                 lay_out(assignment.files)
                 self._laid = slot
+            if frame.kind == JudgeFrame.REHEARSE:
+                rehearse(assignment.locked, self._reference, seconds, partial(self._send, JudgeFrame.AT))
+                self._send(JudgeFrame.AT, None)
+                continue
             cell, namespace = assignment.cells[grade_id]
             self._send(JudgeFrame.VERDICT, self._run(cell, namespace, seed, seconds))
 

@@ -1,9 +1,10 @@
 """The warm server of judges: behind the walls of the student environment, with checks and reference imported.
 
 It runs nothing of a student's and nothing that a student wrote reaches it; for each submission it forks a
-judge. Besides the requests of every such server it has one of its own:
+judge. Besides the requests of every such server it has two of its own:
 
-    prepare + slot, a file with a `JudgedAssignment`  →  prepared
+    prepare + slot, a file with a `JudgedAssignment`  →  prepared + whether to rehearse its locked cells
+    compute + slot                                    →  computed: its locked cells have been run
 """
 
 import importlib
@@ -29,7 +30,7 @@ from examiner.box.view import of_this_python
 from examiner.box.walls import MissingWalls, Walls
 from examiner.candidate import memory_layout
 from examiner.candidate.work import ENVIRONMENT
-from examiner.judge.assignments import PreparedAssignment, prepared
+from examiner.judge.assignments import PreparedAssignment, compiled, computed
 from examiner.judge.comparing import guard_comparisons
 from examiner.judge.compile import OURS
 from examiner.judge.restore import note_changes
@@ -76,12 +77,18 @@ def serve(descriptor: int, reference: str | None, arenas: Any) -> None:
 
     def prepare(slot: bytes, descriptors: Descriptors) -> bytes:
         with open(descriptors[0], "rb", closefd=False) as file:
-            assignments[int(slot)] = prepared(JudgedAssignment.from_bytes(file.read()), module, ours)
+            found = compiled(JudgedAssignment.from_bytes(file.read()), module, ours)
+        assignments[int(slot)] = found
         box.measure()
-        return b"prepared"
+        return b"prepared %d" % found.needs_rehearsal
+
+    def compute(slot: bytes, _descriptors: Descriptors) -> bytes:
+        assignments[int(slot)] = computed(assignments[int(slot)], module)
+        box.measure()
+        return b"computed"
 
     run = partial(_run_judge, assignments, module)
-    serve_boxes(link, box, run, ENVIRONMENT, {b"prepare": prepare})
+    serve_boxes(link, box, run, ENVIRONMENT, {b"prepare": prepare, b"compute": compute})
 
 
 def _installed() -> set[str]:

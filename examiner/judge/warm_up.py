@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from examiner.candidate.snapshot import Snapshot
-from examiner.judge.assignments import prepared
+from examiner.judge.assignments import compiled, computed
 from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.restore import restored
 from examiner.judge.work import VERDICT_LIMITS, JudgedAssignment, reported
@@ -67,7 +67,7 @@ award(1)
 
 def warm_up() -> None:
     """Run a grade cell of many kinds of requests some times, against a student's code that is ours."""
-    assignment = prepared(JudgedAssignment(_notebook()), None)
+    assignment = computed(compiled(JudgedAssignment(_notebook()), None), None)
     for grade_id in ROUNDS * [*assignment.cells]:
         cell, namespace = assignment.cells[grade_id]
         with _snapshot() as channel, restored():

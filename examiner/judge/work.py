@@ -30,6 +30,8 @@ class JudgeFrame(IntEnum):
     REFUSED = 35  # to the judge: the author asked for what cannot be
     ASK = 36  # from the judge
     VERDICT = 37  # from the judge
+    REHEARSE = 38  # to the judge: run what locked cells compute, for the first time
+    AT = 39  # from the judge: where it is, and what failed there; None at the end
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,12 @@ class Channel:
         blocks = SharedBlock(incoming, size), SharedBlock(outgoing, size)
         return cls(socket.socket(fileno=sock), *blocks)
 
+    def move_blocks(self, lowest: int) -> None:
+        """Give the descriptors of the blocks numbers that are not below `lowest`."""
+        for block in (self.incoming, self.outgoing):
+            if block:
+                block.move_descriptor(lowest)
+
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()

@@ -60,6 +60,12 @@ class SharedBlock:
         self.taken += out.nbytes
         self.high = max(self.high, end)
 
+    def move_descriptor(self, lowest: int) -> None:
+        """Give its descriptor a number that is not below `lowest`."""
+        before = self.descriptor
+        self.descriptor = fcntl.fcntl(before, fcntl.F_DUPFD_CLOEXEC, lowest)
+        os.close(before)
+
     def unexplained(self, high: int) -> int:
         """Return the bytes in memory that no message has used, if messages have used those up to `high`."""
         explained = -(-high // mmap.PAGESIZE) * mmap.PAGESIZE

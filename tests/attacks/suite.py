@@ -50,6 +50,7 @@ KINDS: Final = {
     "no_code": "hands in no code, and has the tests not run",
     "clocks": "makes slow code look fast",
     "measured_memory": "hides what its code takes",
+    "given_back": "hides what its code takes, and gives it back before the call has ended",
     "hollow": "has answers of the right shape with nothing in them, where it is measured",
     "varying": "takes another time whenever it likes, so that no measurement is clear",
     "predicted_inputs": "tells the next inputs from what it has seen",

@@ -68,11 +68,10 @@ def send(data, descriptors=()):
     for each in sockets():
         try:
             each.setblocking(False)
-            each.sendmsg(
-                [data],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
-                if descriptors
-                else [],
-            )
+            if descriptors:  # refused where memory is measured
+                passed = struct.pack(f"{len(descriptors)}i", *descriptors)
+                each.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
+            else:
+                each.send(data)
         except OSError:
             pass

@@ -42,6 +42,7 @@ CALLS = {a.trace_a_process, a.read_memory_of_a_process, a.limit_a_process, a.slo
 CALLS |= {a.choose_ones_processor, a.lower_ones_priority, a.hide_from_measurement, a.open_a_keyring}
 CALLS |= {a.batch_calls_past_the_filter, a.make_a_user_namespace, a.change_the_root, a.connect_by_tcp}
 CALLS |= {a.talk_to_the_kernel, a.take_memory_in_a_nameless_file, a.take_memory_that_outlives_processes}
+CALLS |= {a.keep_memory_in_a_shared_mapping, a.keep_memory_in_a_pipe}
 ALWAYS = {a.use_an_inherited_descriptor, a.read_the_environment, a.change_the_root}
 ALWAYS |= {a.take_memory, a.write_a_large_file}
 

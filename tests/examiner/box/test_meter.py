@@ -175,6 +175,39 @@ def test_a_mapping_is_exempt_by_its_file_and_not_by_a_name():
         assert meter.elsewhere(servant.pid) == 18 * MB
 
 
+def test_a_file_in_memory_that_could_be_mapped_counts_before_it_is():
+    """As large as it is; a mapping that can only be read can be made one to write."""
+    with servants(1) as [servant]:
+        servant.do("import mmap, os")
+        for name in ("ours", "other"):
+            servant.do(f"{name} = os.memfd_create('arrays'); os.ftruncate({name}, {9 * MB})")
+        opened = Path(f"/proc/{servant.pid}/fd").iterdir()
+        ours, _ = [path.stat() for path in sorted(opened) if "arrays" in str(path.readlink())]
+        assert meter.elsewhere(servant.pid) == 0
+        assert meter.elsewhere(servant.pid, [ours]) == 9 * MB
+        servant.do(f"mapped = mmap.mmap(other, {9 * MB}, prot=mmap.PROT_READ)")
+        servant.do("os.close(other)")
+        assert meter.elsewhere(servant.pid, [ours]) == 9 * MB
+
+
+def test_a_program_runs_until_another_takes_its_place():
+    """The kernel forgets the peak of the one before."""
+    with servants(1) as [servant]:
+        program = meter.Program(servant.pid)
+        servant.do("a = bytearray(9_000_000); del a")
+        assert program.runs()
+        servant.process.stdin.write("import os; os.execv('/bin/sleep', ['sleep', '60'])\n")
+        servant.process.stdin.flush()
+        while Path(f"/proc/{servant.pid}/comm").read_text() != "sleep\n":
+            os.sched_yield()
+        assert not program.runs()
+        program.close()
+    with servants(1) as [servant]:
+        program = meter.Program(servant.pid)
+    assert not program.runs()
+    program.close()
+
+
 def test_all_others_stand_still_and_go_on_afterwards():
     """The one that is measured is on one processor, and they are back where they were."""
     with servants(3) as [measured, *others]:

@@ -3,12 +3,12 @@
 import signal
 import socket
 import struct
-from errno import EINVAL, ENOSYS, EPERM
+from errno import EINVAL, ENODEV, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM
 
 import pytest
 
 from examiner.box.numbers import NUMBERS, number
-from examiner.box.policy import LAST_KNOWN, Policy, policy
+from examiner.box.policy import LAST_KNOWN, SHARED_FROM, Policy, policy, where_memory_is_measured
 from examiner.box.seccomp import ALLOW, AUDIT, KILL, REFUSE, assemble
 from examiner.box.syscalls import CLONE_NEWPID, CLONE_NEWUSER
 
@@ -119,6 +119,7 @@ def test_arguments_decide_where_a_call_is_harmless_with_others(machine, call, ar
         ("socket", [socket.AF_UNIX, socket.SOCK_DGRAM], REFUSE | EINVAL),
         ("socketpair", [socket.AF_UNIX, socket.SOCK_STREAM], ALLOW),
         ("socketpair", [socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC], REFUSE | EINVAL),
+        ("socketpair", [socket.AF_UNIX, socket.SOCK_RAW], REFUSE | EINVAL),  # datagrams by another name
         ("connect", [], REFUSE | EPERM),
         ("openat", [0, 0, 0o0], ALLOW),
         ("openat", [0, 0, 0o1101], ALLOW),  # to write, made or emptied: Landlock decides
@@ -143,3 +144,66 @@ def test_calls_that_a_machine_never_had_are_passed_over(machine):
     """aarch64 has no chmod, only fchmodat."""
     program = assemble(Policy({"chmod": EPERM, "fchmodat": EPERM}), machine)
     assert answer(program, machine, "fchmodat") == REFUSE | EPERM
+
+
+PRIVATE, SHARED, ANONYMOUS, HUGE, STACK = 0x2, 0x1, 0x20, 0x4_0000, 0x2_0000
+NO_FILE = 0xFFFF_FFFF_FFFF_FFFF
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "expected"),
+    [
+        ("mmap", [0, 4096, 3, PRIVATE | ANONYMOUS, NO_FILE], ALLOW),
+        ("mmap", [0, 4096, 3, PRIVATE | ANONYMOUS | STACK, NO_FILE], ALLOW),
+        ("mmap", [0, 4096, 3, PRIVATE, 5], ALLOW),
+        ("mmap", [0, 4096, 3, SHARED, SHARED_FROM], ALLOW),
+        ("mmap", [0, 4096, 3, SHARED, SHARED_FROM + 200], ALLOW),
+        ("mmap", [0, 4096, 3, SHARED, SHARED_FROM - 1], REFUSE | ENODEV),
+        ("mmap", [0, 4096, 1, SHARED, 5], REFUSE | ENODEV),
+        ("mmap", [0, 4096, 3, SHARED, 1 << 32 | 5], REFUSE | ENODEV),
+        ("mmap", [0, 4096, 3, SHARED | PRIVATE, 5], REFUSE | ENODEV),  # checked for unknown flags
+        ("mmap", [0, 4096, 3, SHARED | ANONYMOUS, NO_FILE], REFUSE | ENODEV),
+        ("mmap", [0, 4096, 3, SHARED | ANONYMOUS, SHARED_FROM], REFUSE | ENODEV),
+        ("mmap", [0, 4096, 3, PRIVATE | ANONYMOUS | HUGE, NO_FILE], REFUSE | ENOMEM),
+        ("madvise", [0, 4096, 4], ALLOW),
+        ("madvise", [0, 4096, 14], ALLOW),  # large pages, which are resident
+        ("madvise", [0, 4096, 9], REFUSE | EINVAL),
+        ("madvise", [0, 4096, 12], REFUSE | EINVAL),
+        ("madvise", [0, 4096, 21], REFUSE | EINVAL),
+        ("fallocate", [3, 0], ALLOW),
+        ("fallocate", [3, 3], REFUSE | EOPNOTSUPP),
+        ("fcntl", [3, 1030], ALLOW),
+        ("fcntl", [3, 1031], REFUSE | EPERM),
+        ("fcntl", [3, 6], ALLOW),
+        ("fcntl", [3, 37], REFUSE | EINVAL),
+        ("setsockopt", [3, 1, 20], ALLOW),
+        ("setsockopt", [3, 1, 7], REFUSE | EPERM),
+        ("setsockopt", [3, 1, 32], REFUSE | EPERM),
+        ("socketpair", [socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC], ALLOW),
+        ("socketpair", [socket.AF_UNIX, socket.SOCK_SEQPACKET], REFUSE | EINVAL),
+        ("socketpair", [socket.AF_UNIX, socket.SOCK_RAW], REFUSE | EINVAL),
+        ("clone", [CLONE_THREAD_FLAGS], ALLOW),
+        ("clone", [CLONE_THREAD_FLAGS & ~0x400], REFUSE | EPERM),
+        ("clone", [signal.SIGCHLD], ALLOW),
+        ("close_range", [3, 9, 0], ALLOW),
+        ("close_range", [3, 9, 4], ALLOW),
+        ("close_range", [3, 9, 2], REFUSE | EINVAL),
+        ("prctl", [15], ALLOW),
+        ("prctl", [0x5356_4D41], REFUSE | EINVAL),
+        ("prctl", [67], REFUSE | EINVAL),
+    ],
+)
+def test_where_memory_is_measured_what_could_hide_it_is_refused(machine, call, arguments, expected):
+    """By its arguments, where ordinary programs make the same call for something else."""
+    assert answer(assemble(where_memory_is_measured(), machine), machine, call, *arguments) == expected
+
+
+def test_where_memory_is_measured_ordinary_calls_go_on(machine):
+    """Whole calls are refused with the answer that a program expects where they are missing."""
+    measured = where_memory_is_measured()
+    program = assemble(measured, machine)
+    for call, errno in measured.refused.items():
+        if call in NUMBERS[machine]:
+            assert answer(program, machine, call) == REFUSE | errno, call
+    for call in ORDINARY[machine]:
+        assert answer(program, machine, call) == ALLOW

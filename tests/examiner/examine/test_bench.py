@@ -303,32 +303,15 @@ HIDES = {
                 hoard and hoard.pop()
                 self.x = np.arange(n, dtype=float)
         """,
-    "shared mapping": """
-        import mmap
-        class Box:
-            def __init__(self, n):
-                self.x = np.frombuffer(mmap.mmap(-1, 8 * n), float)
-                self.x[:] = np.arange(n)
-        """,
-    "mapping that was there": """
-        import mmap
-        kept = mmap.mmap(-1, 80_000_000)
-        class Box:
-            def __init__(self, n):
-                np.frombuffer(kept, float)[:n] = np.arange(n)
-                kept.madvise(mmap.MADV_DONTNEED)
-        """,
     "pipes": """
-        import fcntl, os
+        import os
         pipes = [os.pipe() for _ in range(40)]
-        for _, writer in pipes:
-            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)
         class Box:
             made = 0
             def __init__(self, n):
                 for _ in range(4):
                     Box.made += 1
-                    os.write(pipes[Box.made % 40][1], bytes(1 << 20))
+                    os.write(pipes[Box.made % 40][1], bytes(1 << 15))
         """,
     "sockets": """
         import socket

@@ -4,8 +4,11 @@ import hashlib
 import json
 import math
 import os
+import re
+import signal
 import socket
 import subprocess
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from examiner.box import usage
 from examiner.box.limits import ResourceLimits
 from examiner.box.walls import Walls
+from examiner.errors import AuthorFault
 from examiner.examine.engine import Engine, Job
 from examiner.examine.instruments import BoxInstruments
 from examiner.examine.judges import JudgeRun
@@ -231,18 +235,132 @@ def test_what_locked_cells_draw_is_drawn_for_each_submission(engine):
     assert len(drawn) == 3
 
 
-def test_locked_cells_that_fail_are_the_cells_own_failure(engine):
-    """They are run again when the cell runs, and tell there what is wrong."""
-    [verdict] = engine.run(job("assert BAD", locked="import math\nBAD = math.sqrt(-1)")).sheet.verdicts
-    assert (verdict.outcome, verdict.message) == (Outcome.ERROR, "ValueError: math domain error")
+BEFORE = "import ctypes, math, os, signal, sys, time\nimport numpy as np\n"
+# What stands in line 3 of a locked cell, and what the instructor reads of it.
+ENDS = {
+    "it ends": ("X = os._exit(0)", "ended"),
+    "it ends, and nobody needs it": ("os._exit(0)", "ended"),
+    "it kills itself": ("X = os.kill(os.getpid(), signal.SIGKILL)", "ended"),
+    "it ends its group": ("X = os.killpg(0, signal.SIGKILL)", "ended"),
+    "it crashes": ("X = ctypes.string_at(0)", "ended"),
+    "it computes in C without end": ("X = max(iter(int, 1))", "did not end in time"),
+    "it ignores the alarm": (
+        "X = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\nwhile True: pass",
+        "did not end in time",
+    ),
+}
+FAILS = {
+    "it makes a large array": ("X = np.ones(1 << 30)", "MemoryError"),
+    "it exits": ("X = sys.exit()", "SystemExit"),
+    "it exits with a word": ("X = sys.exit('no')", "SystemExit: no"),
+    "it interrupts": ("X = (_ for _ in ()).throw(KeyboardInterrupt)", "KeyboardInterrupt"),
+    "it recurs": ("X = (lambda f: f(f))(lambda f: f(f))", "RecursionError"),
+    "it fails": ("X = math.sqrt(-1)", "ValueError: math domain error"),
+    "it never ends": (
+        "X = 1\nwhile X:\n    X += 1",
+        "it takes longer than the 2 s of a cell",
+    ),
+}
 
 
-@pytest.mark.parametrize("ends", ["sys.exit()", "sys.exit('no')", "(_ for _ in ()).throw(KeyboardInterrupt)"])
-def test_locked_cells_that_end_a_program_end_no_server(engine, ends):
-    """It is the cell's own failure, and other work is graded as ever."""
-    [outcome] = outcomes(engine, f"assert X is None\n{WORKS}", locked=f"import sys\nX = {ends}")
-    assert outcome not in {Outcome.PASSED, Outcome.INFRASTRUCTURE}
+@pytest.mark.parametrize(("source", "why"), [*ENDS.values(), *FAILS.values()], ids=[*ENDS, *FAILS])
+def test_a_locked_cell_that_cannot_be_run_is_the_authors_and_no_students(engine, source, why):
+    """It is named with its line, before a student's work is looked at; all other work is graded."""
+    locked = f"{BEFORE}{source}"
+    for student in ("student01", "student02"):
+        with pytest.raises(AuthorFault) as fault:
+            engine.run(job("assert X is None", locked=locked, student=student))
+        assert re.fullmatch(r"the instructor's notebook, locked cell locked, line [34]", fault.value.place)
+        assert why in fault.value.fact
     assert outcomes(engine, WORKS) == [Outcome.PASSED]
+
+
+def test_assignments_that_cannot_be_run_take_no_others_place(engine):
+    """A server has eight ready at a time: those that were ready still are, each under its own number."""
+    right = [f"assert f({number}) == {number + 1}" for number in range(9)]
+    for number, test in enumerate(right):
+        assert outcomes(engine, test) == [Outcome.PASSED]
+        with pytest.raises(AuthorFault):
+            engine.run(job("assert X", locked=f"import os\nX = os._exit({number})"))
+    for test in (*right, *reversed(right)):
+        assert outcomes(engine, test, solution="def f(x):\n    return x + 1 + (x == 4)") == [
+            Outcome.FAILED if "f(4)" in test else Outcome.PASSED
+        ]
+
+
+FILLS = """
+import os, time
+X = [os.fork(), bytearray(b"1") * (230 << 20)]
+Y = sum(0 for _ in iter(lambda: time.monotonic_ns() // 10**6 % 1500 < 1450, False))
+"""
+
+
+def test_a_locked_cell_that_fills_memory_is_the_authors(engine):
+    """All processes of a judge are counted together."""
+    with pytest.raises(AuthorFault, match="used too much memory"):
+        engine.run(job("assert X", locked=FILLS))
+    assert outcomes(engine, WORKS) == [Outcome.PASSED]
+
+
+@pytest.mark.parametrize(
+    "locked",
+    ["import math\nmath.sqrt(-1)", "import sys\nsys.exit()", "while True: pass"],
+    ids=["it fails", "it exits", "it never ends"],
+)
+def test_a_locked_cell_that_no_grade_cell_needs_may_fail(engine, locked):
+    """It shows something to students, who see what it raises."""
+    assert outcomes(engine, WORKS, locked=locked) == [Outcome.PASSED]
+
+
+def test_a_locked_cell_reads_the_files_beside_it(engine):
+    """They are there when it is run for the first time, too."""
+    files = {"data.csv": b"right"}
+    cells = ("assert X == 'right'",)
+    assert outcomes(engine, *cells, locked="X = open('data.csv').read()", files=files, instructors=files) == [
+        Outcome.PASSED
+    ]
+
+
+def test_the_gate_sees_which_cells_need_what_fails():
+    """A kernel may judge them; what ends a process ends a kernel, too."""
+    with Engine(SandboxSettings(PYTHON), b"secret", limits=SMALL, locked_may_fail=True) as gate:
+        [verdict] = gate.run(job("assert BAD", locked="import math\nBAD = math.sqrt(-1)")).sheet.verdicts
+        assert (verdict.outcome, verdict.message) == (Outcome.ERROR, "ValueError: math domain error")
+        with pytest.raises(AuthorFault):
+            gate.run(job(WORKS, locked="import os\nX = os._exit(0)"))
+
+
+NAMED = """
+import ctypes, time
+X = ctypes.CDLL(None).prctl(15, b"rehearsing")
+Y = sum(0 for _ in iter(lambda: time.monotonic_ns() // 10**6 % 1500 < 1450, False))
+"""
+
+
+def test_a_process_that_the_machine_takes_is_nobodys_fault(engine):
+    """Whoever runs the locked cells a second time comes through."""
+    taken = []
+
+    def take():
+        while not taken:
+            found = [n for n in usage.processes(os.getpid()) if b"rehearsing" in name(n)]
+            taken.extend(found)
+            for number in found:
+                os.kill(number, signal.SIGKILL)
+
+    killer = threading.Thread(target=take)
+    killer.start()
+    assert outcomes(engine, f"assert not (X or Y)\n{WORKS}", locked=NAMED) == [Outcome.PASSED]
+    killer.join()
+    assert taken
+
+
+def name(process):
+    """Return the name of a process; nothing if it has just ended."""
+    try:
+        return Path(f"/proc/{process}/comm").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_a_cell_reads_the_instructors_file_and_no_students(engine):

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from examiner.cli.main import app
-from examiner.errors import UnknownName
+from examiner.errors import AuthorFault, UnknownName
 from examiner.gate import evidence, hollow
 from examiner.gate.check import CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
@@ -264,6 +264,43 @@ def test_an_object_that_agrees_with_everything_passes_no_examined_cell(tiny, rep
     )
     [found] = [sentence for sentence in sentences(report()) if sentence.startswith(fact)]
     assert "float(f(x))" in found
+
+
+BOX = """
+class Box:
+    def __init__(self, v):
+        self.v = np.asarray(v)
+    def __sub__(self, other):
+        return Box(self.v - other.v)
+    def same(self, other):
+        return bool((self.v == other.v).all())
+    def read(self):
+        return self.v
+"""
+HANDS_OVER = {
+    "to an operator": "assert not (double(x) - Box(x + x)).read().any()",
+    "to an operator, and asks again": "double(x) - Box(x + x)\ncheck_array(double(x).read(), x + x)",
+    "to a method, and asks again": "double(x).same(Box(x + x))\ncheck_array(double(x).read(), x + x)",
+}
+
+
+@pytest.mark.parametrize("compare", HANDS_OVER.values(), ids=HANDS_OVER)
+def test_no_examined_cell_hands_what_it_wants_to_a_student(tiny, report, compare):
+    """Who notes it can give it back, at once or when it is asked again."""
+    tiny.edit("double", "def double(x):", f"{BOX}\ndef double(x):")
+    tiny.edit("double", "return 2 * np.asarray(x)", "return Box(2 * np.asarray(x))")
+    tiny.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    tiny.edit("numeric_double", "check_array(double(x), x + x)", compare)
+    fact = "it passes when double returns an object that gives back what it is given"
+    found = [sentence for sentence in sentences(report()) if fact in sentence]
+    assert [sentence.startswith(tiny.place("numeric_double")) for sentence in found] == [True]
+
+
+def test_a_locked_cell_that_ends_its_process_is_named(tiny, report):
+    """Before anything is tried: no trial of it could be judged."""
+    tiny.edit("setup", "import numpy as np", "import os\nimport numpy as np\nnumber = os._exit(1)")
+    with pytest.raises(AuthorFault, match="locked cell setup, line 3: it cannot be run"):
+        report()
 
 
 def test_what_no_cell_names_may_agree_with_the_students_own_code(tiny, report):

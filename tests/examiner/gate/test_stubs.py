@@ -175,9 +175,15 @@ def test_what_returns_nothing_is_there_for_what_it_does(excuses):
     assert found["Vector.fill returns zeros"] == "it returns only zeros already"
 
 
+def agreeable(kind):
+    """Return the source of each mutant of this kind, by its function."""
+    found = [mutant for mutant in stubs.agreeable("cell", CELL) if mutant.returns == kind]
+    return {mutant.function.name: mutant.source for mutant in found}
+
+
 def test_an_agreeable_object_says_whatever_is_hoped_for():
     """Each public function has a mutant that returns one, but a setter, which returns nothing."""
-    made = {mutant.function.name: mutant.source for mutant in stubs.agreeable("cell", CELL)}
+    made = agreeable(stubs.AGREEABLE)
     assert made.keys() == {
         mutant.function.name for mutant in MUTANTS.values() if not mutant.function.is_setter
     }
@@ -191,3 +197,52 @@ def test_an_agreeable_object_says_whatever_is_hoped_for():
     assert (2 * it + 1).numpy()[0].item() is it
     assert np.allclose(it, 5.0)
     assert not [*it]
+
+
+@pytest.fixture
+def noting():
+    """Return the function of the mutant that notes, by itself and in a class."""
+    names = {}
+    for name, source in agreeable(stubs.NOTING).items():
+        if name in {"public", "Vector.numpy"}:
+            made = {"np": np}
+            exec(source, made)
+            names[name] = made
+    return names
+
+
+def test_a_noting_object_gives_back_what_its_operators_are_given(noting):
+    """Whatever the operator; nothing of it is a plain 0, which has no `.numpy()`."""
+    public = noting["public"]["public"]
+    vector = noting["public"]["Vector"]([1.0, 2.0])
+    assert (public(0) + 7, 7 * public(8), public(9) @ vector is vector) == (7, 7, True)
+    assert (public(1) - np.ones(3)).tolist() == (np.ones(3) - public(2)).tolist() == [0, 0, 0]
+    assert public(10) == 3
+    assert 3 in public(11)
+
+
+def test_a_noting_object_is_what_it_was_given_from_then_on(noting):
+    """Converted, read, and returned by the next call with the same arguments: a later call may know it."""
+    public = noting["public"]["public"]
+    it = public(np.ones(2))
+    assert it == 2.5
+    assert (float(it), int(it), complex(it), round(it, 0)) == (2.5, 2, 2.5 + 0j, 2.0)
+    assert public(np.ones(2)) == 2.5
+    assert type(public(np.ones(2))) is float
+    assert type(public(np.zeros(2))) is type(it)
+    other = public(4)
+    assert abs(other - np.ones(3)).tolist() == [0, 0, 0]
+    assert (len(other), list(other), np.asarray(other).tolist(), other.shape) == (
+        3,
+        [1, 1, 1],
+        [1, 1, 1],
+        (3,),
+    )
+
+
+def test_a_noting_object_that_was_given_nothing_agrees(noting):
+    """It is then no more than an agreeable one."""
+    it = noting["public"]["public"](1)
+    assert (float(it), len(it), list(it), bool(it), np.asarray(it).size) == (0.0, 0, [], True, 0)
+    assert it.numpy()[0] is it
+    assert abs(it) is -it is it
