@@ -15,7 +15,6 @@ from examiner.batch import pool
 from examiner.batch.grade import STEP_SECONDS, Progress, grade_submissions
 from examiner.batch.triage import Faults, triage
 from examiner.batch.worker import AssignmentVersion, GradingContext
-from examiner.box.walls import available
 from examiner.course import environment
 from examiner.course.beside import generate
 from examiner.course.names import choose
@@ -240,9 +239,7 @@ def _gather(
 
 
 def _context(course: Course, assignments: Sequence[Assignment], request: GradeRequest) -> GradingContext:
-    walls = available() if request.unsafe else None
-    python, caches = course.student.python, environment.caches(course)
-    settings = SandboxSettings(python, walls, caches, course.hidden)
+    settings = SandboxSettings.of(course, unsafe=request.unsafe)
     versions = {assignment.name: _version(course, assignment) for assignment in assignments}
     kernel = course.student.kernel if course.mode is Mode.KERNEL else ""
     return GradingContext(settings, sheets.secret(course), course.limits, versions, course.package, kernel)
