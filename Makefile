@@ -5,11 +5,13 @@ BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 # The gate keeps all cores busy by itself, and these measure: nothing runs beside them.
 ALONE := tests/course/test_gate.py tests/course/test_doubtful.py tests/examiner/examine/test_bench.py
+# Of these, a run of the tests has another part with each commit.
+IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/attacks/test_attacks.py
 BENCH_PYTHON ?= .venv-bench/bin/python
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test lint check seeds attacks fuzz lab bench flake lock clean
+.PHONY: help grade release class setup test whole lint check seeds attacks fuzz lab bench flake lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -39,6 +41,9 @@ test: .venv/dev.stamp  ## Everything that has to hold
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
 	$(BIN)/python -m pytest $(ALONE)
 	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder $(ALONE:%=--ignore=%)
+
+whole: .venv/dev.stamp setup  ## All of what a run of the tests tries in turn: mistakes, attacks, the class
+	TRY_THE_WHOLE=1 $(BIN)/python -m pytest $(IN_TURN)
 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
 	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'
