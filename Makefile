@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
-# The gate keeps all cores busy by itself, and these measure: nothing runs beside them.
-ALONE := tests/course/test_gate.py tests/course/test_doubtful.py tests/examiner/examine/test_bench.py
+# It keeps all cores busy by itself, and measures: nothing runs beside it.
+ALONE := tests/course/test_gate.py
 # Of these, a run of the tests has another part with each commit.
 IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/attacks/test_attacks.py
 BENCH_PYTHON ?= .venv-bench/bin/python
@@ -40,7 +40,7 @@ seeds: setup  ## The solutions of all assignments with 300 seeds each
 test: .venv/dev.stamp  ## Everything that has to hold
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
 	$(BIN)/python -m pytest $(ALONE)
-	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder --ignore=$(ALONE)
 
 whole: .venv/dev.stamp setup  ## All of what a run of the tests tries in turn: mistakes, attacks, the class
 	TRY_THE_WHOLE=1 $(BIN)/python -m pytest $(IN_TURN)

@@ -17,6 +17,8 @@ FIRST: Final = (
     "tests/course/test_sample_class.py",
     "tests/browser/",
     "tests/course/test_stock.py",
+    "tests/course/test_doubtful.py",
+    "tests/examiner/examine/test_bench.py",
     "tests/course/test_nbgrader.py",
     "tests/course/test_grade.py",
     "tests/course/",
