@@ -78,7 +78,8 @@ clean:  ## Everything that commands made, the environments included; not the gra
 define install
 	@echo "setting up .venv from $(1) (some minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r $(1) -c $(1)
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r $(1) -c $(1)
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # pip would do it on one core; some are templates
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
 endef
 

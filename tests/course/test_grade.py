@@ -173,6 +173,7 @@ def test_a_changed_assignment_makes_grades_stale_until_somebody_asks_for_others(
     """Nobody's grade changes because the instructor corrected a word."""
     path = graded.source("02_triple")
     path.write_text(path.read_text().replace("Three times.", "Thrice."))
+    graded.keep_evidence("02_triple")
     run = graded.examiner("grade", "-a", "02_triple")
     assert "submissions" not in run.stdout
     assert "10~" in run.stdout
@@ -218,6 +219,7 @@ def test_cells_may_change_after_work_was_handed_in(graded):
     """nbgrader refuses to; here the grades are stale, and a regrade enters points at the new cells."""
     path = graded.source("02_triple")
     path.write_text(path.read_text().replace('"interface_triple"', '"interface_thrice"'))
+    graded.keep_evidence("02_triple")
     run = graded.examiner("grade")
     assert "0 graded, 8 as they were" in run.stdout
     assert re.search(r"anna .*~", run.stdout)
@@ -300,5 +302,5 @@ def test_work_that_changes_during_a_run_stops_nobody_else(small, meddle):
     assert scores(small) == {("ben", "01_double"): 7}
     path.unlink()
     small.hand_in("anna")
-    assert small.examiner("grade").returncode == 0
+    assert not autograde(small.course, GradeRequest(workers=2), Meddler(lambda: None)).faults
     assert scores(small) == {("ben", "01_double"): 7, ("anna", "01_double"): 7}
