@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from examiner.notebook import mark, read, visible
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"
+
+IMPORTED = ("examiner.batch.worker", "examiner.nbgrader.convert", "examiner.plugin")  # once, for all workers
 
 NOTEBOOKS = {"01_double": "double", "02_triple": "triple"}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
@@ -93,10 +96,13 @@ class SmallCourse:
         )
 
     def called(self, *arguments):
-        """Call the command line in this process, which has imported it already; return how it ended."""
+        """Call the command line in this process, whose workers import nbgrader once; return how it ended."""
+        get_context("forkserver").set_forkserver_preload(["__main__", *IMPORTED])
+        forkserver.ensure_running()
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(self.root)
+            patch.setenv("COLUMNS", "200")
             patch.setattr(sys, "argv", ["examiner", *arguments])
             with pytest.raises(SystemExit) as ended:
                 main()
