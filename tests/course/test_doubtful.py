@@ -113,7 +113,7 @@ def test_what_is_surely_cleared_counts_meanwhile_and_who_varies_is_named(small):
     for attempt in ("1", "2"):
         sheets.accept(small.course, unclear(attempt))
     small.hand_in("anna", code=UNDECIDED)
-    shown = small.examiner("grade", "--assignment", "01_double", "--json", "run.json")
+    shown = small.called("grade", "--assignment", "01_double", "--json", "run.json")
     assert shown.returncode == 0, shown.stderr
     assert "5*≈" in shown.stdout, shown.stdout
     assert "unclear in 3 gradings in a row" in " ".join(shown.stdout.split())
@@ -124,11 +124,11 @@ def test_what_is_surely_cleared_counts_meanwhile_and_who_varies_is_named(small):
     [page] = (small.root / "feedback" / "anna" / "01_double").glob("*.html")
     assert "1 of 3 points, provisionally. The measurements gave no clear answer" in page.read_text()
     before = read_grades(small.course)
-    assert small.examiner("rebuild").returncode == 0
+    assert small.called("rebuild").returncode == 0
     assert read_grades(small.course) == before
     with Gradebook(tables.url_of(small.course.gradebook)) as book:
         grade = book.find_grade("numeric_double", "double", "01_double", "anna")
         grade.manual_score, grade.needs_manual_grade = 1.0, False  # as formgrader does
         book.db.commit()
-    assert "5* " in small.examiner("grade", "--assignment", "01_double").stdout
+    assert "5* " in small.called("grade", "--assignment", "01_double").stdout
     assert "1 of 3 points, given by a person." in page.read_text()
