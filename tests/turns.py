@@ -20,6 +20,11 @@ def turn(of: int) -> int:
     return int(count.stdout or 0) % of
 
 
+def part(things: Sequence[_Thing], number: int, of: int) -> Sequence[_Thing]:
+    """Return one of so many parts, spread evenly over all; from 0 on."""
+    return things[number::of]
+
+
 def in_turn(things: Sequence[_Thing], of: int) -> Sequence[_Thing]:
-    """Return one of so many parts of them, spread evenly; or the whole, where somebody asks for it."""
-    return things if IS_WHOLE else things[turn(of) :: of]
+    """Return the part of them whose turn it is; or the whole, where somebody asks for it."""
+    return things if IS_WHOLE else part(things, turn(of), of)
