@@ -3,13 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
-# The gate keeps all cores busy by itself, and these measure: nothing runs beside them.
-ALONE := tests/course/test_gate.py tests/course/test_doubtful.py tests/examiner/examine/test_bench.py
+# It keeps all cores busy by itself, and measures: nothing runs beside it.
+ALONE := tests/course/test_gate.py
+# Of these, a run of the tests has another part with each commit.
+IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/attacks/test_attacks.py
 BENCH_PYTHON ?= .venv-bench/bin/python
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test lint check seeds attacks fuzz lab bench flake lock clean
+.PHONY: help grade release class setup test whole lint check seeds attacks fuzz lab bench flake lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -38,7 +40,10 @@ seeds: setup  ## The solutions of all assignments with 300 seeds each
 test: .venv/dev.stamp  ## Everything that has to hold
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
 	$(BIN)/python -m pytest $(ALONE)
-	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder --ignore=$(ALONE)
+
+whole: .venv/dev.stamp setup  ## All of what a run of the tests tries in turn: mistakes, attacks, the class
+	TRY_THE_WHOLE=1 $(BIN)/python -m pytest $(IN_TURN)
 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
 	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'
@@ -73,7 +78,8 @@ clean:  ## Everything that commands made, the environments included; not the gra
 define install
 	@echo "setting up .venv from $(1) (some minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r $(1) -c $(1)
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r $(1) -c $(1)
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # pip would do it on one core; some are templates
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
 endef
 

@@ -68,6 +68,11 @@ class StudentEnvironment:
         """The environment's interpreter, or the program of a kernel of another language."""
         return self.program or self.folder / "bin" / "python"
 
+    @property
+    def caches(self) -> Path:
+        """The folder of matplotlib's font cache, which takes a second to build."""
+        return self.folder / "caches"
+
 
 class Mode(StrEnum):
     """Where a grade cell was judged."""

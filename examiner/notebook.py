@@ -13,6 +13,7 @@ from typing import Any, Final
 from examiner.errors import BadSource, ExaminerError
 
 NBFORMAT: Final = 4
+ENTRY: Final = "examiner"  # what is ours in the metadata of an executed notebook and of its cells
 
 CHECKS: Final = "examiner_checks"  # the package that grade cells import
 REFERENCE: Final = "reference"  # what a hidden test calls the instructor's package
@@ -213,6 +214,14 @@ def blank(source: str, stub: str = STUB) -> str:
         kept += [indent + line for line in stub.split("\n")]
         past = region.last
     return "\n".join(kept + lines[past:])
+
+
+def released(cell: Cell) -> str:
+    """Return the source of a cell as in the release: without solutions and hidden tests."""
+    if not cell.is_solution:
+        return visible(cell.source)
+    stub = STUB if cell.is_code else TEXT_STUB
+    return blank(cell.source, stub) if solution_regions(cell.source) else stub
 
 
 def check_source(notebook: Notebook) -> None:

@@ -15,13 +15,12 @@ from examiner.batch import pool
 from examiner.batch.grade import STEP_SECONDS, Progress, grade_submissions
 from examiner.batch.triage import Faults, triage
 from examiner.batch.worker import AssignmentVersion, GradingContext
-from examiner.box.walls import available
 from examiner.course import environment
 from examiner.course.beside import generate
 from examiner.course.names import choose
 from examiner.errors import BadSource, ExaminerError, NoSubmissions
 from examiner.examine.server import SandboxSettings
-from examiner.export.csv import write_csv
+from examiner.export.csv import to_csv
 from examiner.gate import evidence
 from examiner.gate.evidence import Evidence
 from examiner.gate.run import TrialRunner
@@ -30,6 +29,7 @@ from examiner.nbgrader.steps import Step, step_worker
 from examiner.notebook import check_source, read
 from examiner.report import feedback
 from examiner.store import rebuild, records, sheets
+from examiner.store.atomic import write_text
 from examiner.store.grades import read_grades
 from examiner.store.sheets import FiledGrade
 from examiner.store.varying import VaryingCell, has_unsettled, varying_cells
@@ -85,7 +85,7 @@ def grade(course: Course, request: GradeRequest, progress: Progress) -> Run:
     with records.alone(course):
         run = _autograde(course, request, progress)
         faults = run.faults | _explain(course, run.submissions, run.grades, request, progress)
-        write_csv(course.root / "grades.csv", course, run.grades)
+        write_text(course.root / "grades.csv", to_csv(course, run.grades))
     return replace(run, faults=faults)
 
 
@@ -239,9 +239,7 @@ def _gather(
 
 
 def _context(course: Course, assignments: Sequence[Assignment], request: GradeRequest) -> GradingContext:
-    walls = available() if request.unsafe else None
-    python, caches = course.student.python, environment.caches(course)
-    settings = SandboxSettings(python, walls, caches, course.hidden)
+    settings = SandboxSettings.of(course, unsafe=request.unsafe)
     versions = {assignment.name: _version(course, assignment) for assignment in assignments}
     kernel = course.student.kernel if course.mode is Mode.KERNEL else ""
     return GradingContext(settings, sheets.secret(course), course.limits, versions, course.package, kernel)

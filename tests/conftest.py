@@ -1,25 +1,33 @@
 """A course of two tiny assignments, and students who hand in."""
 
 import fcntl
+import io
 import json
 import os
 import pickle
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 
 import pytest
 
+from examiner.cli.main import main
 from examiner.course.beside import generate
 from examiner.course.load import load_course
-from examiner.gate.evidence import FOLDER, gather
+from examiner.gate import evidence
+from examiner.gate.evidence import FOLDER, Evidence, gather
 from examiner.gate.run import TrialRunner
-from examiner.notebook import mark, visible
+from examiner.model import Mode
+from examiner.notebook import mark, read, visible
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"
+
+IMPORTED = ("examiner.batch.worker", "examiner.nbgrader.convert", "examiner.plugin")  # once, for all workers
 
 NOTEBOOKS = {"01_double": "double", "02_triple": "triple"}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
@@ -87,11 +95,31 @@ class SmallCourse:
             check=False,
         )
 
+    def called(self, *arguments):
+        """Call the command line in this process, whose workers import nbgrader once; return how it ended."""
+        get_context("forkserver").set_forkserver_preload(["__main__", *IMPORTED])
+        forkserver.ensure_running()
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.root)
+            patch.setenv("COLUMNS", "200")
+            patch.setattr(sys, "argv", ["examiner", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        return subprocess.CompletedProcess(arguments, ended.value.code, out.getvalue(), err.getvalue())
 
-def small_course(evidence, root):
+    def keep_evidence(self, assignment):
+        """Have an assignment as it is now examined as it was before, so that nothing is tried for that."""
+        [changed] = [known for known in self.course.assignments if known.name == assignment]
+        cells = read(self.source(assignment)).grade_cells
+        modes = {cell.grade_id: Mode.EXAMINED for cell in cells if cell.is_autograded}
+        evidence.write(self.course, Evidence(assignment, evidence.version(self.course, changed), modes))
+
+
+def small_course(gathered, root):
     """Make a copy of the fixture, with the evidence that decides where each grade cell is judged."""
     small = bare_course(root)
-    shutil.copytree(evidence, root / FOLDER, dirs_exist_ok=True)
+    shutil.copytree(gathered, root / FOLDER, dirs_exist_ok=True)
     return small
 
 
@@ -125,7 +153,7 @@ def once(tmp_path_factory):
     return made
 
 
-def gathered(folder):
+def gathered_evidence(folder):
     """Gather the evidence about the fixture, and return the folder that holds it."""
     course = bare_course(folder / "course").course
     for assignment in course.assignments:
@@ -137,7 +165,7 @@ def gathered(folder):
 @pytest.fixture(scope="session")
 def make_small_course(once):
     """The function that makes fresh copies, for fixtures that outlive a test."""
-    return partial(small_course, once("evidence", gathered))
+    return partial(small_course, once("evidence", gathered_evidence))
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,15 @@ from xdist.scheduler import LoadFileScheduling
 TOGETHER: Final = ("tests/attacks/", "tests/browser/")
 FIRST: Final = (
     "tests/attacks/",
+    "tests/examiner/gate/test_check.py",
     "tests/course/test_sample_class.py",
+    "tests/course/test_grade.py",
     "tests/browser/",
     "tests/course/test_stock.py",
     "tests/course/test_nbgrader.py",
-    "tests/course/test_grade.py",
+    "tests/examiner/examine/test_bench.py",
     "tests/course/",
+    "tests/examiner/candidate/test_cells.py",
 )
 
 

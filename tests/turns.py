@@ -1,9 +1,15 @@
 """What is too much for one run of the tests is tried in turn: another part with each commit."""
 
+import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 REPOSITORY = Path(__file__).parents[1]
+IS_WHOLE = "TRY_THE_WHOLE" in os.environ  # as `make whole` says
+
+_Thing = TypeVar("_Thing")
 
 
 def turn(of: int) -> int:
@@ -12,3 +18,13 @@ def turn(of: int) -> int:
         ["git", "rev-list", "--count", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     return int(count.stdout or 0) % of
+
+
+def part(things: Sequence[_Thing], number: int, of: int) -> Sequence[_Thing]:
+    """Return one of so many parts, spread evenly over all; from 0 on."""
+    return things[number::of]
+
+
+def in_turn(things: Sequence[_Thing], of: int) -> Sequence[_Thing]:
+    """Return the part of them whose turn it is; or the whole, where somebody asks for it."""
+    return things if IS_WHOLE else part(things, turn(of), of)

@@ -118,11 +118,6 @@ def _fingerprint_of_kernel(student: StudentEnvironment) -> Fingerprint:
     return Fingerprint(base.hexdigest(), "")
 
 
-def caches(course: Course) -> Path:
-    """Return the folder of matplotlib's font cache, which takes a second to build."""
-    return course.student.folder / "caches"
-
-
 def fingerprint(course: Course) -> Fingerprint:
     """Return the fingerprint that the environment should have."""
     base = hashlib.sha256(sys.version.encode() + _requirements(course).read_bytes())
@@ -185,7 +180,7 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
         _run([sys.executable, "-m", "venv", "--clear", str(student.folder)], log)
         say(f"installing {requirements.name}")
         _run([*pip, "--require-hashes", "-r", str(requirements)], log)
-        _run([str(student.python), "-c", FONT_WARM_UP], log, MPLCONFIGDIR=str(caches(course)))
+        _run([str(student.python), "-c", FONT_WARM_UP], log, MPLCONFIGDIR=str(student.caches))
     say(f"installing {CHECKS}")
     with tempfile.TemporaryDirectory() as scratch:  # a build leaves folders in its source tree
         write(Path(scratch) / CHECKS, checks_files())

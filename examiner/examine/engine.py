@@ -210,13 +210,24 @@ class Engine:
 
 @lru_cache(maxsize=8)
 def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> PreparedNotebook:
+    document, notebook = instructors_notebook(instructor)
+    return PreparedNotebook(document, notebook, prepare(notebook.cells, dict(modes)))
+
+
+def instructors_notebook(content: bytes) -> tuple[Mapping[str, Any], Notebook]:
+    """Return the JSON of an instructor's notebook, and the notebook in it.
+
+    Raises
+    ------
+    BadSource
+        If it is not a notebook.
+    """
     place = Path("the instructor's notebook")
     try:
-        document = json.loads(instructor)
+        document = json.loads(content)
     except ValueError as error:
         raise BadSource(place, f"it is no notebook ({error})", "save it again in JupyterLab") from error
-    notebook = parse(document, place)
-    return PreparedNotebook(document, notebook, prepare(notebook.cells, dict(modes)))
+    return document, parse(document, place)
 
 
 @cache

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from examiner.notebook import NBFORMAT
-from examiner.plain import from_plain, to_plain
+from examiner.notebook import ENTRY, NBFORMAT
+from examiner.plain import to_plain
 from examiner.submission.repair import Piece
 from examiner.verdict import GradeSheet, Outcome, Verdict
 
@@ -25,7 +25,6 @@ MOST_TEXT: Final = 24 << 20  # characters of a notebook; browsers can still open
 MOST_REPAIRS: Final = 40  # that are shown at the top
 MOST_OF_A_REPAIR: Final = 160  # characters
 
-ENTRY: Final = "examiner"  # of the metadata of a notebook and of its cells
 LEFT_OUT: Final = "(Outputs were left out here: all together they were too long.)\n"
 SELF_REPORTED_NOTE: Final = (
     "self-reported: this cell ran in the student's own process, which had a say in it\n"
@@ -102,14 +101,6 @@ def verdict_outputs(verdict: Verdict) -> list[Output]:
         {"output_type": "error", "ename": str(verdict.outcome), "evalue": message, "traceback": traceback}
     )
     return outputs
-
-
-def verdict_in(cell: Mapping[str, Any]) -> Verdict:
-    """Return the verdict that `executed` put into a cell's metadata; ValueError if there is none."""
-    found = cell["metadata"].get(ENTRY)
-    if not isinstance(found, Mapping):
-        raise ValueError("there is no verdict")  # noqa: TRY004 - what a file lacks, not a caller's mistake
-    return from_plain(found, Verdict)
 
 
 def executed(

@@ -16,10 +16,11 @@ from typing import Final, Self
 from examiner.box import reaper, usage
 from examiner.box.limits import ResourceLimits
 from examiner.box.link import ALL_ENDED, DATAGRAM_BYTES, FORBID, KILLED, ONLY, last_line
-from examiner.box.walls import Walls
+from examiner.box.walls import Walls, available
 from examiner.candidate.work import ENVIRONMENT, REPORT_LIMITS, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.examine.program import candidate_program
+from examiner.model import Course
 from examiner.wire.channel import Channel
 from examiner.wire.shared_memory import SharedBlock
 
@@ -48,6 +49,12 @@ class SandboxSettings:
     walls: Walls | None = None
     caches: Path | None = None
     hidden: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, course: Course, walls: Walls | None = None, *, unsafe: bool = False) -> Self:
+        """Return the sandbox of a course; an unsafe one has the walls of this machine, however few."""
+        walls = available() if unsafe else walls
+        return cls(course.student.python, walls, course.student.caches, course.hidden)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,18 @@
-"""Writes grades as CSV; a name with a comma, a quote or a line break is quoted, as readers of CSV expect."""
+"""Turns grades into CSV; a name with a comma, a quote or a line break is quoted, as readers of CSV expect."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from examiner.model import Course, Grade, Grades
 from examiner.notebook import CATEGORIES, category
-from examiner.store.atomic import write_text
 
 FORMULA = ("=", "+", "-", "@", "\t")  # what a formula begins with, to one spreadsheet or another
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "lms_id"),
     *("status", "raw_score", "late_seconds", "late_submission_penalty", "score", "max_score"),
 )
-
-
-def write_csv(path: Path, course: Course, grades: Grades, *, questions: bool = False) -> None:
-    """Write the grades into a CSV file, unless it has exactly this text already."""
-    text = to_csv(course, grades, questions=questions)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
 
 
 def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from examiner.batch import pool
 from examiner.batch.worker import load_package
-from examiner.course import environment
 from examiner.errors import ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, GradedNotebook, Job
 from examiner.examine.server import SandboxSettings
@@ -66,7 +65,7 @@ class TrialRunner:
         """
         self.progress(0, total)
         course = self.course
-        settings = SandboxSettings(course.student.python, None, environment.caches(course), course.hidden)
+        settings = SandboxSettings.of(course)
         context = TrialContext(settings, {plan.name: plan for plan in plans}, course.package)
         log = course.state / "logs" / "check.log"
         tasks = (pool.Task(trial, log, _time_limit(course.limits)) for trial in trials)

@@ -22,7 +22,6 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 import examiner_checks
-from examiner.errors import PlatformFault
 from examiner.judge.chance import Chance
 from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
@@ -125,8 +124,6 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, chance: Chanc
         value = _run(cell, namespace, chance)
     except CandidateLost as lost:
         return lost_verdict(cell, seed, lost)
-    except PlatformFault:
-        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a cell raises is evidence
         if remote.lost:
             return lost_verdict(cell, seed, remote.lost)

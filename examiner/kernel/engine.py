@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -27,13 +26,12 @@ from examiner import version
 from examiner.box.limits import ResourceLimits
 from examiner.errors import MissingEnvironment
 from examiner.examine.cells import cell_seed
-from examiner.examine.engine import GradedNotebook, Job, document_of
+from examiner.examine.engine import GradedNotebook, Job, document_of, instructors_notebook
 from examiner.examine.executed import Output, checked_outputs, executed
 from examiner.examine.pricing import priced
 from examiner.examine.server import SandboxSettings
 from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Mode, TimeLimits
-from examiner.notebook import parse
 from examiner.submission.repair import Piece, repair, unanswered
 from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict, timestamp
 
@@ -91,8 +89,8 @@ class KernelEngine:
         BadSource, UnreadableNotebook
             If the instructor's or the student's notebook is not a notebook.
         """
-        document = json.loads(job.instructor)
-        repaired = repair(parse(document, Path("the instructor's notebook")), document_of(job))
+        document, notebook = instructors_notebook(job.instructor)
+        repaired = repair(notebook, document_of(job))
         pieces = [piece for piece in repaired.pieces if piece.is_code]
         # A kernel gets its environment variables once, so all its cells have the same seed.
         seed = cell_seed(self._secret, job.identity, "")
@@ -101,8 +99,8 @@ class KernelEngine:
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
         versions = {"examiner": version(), "kernel": self._kernel, "walls": str(provisioner.standing)}
         sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, timestamp())
-        notebook = executed(document, repaired.pieces, record.shown(pieces), sheet)
-        return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
+        ran = executed(document, repaired.pieces, record.shown(pieces), sheet)
+        return GradedNotebook(sheet, ran, unanswered(repaired.pieces))
 
     def _provisioner(self, job: Job, seed: str) -> BoxedProvisioner:
         """Return the provisioner that will start the kernel for its parent, a kernel manager."""

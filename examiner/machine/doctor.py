@@ -170,8 +170,7 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
         yield Finding("environment", what, Health.NOTE)
         return
     try:
-        python, caches = course.student.python, environment.caches(course)
-        with Engine(SandboxSettings(python, walls, caches, course.hidden), b"doctor") as engine:
+        with Engine(SandboxSettings.of(course, walls), b"doctor") as engine:
             right = engine.run(trial("return x + 1", RIGHT_OR_WRONG)).sheet.verdicts[0]
             started = time.monotonic()
             wrong = engine.run(trial("return x", RIGHT_OR_WRONG)).sheet.verdicts[0]

@@ -15,8 +15,7 @@ from nbgrader.preprocessors import GetGrades
 from traitlets import Bool
 from traitlets.config import Config
 
-from examiner.examine.executed import ENTRY
-from examiner.report.feedback import explain
+from examiner.report.feedback import explain, provisional_in
 from examiner.submission.intake import EXCHANGE_FILES
 
 
@@ -57,7 +56,7 @@ class GetKnownGrades(GetGrades):  # type: ignore[misc]
         """Put score and comment into the metadata of a cell; one that no longer exists is shown as plain."""
         try:
             super().preprocess_cell(cell, resources, cell_index)
-            if cell.metadata.get(ENTRY, {}).get("provisional"):
+            if provisional_in(cell):
                 cell.metadata.nbgrader["needs_manual_grade"] = self._waits(cell.metadata.nbgrader["grade_id"])
         except MissingEntry:
             cell.metadata.nbgrader.update(grade=False, solution=False, task=False)

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from examiner.errors import PlatformFault
-from examiner.examine.executed import ENTRY, verdict_in
 from examiner.model import Mode
-from examiner.notebook import BEGIN_HIDDEN, hidden, hidden_regions, mark, visible
+from examiner.notebook import BEGIN_HIDDEN, ENTRY, hidden, hidden_regions, mark, visible
+from examiner.plain import from_plain
 from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 
 RAN_HERE: Final = "# (hidden tests ran here)"
@@ -108,6 +108,19 @@ def _explain(cell: dict[str, Any], hidden_texts: set[str]) -> None:
     if BEGIN_HIDDEN in cell["source"]:
         cell["source"] = without_hidden(cell["source"])
     cell["metadata"].pop(ENTRY, None)
+
+
+def verdict_in(cell: Raw) -> Verdict:
+    """Return the verdict that grading put into a cell's metadata; ValueError if there is none."""
+    found = cell["metadata"].get(ENTRY)
+    if not isinstance(found, Mapping):
+        raise ValueError("there is no verdict")  # noqa: TRY004 - what a file lacks, not a caller's mistake
+    return from_plain(found, Verdict)
+
+
+def provisional_in(cell: Raw) -> float:
+    """Return the points that the verdict in a cell's metadata gives until a person decides."""
+    return verdict_in(cell).provisional if ENTRY in cell["metadata"] else 0.0
 
 
 def without_hidden(source: str) -> str:

@@ -15,10 +15,9 @@ import sqlalchemy as sa
 
 from examiner.errors import BadSource
 from examiner.model import Assignment, Course
-from examiner.notebook import Cell, check_source, load, mark, parse
+from examiner.notebook import Cell, check_source, load, mark, parse, released
 from examiner.store import ledger, tables
 from examiner.store.ledger import ANSWERED, GRADED, TASK, Row
-from examiner.submission.repair import released
 
 NBGRADERS_COURSE: Final = "default_course"  # the only one that nbgrader's own steps use
 _DETAILS: Final = {GRADED: tables.grade_cell, ANSWERED: tables.solution_cell, TASK: tables.task_cell}

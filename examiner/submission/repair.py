@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from examiner.errors import UnreadableNotebook
-from examiner.notebook import STUB, TEXT_STUB, Cell, Notebook, blank, solution_regions, visible
+from examiner.notebook import Cell, Notebook, released
 
 _KINDS: Final = {
     "code": "code",
@@ -106,14 +106,6 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
         pieces.append(_repaired(original, None if position is None else cells[position], repairs))
         pieces += [_own(cells[position], ids) for position in own.get(original.index, ())]
     return Repaired(tuple(pieces), tuple(repairs))
-
-
-def released(cell: Cell) -> str:
-    """Return the source of a cell as in the release: without solutions and hidden tests."""
-    if not cell.is_solution:
-        return visible(cell.source)
-    stub = STUB if cell.is_code else TEXT_STUB
-    return blank(cell.source, stub) if solution_regions(cell.source) else stub
 
 
 def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:

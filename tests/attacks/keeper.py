@@ -1,9 +1,9 @@
 """Runs a command and reports, in a JSON file, how it ended and which processes it left behind.
 
-    python keeper.py REPORT SECONDS COMMAND…
+    python keeper.py REPORT SECONDS GRACE COMMAND…
 
 What the command starts stays below this process, which adopts orphans: a daemon cannot slip away by forking
-twice. What is left when the command has ended is reported, then killed.
+twice. What is left so many seconds of grace after the command has ended is reported, then killed.
 """
 
 import ctypes
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 15.0  # in which what was told to end may end: on a busy machine, Python tidies up for seconds
 
 
 def children(process: int) -> list[int]:
@@ -44,9 +43,9 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def left_behind() -> dict[int, str]:
-    """Return what is still alive below this process after a moment, with its command line."""
-    end = time.monotonic() + GRACE_SECONDS
+def left_behind(grace: float) -> dict[int, str]:
+    """Return what is still alive below this process after some seconds, with its command line."""
+    end = time.monotonic() + grace
     while time.monotonic() < end and any(map(is_alive, descendants(os.getpid()))):
         time.sleep(0.05)
     return {number: command(number) for number in descendants(os.getpid()) if is_alive(number)}
@@ -62,7 +61,7 @@ def command(process: int) -> str:
 
 def main() -> None:
     """Run, look, report, tidy up."""
-    report, seconds, *arguments = sys.argv[1:]
+    report, seconds, grace, *arguments = sys.argv[1:]
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     running = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
@@ -70,7 +69,7 @@ def main() -> None:
     except subprocess.TimeoutExpired:
         running.kill()
         code = running.wait()
-    left = left_behind()
+    left = left_behind(float(grace))
     Path(report).write_text(json.dumps({"code": code, "left": left}))
     while below := [number for number in descendants(os.getpid()) if is_alive(number)]:
         for number in below:

@@ -1,13 +1,13 @@
-"""What attacks earn, and what they leave alone: half of them as one class, a few alone.
+"""What attacks earn, and what they leave alone: a quarter of them as one class, a few alone.
 
 Three claims about each: it gets the points that its code really earned, no other student's result changed,
-nothing outside the box changed and no process is left. And nobody ever sees a hidden test. The other half has
-its turn with the next commit; `full.py` does the same at length, with all.
+nothing outside the box changed and no process is left. And nobody ever sees a hidden test. Each commit has
+another quarter; `make whole` has all of them, and `full.py` does the same at length.
 """
 
 import pytest
 
-from tests.turns import turn
+from tests.turns import in_turn
 
 from .claims import (
     BYSTANDERS,
@@ -29,8 +29,8 @@ EXPLAINED = (
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
-TURNS = 2
-HOSTILE = attacks()[turn(TURNS) :: TURNS]
+TURNS = 4
+HOSTILE, HONEST = in_turn(attacks(), TURNS), in_turn(honest(), TURNS)
 
 
 def by_name(submissions):
@@ -50,9 +50,9 @@ def test_an_attack_alone_earns_what_its_code_did_and_changes_nothing(submission,
 
 @pytest.fixture(scope="module")
 def one_class(tmp_path_factory, new_scene):
-    """Half of the attacks and all honest students, graded in one run."""
+    """The attacks and honest students whose turn it is, graded in one run."""
     scene = new_scene(tmp_path_factory.mktemp("class"), cell_seconds=CELL_SECONDS)
-    scene.hand_in([*HOSTILE, *honest()])
+    scene.hand_in([*HOSTILE, *HONEST])
     return scene, scene.grade(*NBGRADER, seconds=900)
 
 
@@ -77,7 +77,7 @@ def test_in_a_class_of_attackers_each_earns_what_its_code_did(submission, one_cl
     shows_nothing_it_should_not(scene, submission)
 
 
-@by_name(honest())
+@by_name(HONEST)
 def test_in_a_class_of_attackers_an_honest_student_gets_full_marks(submission, one_class):
     """Cell by cell."""
     have_full_marks(one_class[1], [submission])

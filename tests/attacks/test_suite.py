@@ -187,7 +187,7 @@ def test_a_keeper_reports_a_daemon_that_was_left_behind(tmp_path):
     os.mkfifo(pipe)
     daemon = f"import os\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  open({str(pipe)!r}).read()"
     subprocess.run(
-        [sys.executable, HERE / "keeper.py", report, "30", sys.executable, "-c", daemon], check=True
+        [sys.executable, HERE / "keeper.py", report, "30", "2", sys.executable, "-c", daemon], check=True
     )
     left = json.loads(report.read_text())
     assert left["code"] == 0
@@ -198,7 +198,9 @@ def test_a_keeper_ends_what_takes_too_long(tmp_path):
     """A run that hangs is a failure of the run, not of the tests."""
     report = tmp_path / "report.json"
     os.mkfifo(tmp_path / "pipe")
-    subprocess.run([sys.executable, HERE / "keeper.py", report, "0.5", "cat", tmp_path / "pipe"], check=True)
+    subprocess.run(
+        [sys.executable, HERE / "keeper.py", report, "0.5", "2", "cat", tmp_path / "pipe"], check=True
+    )
     assert json.loads(report.read_text()) == {"code": -9, "left": {}}
 
 

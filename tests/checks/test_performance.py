@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -21,8 +20,9 @@ from examiner_checks import (
     speed,
     start_cell,
 )
-from examiner_checks.bench import LocalBench, Timed
+from examiner_checks.bench import LocalBench
 from examiner_checks.measured import Measured
+from tests.clocks import FakeBench
 
 
 def loop(x):
@@ -34,32 +34,6 @@ def draw(label="speed", size=4_000):
     """Return a function that gives new inputs with every call."""
     generator = rng(label)
     return lambda: (generator.normal(size=size),)
-
-
-class Clocked:
-    """A side whose seconds are made up; the answers are real."""
-
-    def __init__(self, function, seconds):
-        self.function, self.seconds, self.samples = function, seconds, 0
-
-    def run(self, calls):
-        """Call, and say that it took what the list says."""
-        answers = [self.function(*arguments) for arguments in calls]
-        seconds = self.seconds(self.samples, *calls[0]) * len(calls)
-        self.samples += 1
-        return Timed(seconds, seconds, answers)
-
-
-class FakeBench(LocalBench):
-    """Sides with made-up clocks, so that every decision repeats."""
-
-    def __init__(self, *seconds):
-        super().__init__()
-        self.seconds = seconds
-
-    def sides(self, *functions):
-        """Give each function the next clock."""
-        return nullcontext(tuple(map(Clocked, functions, self.seconds)))
 
 
 def noisy(seconds, spread, seed):

@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence and a non-zero exit, through the real command line."""
+"""Bad input gets one clear sentence and a non-zero exit, through the command line."""
 
 import re
 import sqlite3
@@ -29,12 +29,12 @@ def rewrite(path, old, new):
 @pytest.mark.parametrize("command", ["grade", "export", "setup", "lab"])
 def test_a_folder_without_a_course(small, tmp_path, command):
     """Every command says the same."""
-    refused(small.examiner(command, "--course", str(tmp_path)), 2, "no course.toml", "--course")
+    refused(small.called(command, "--course", str(tmp_path)), 2, "no course.toml", "--course")
 
 
 def test_no_submissions(small):
     """The release is made all the same: that is how a course begins."""
-    run = small.examiner("grade")
+    run = small.called("grade")
     refused(run, 2, "no submission to grade", "submitted/<student>/01_double/")
     assert (small.root / "release" / "01_double" / "double.ipynb").is_file()
 
@@ -48,48 +48,48 @@ def test_no_submissions(small):
 )
 def test_an_unknown_name(small, options, words):
     """With the names that come close, and before anything is done."""
-    refused(small.examiner("grade", *options), 2, words)
+    refused(small.called("grade", *options), 2, words)
     assert not (small.root / "release").exists()
 
 
 def test_an_unknown_format(graded):
     """The list of formats grows."""
-    refused(graded.examiner("export", "--format", "xslx"), 2, "format 'xslx'", "choose from csv")
+    refused(graded.called("export", "--format", "xslx"), 2, "format 'xslx'", "choose from csv")
 
 
 def test_no_gradebook_to_export(small):
     """There is nothing to export before something was graded."""
-    refused(small.examiner("export"), 2, "run `examiner grade`")
+    refused(small.called("export"), 2, "run `examiner grade`")
 
 
 def test_a_broken_course_file(small):
     """TOML's own message names the line."""
     rewrite(small.root / "course.toml", "[limits]", "[limits")
-    refused(small.examiner("grade"), 2, "course.toml", "at line 11")
+    refused(small.called("grade"), 2, "course.toml", "at line 11")
 
 
 def test_an_unreadable_source_notebook(small):
     """It is the instructor's, so nothing is graded."""
     small.source("01_double").write_text("{")
-    refused(small.examiner("grade"), 2, "double.ipynb", "no readable notebook")
+    refused(small.called("grade"), 2, "double.ipynb", "no readable notebook")
 
 
 def test_a_missing_source_notebook(small):
     """course.toml names an assignment that nobody wrote."""
     small.source("01_double").unlink()
-    refused(small.examiner("grade"), 2, "source/01_double", "there is no notebook")
+    refused(small.called("grade"), 2, "source/01_double", "there is no notebook")
 
 
 def test_an_unclosed_solution_marker(small):
     """nbgrader says 'no end solution statement found', and not where."""
     rewrite(small.source("01_double"), "### END SOLUTION", "### END")
-    refused(small.examiner("grade"), 2, "cell 3 (double_function)", "no line after it")
+    refused(small.called("grade"), 2, "cell 3 (double_function)", "no line after it")
 
 
 def test_a_part_that_does_not_exist(small):
     """A release without it would greet students with an ImportError."""
     rewrite(small.root / "course.toml", '["one"]', '["three"]')
-    refused(small.examiner("grade"), 2, "there is no part pack.three")
+    refused(small.called("grade"), 2, "there is no part pack.three")
 
 
 @pytest.mark.parametrize("command", ["grade", "export"])
@@ -97,20 +97,20 @@ def test_a_gradebook_of_another_version(graded, command):
     """Reading it would give wrong grades, writing it would destroy it."""
     with sqlite3.connect(graded.root / "gradebook.db") as database:
         database.execute("UPDATE alembic_version SET version_num = 'b6d005d67074'")
-    refused(graded.examiner(command), 1, "b6d005d67074", "nbgrader db upgrade")
+    refused(graded.called(command), 1, "b6d005d67074", "nbgrader db upgrade")
 
 
 def test_a_gradebook_that_is_none(graded):
     """A disk that was full, a file of the same name."""
     (graded.root / "gradebook.db").write_text("not a database, but long enough to look like one" * 9)
-    refused(graded.examiner("grade"), 1, "this is no gradebook")
+    refused(graded.called("grade"), 1, "this is no gradebook")
 
 
 def test_a_missing_kernel(small):
     """nbgrader says so once for every submission."""
     small.hand_in("anna")
     rewrite(small.root / "course.toml", '"tinytorch-student"', '"no-such-kernel"')
-    refused(small.examiner("grade"), 1, "no-such-kernel", "run `examiner setup`")
+    refused(small.called("grade"), 1, "no-such-kernel", "run `examiner setup`")
 
 
 def test_a_missing_student_environment(small):
@@ -118,14 +118,14 @@ def test_a_missing_student_environment(small):
     small.hand_in("anna")
     config = small.root / "course.toml"
     config.write_text(config.read_text().replace("/.venv-student", "/.venv-nowhere"))
-    refused(small.examiner("grade"), 1, ".venv-nowhere", "run `examiner setup`")
+    refused(small.called("grade"), 1, ".venv-nowhere", "run `examiner setup`")
 
 
 def test_missing_settings_of_nbgrader(small):
     """A course made by hand may lack them; the sentence holds the lines to write."""
     small.hand_in("anna")
     (small.root / "nbgrader_config.py").unlink()
-    run = small.examiner("grade")
+    run = small.called("grade")
     assert run.returncode == 2
     assert "from examiner.plugin import configure" in run.stderr
 
@@ -134,12 +134,12 @@ def test_a_submission_that_is_a_link_is_not_followed(graded, tmp_path):
     """nbgrader copies what a link points at into the student's feedback."""
     (tmp_path / "secret").write_text("canary-secret")
     (graded.root / "submitted" / "anna" / "01_double" / "data.txt").symlink_to(tmp_path / "secret")
-    run = graded.examiner("grade", "-s", "anna")
+    run = graded.called("grade", "-s", "anna")
     refused(run, 3, "anna/01_double/data.txt", "this is not a regular file")
 
 
 def test_a_time_stamp_that_is_none(graded):
     """Whoever collected the work wrote it; without one, the work is simply not late."""
     (graded.root / "submitted" / "anna" / "01_double" / "timestamp.txt").write_text("yesterday-ish")
-    run = graded.examiner("grade", "-s", "anna")
+    run = graded.called("grade", "-s", "anna")
     refused(run, 3, "anna/01_double/timestamp.txt", "this is no time ('yesterday-ish')", "UTC, or remove it")

@@ -1,4 +1,4 @@
-"""`examiner grade` on a small class of all kinds of students, through the real command line."""
+"""`examiner grade` on a small class of all kinds of students, graded through the real command line."""
 
 import csv
 import json
@@ -131,7 +131,7 @@ def test_feedback_holds_pages_their_time_stamps_and_nothing_else(graded_once):
 def test_a_second_run_does_nothing_and_changes_nothing(graded):
     """No notebook runs, no file is written, and none of nbgrader's steps is started."""
     before = state(graded.root)
-    run = graded.examiner("grade")
+    run = graded.called("grade")
     assert run.stdout.startswith("Small course\n")
     assert "0 graded, 8 as they were" in run.stdout
     assert run.returncode == 3
@@ -143,7 +143,7 @@ def test_a_release_that_is_lost_or_edited_is_made_again_byte_for_byte(graded, sp
     """It is in git, so that a difference shows what students get: what the source makes, and nothing else."""
     before = digest(graded.root / "release")
     spoil(graded.root / "release" / "01_double")
-    run = graded.examiner("grade", "-a", "01_double")
+    run = graded.called("grade", "-a", "01_double")
     assert digest(graded.root / "release") == before
     assert "releases 1/1 01_double" in run.stdout
     assert "0 graded" in run.stdout
@@ -152,7 +152,7 @@ def test_a_release_that_is_lost_or_edited_is_made_again_byte_for_byte(graded, sp
 def test_only_a_changed_submission_is_graded_again(graded):
     """The other grades, and the manual ones, are left alone."""
     graded.hand_in("ben")
-    run = graded.examiner("grade")
+    run = graded.called("grade")
     assert "submissions 1/1 ben/01_double" in run.stdout
     assert scores(graded) == SCORES | {("ben", "01_double"): 7}
 
@@ -161,7 +161,7 @@ def test_work_that_cannot_be_read_keeps_the_former_grade_and_notebook(graded):
     """nbgrader removes the former notebook before it runs the new one."""
     before = digest(graded.root / "autograded" / "anna"), digest(graded.root / "feedback" / "anna")
     graded.submitted("anna", "01_double").write_text("[]")
-    run = graded.examiner("grade", "-s", "anna")
+    run = graded.called("grade", "-s", "anna")
     assert run.returncode == 3
     assert "anna/01_double/double.ipynb: this is JSON, but no notebook" in run.stderr
     assert re.search(r"anna Anna Adams, MSc +7\*! ", run.stdout)
@@ -173,10 +173,11 @@ def test_a_changed_assignment_makes_grades_stale_until_somebody_asks_for_others(
     """Nobody's grade changes because the instructor corrected a word."""
     path = graded.source("02_triple")
     path.write_text(path.read_text().replace("Three times.", "Thrice."))
-    run = graded.examiner("grade", "-a", "02_triple")
+    graded.keep_evidence("02_triple")
+    run = graded.called("grade", "-a", "02_triple")
     assert "submissions" not in run.stdout
     assert "10~" in run.stdout
-    run = graded.examiner("grade", "-a", "02_triple", "-s", "anna", "--regrade")
+    run = graded.called("grade", "-a", "02_triple", "-s", "anna", "--regrade")
     assert "submissions 1/1 anna/02_triple" in run.stdout
     assert "~" not in run.stdout
 
@@ -185,7 +186,7 @@ def test_a_manual_grade_makes_new_feedback(graded):
     """Formgrader writes into the same gradebook; the page follows at the next run."""
     with sqlite3.connect(graded.root / "gradebook.db") as database:
         database.execute("UPDATE grade SET manual_score = 2 WHERE auto_score IS NULL AND needs_manual_grade")
-    run = graded.examiner("grade", "-s", "anna")
+    run = graded.called("grade", "-s", "anna")
     assert "feedback 1/1 anna/01_double" in run.stdout
     assert "Score: 9.0 / 10.0" in (graded.root / "feedback/anna/01_double/double.html").read_text()
 
@@ -194,11 +195,11 @@ def test_a_lost_gradebook_is_made_again_with_the_manual_grades(graded):
     """It is a rendering of the sheets and of what persons entered, and nothing is graded for it."""
     with sqlite3.connect(graded.root / "gradebook.db") as database:
         database.execute("UPDATE grade SET manual_score = 2 WHERE auto_score IS NULL AND needs_manual_grade")
-    graded.examiner("grade")
+    graded.called("grade")
     before = scores(graded)
     assert before["anna", "01_double"] == 9
     (graded.root / "gradebook.db").unlink()
-    run = graded.examiner("grade")
+    run = graded.called("grade")
     assert "0 graded, 8 as they were" in run.stdout
     assert scores(graded) == before
 
@@ -209,7 +210,7 @@ def test_mended_work_is_mended_with_a_word(graded):
     document = json.loads(path.read_text())
     document["cells"] = [cell for cell in document["cells"] if not mark(cell, "grade")]
     path.write_text(json.dumps(document))
-    run = graded.examiner("grade", "-s", "anna")
+    run = graded.called("grade", "-s", "anna")
     assert "anna/02_triple was mended: interface_triple: it was missing; put back" in run.stdout
     assert scores(graded) == SCORES
 
@@ -218,10 +219,11 @@ def test_cells_may_change_after_work_was_handed_in(graded):
     """nbgrader refuses to; here the grades are stale, and a regrade enters points at the new cells."""
     path = graded.source("02_triple")
     path.write_text(path.read_text().replace('"interface_triple"', '"interface_thrice"'))
-    run = graded.examiner("grade")
+    graded.keep_evidence("02_triple")
+    run = graded.called("grade")
     assert "0 graded, 8 as they were" in run.stdout
     assert re.search(r"anna .*~", run.stdout)
-    run = graded.examiner("grade", "-a", "02_triple", "--regrade", "--points")
+    run = graded.called("grade", "-a", "02_triple", "--regrade", "--points")
     assert "interface_thrice" in run.stdout
     assert scores(graded) == SCORES
 
@@ -229,7 +231,7 @@ def test_cells_may_change_after_work_was_handed_in(graded):
 def test_the_result_can_be_read_by_a_program(graded, tmp_path):
     """Scores, states, faults, and the verdicts of what was graded now."""
     graded.hand_in("ben")
-    graded.examiner("grade", "--json", str(tmp_path / "run.json"))
+    graded.called("grade", "--json", str(tmp_path / "run.json"))
     entries = json.loads((tmp_path / "run.json").read_text())["submissions"]
     by_name = {(entry["student"], entry["assignment"]): entry for entry in entries}
     ben, emil = by_name["ben", "01_double"], by_name["emil", "01_double"]
@@ -249,20 +251,20 @@ def test_a_late_penalty_is_nbgraders(graded):
     with (graded.root / "nbgrader_config.py").open("a") as file:
         file.write('c = get_config()\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
     graded.hand_in("ben", when="2026-09-22 22:00:00 UTC")
-    run = graded.examiner("grade", "-s", "ben", "-a", "01_double")
+    run = graded.called("grade", "-s", "ben", "-a", "01_double")
     assert "late 1/1 ben/01_double" in run.stdout
     grade = read_grades(graded.course).of("ben", "01_double")
     assert (grade.raw_score, grade.penalty, grade.score) == (7, 7, 0)
-    assert "late 1/" not in graded.examiner("grade", "-s", "ben").stdout
+    assert "late 1/" not in graded.called("grade", "-s", "ben").stdout
 
 
 def test_evidence_is_gathered_where_there_is_none(graded):
     """A course that somebody wrote this morning is graded this evening."""
     shutil.rmtree(graded.root / "evidence")
-    run = graded.examiner("grade", "-a", "02_triple")
+    run = graded.called("grade", "-a", "02_triple")
     assert "evidence 1/1 02_triple" in run.stdout
     assert "0 graded" in run.stdout
-    assert "evidence 1/" not in graded.examiner("grade", "-a", "02_triple").stdout
+    assert "evidence 1/" not in graded.called("grade", "-a", "02_triple").stdout
 
 
 class Meddler:
@@ -300,5 +302,5 @@ def test_work_that_changes_during_a_run_stops_nobody_else(small, meddle):
     assert scores(small) == {("ben", "01_double"): 7}
     path.unlink()
     small.hand_in("anna")
-    assert small.examiner("grade").returncode == 0
+    assert not autograde(small.course, GradeRequest(workers=2), Meddler(lambda: None)).faults
     assert scores(small) == {("ben", "01_double"): 7, ("anna", "01_double"): 7}

@@ -49,7 +49,7 @@ def test_an_interrupt_ends_everything_and_keeps_what_is_done(small, interrupted)
     assert interrupted(signal.SIGINT) == 130
     assert kernels(small) == []
     assert read_grades(small.course).of("anna", "02_triple").score == 10
-    run = small.examiner("grade", "-s", "anna")
+    run = small.called("grade", "-s", "anna")
     assert "submissions" not in run.stdout
     assert "feedback 1/1 anna/02_triple" in run.stdout
 
@@ -58,7 +58,7 @@ def test_a_killed_run_goes_on_where_it_was(small, interrupted):
     """Nothing was half written; what the run left in its scratch folder is cleared away."""
     assert interrupted(signal.SIGKILL) == -signal.SIGKILL
     small.hand_in("fred", "02_triple")
-    run = small.examiner("grade", "-a", "02_triple")
+    run = small.called("grade", "-a", "02_triple")
     assert run.returncode == 0, run.stderr
     assert "submissions 1/1 fred/02_triple" in run.stdout
     assert not list((small.root / ".examiner" / "staging").iterdir())

@@ -6,6 +6,8 @@ import pytest
 
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.notebook import (
+    STUB,
+    TEXT_STUB,
     Notebook,
     Region,
     blank,
@@ -14,6 +16,7 @@ from examiner.notebook import (
     hidden_regions,
     load,
     read,
+    released,
     visible,
 )
 
@@ -68,6 +71,18 @@ def test_hidden_and_visible_parts_split_at_the_markers():
     assert visible(TESTS) == "import numpy\nassert f(1)\nassert f(3)"
     assert hidden(TESTS).split("\n")[3] == "assert f(2)"
     assert not hidden(TESTS).split("\n")[1]
+
+
+def test_a_released_cell_has_neither_its_solution_nor_its_hidden_tests(notebook):
+    """A solution without marks is all solution, also where it is a text."""
+    solved = "def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION"
+    cells = notebook(
+        raw(solved, "answer", solution=True),
+        raw("x = 1", "unmarked", solution=True),
+        raw("because", "written_why", kind="markdown", solution=True),
+        raw(TESTS, "test", grade=True, locked=True),
+    ).cells
+    assert [released(cell) for cell in cells] == [blank(solved), STUB, TEXT_STUB, visible(TESTS)]
 
 
 def test_a_blank_solution_keeps_what_stands_around_it():

@@ -32,7 +32,7 @@ def test_a_wrong_command_line_ends_with_2(small, options):
 
 def test_export_writes_where_it_is_told_to(graded, tmp_path):
     """With a column for every question."""
-    run = graded.examiner("export", "--to", str(tmp_path / "points.csv"), "--questions")
+    run = graded.called("export", "--to", str(tmp_path / "points.csv"), "--questions")
     assert run.returncode == 0, run.stderr
     with (tmp_path / "points.csv").open(newline="") as file:
         rows = {(row["student_id"], row["assignment"]): row for row in csv.DictReader(file)}
@@ -44,14 +44,14 @@ def test_a_course_can_be_named_from_elsewhere(graded, tmp_path):
     """No command depends on the working directory."""
     (graded.root / "grades.csv").unlink()
     graded.root = tmp_path
-    run = graded.examiner("export", "--course", str(tmp_path / "course"))
+    run = graded.called("export", "--course", str(tmp_path / "course"))
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "course" / "grades.csv").is_file()
 
 
 def test_one_student_is_shown_alone(graded):
     """The others are neither graded nor in the way."""
-    run = graded.examiner("grade", "-s", "anna", "-s", "ben")
+    run = graded.called("grade", "-s", "anna", "-s", "ben")
     assert "anna" in run.stdout
     assert "carl" not in run.stdout
     assert run.returncode == 0

@@ -79,39 +79,6 @@ def verdicts(engine, solution, *tests, **more):
     return run(engine, solution, *tests, **more).sheet.verdicts
 
 
-# Half as fast as the baseline for half of the inputs, twice as fast for the others: no pair makes it clear.
-VARYING = f"{EQUAL}g = f\ndef f(x):\n    return [g(x) for _ in range(80 if x[0] > 0 else 20)][0]"
-HALF = f"{BEFORE}{LOOP}{DRAWN}def half(x):\n    return [loop(x) for _ in range(40)][0]\n"
-RATHER = "speed(f, half, drawn, at_most={1: 0.75, 16: 0.5})\n"
-FAST = "with attempt(1, 'fast'):\n    speed(f, half, drawn, at_most=1)\n"
-
-
-@pytest.mark.parametrize(
-    ("test", "outcome", "provisional"),
-    [
-        (f"{RATHER}award(0)", Outcome.INCONCLUSIVE, 0.5),
-        (f"award(0.25)\n{RATHER}award(0.5)", Outcome.INCONCLUSIVE, 1.25),
-        (f"{RATHER}{RATHER}award(0)", Outcome.INCONCLUSIVE, 1.0),
-        ("speed(f, half, drawn, at_most=1)", Outcome.INCONCLUSIVE, 0.0),
-        ("award(0.75)\nspeed(f, half, drawn, at_most=1)", Outcome.INCONCLUSIVE, 0.75),
-        (
-            f"{FAST}with attempt(0.5, 'right'):\n    assert f(np.ones(2)) == 56\naward(0)",
-            Outcome.INCONCLUSIVE,
-            0.5,
-        ),
-        (f"{RATHER}assert f(np.ones(2)) == 55", Outcome.FAILED, 0.0),
-    ],
-    ids=["a ladder", "other points", "two of them", "a threshold", "after others", "in an attempt", "wrong"],
-)
-def test_what_stays_unsettled_has_the_rungs_that_are_surely_cleared(engine, test, outcome, provisional):
-    """Provisionally; the cell goes on, so that its other points are there, and a wrong answer is one."""
-    [verdict] = verdicts(engine, VARYING, HALF.replace("import award", "import attempt, award") + test)
-    assert (verdict.outcome, verdict.points) == (outcome, 0.0 if outcome is Outcome.FAILED else None)
-    assert verdict.provisional == provisional
-    assert not verdict.measured[0].is_settled
-    assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict
-
-
 def states(processes):
     """Return the state of each process, as the kernel names it."""
     found = {}

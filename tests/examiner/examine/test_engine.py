@@ -13,7 +13,7 @@ import pytest
 
 from examiner.box import usage
 from examiner.box.limits import ResourceLimits as Bounds
-from examiner.box.walls import Walls
+from examiner.box.walls import Walls, available
 from examiner.errors import UnreadableNotebook
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import BrokenServer, SandboxSettings
@@ -250,6 +250,15 @@ def test_it_grades_the_same_behind_other_walls(walls):
         assert outcomes(engine.run(job())) == PASSED
         assert outcomes(engine.run(job(g="import os\nos._exit(0)")))["test_f"] == Outcome.PASSED
         assert outcomes(engine.run(job(modes={"test_f": Mode.KERNEL}))) == PASSED
+
+
+def test_a_course_is_graded_behind_all_walls_unless_somebody_asks_for_those_of_the_machine(tiny):
+    """All of them are demanded where none are named; named walls are used, even if they are too few."""
+    assert SandboxSettings.of(tiny.course).walls is None
+    assert SandboxSettings.of(tiny.course, unsafe=True).walls == available()
+    sandbox = SandboxSettings.of(tiny.course, Walls(False, 0, False))
+    assert sandbox.walls == Walls(False, 0, False)
+    assert (sandbox.python, sandbox.caches) == (tiny.course.student.python, tiny.course.student.caches)
 
 
 def test_closing_the_engine_ends_the_server(started):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from examiner.export.csv import status, to_csv, write_csv
+from examiner.export.csv import status, to_csv
 from examiner.model import Grade, Grades, Mark, Question, Student
 
 ONE, TWO = Question("n", "gradient_one", 4.0), Question("n", "written_two", 6.0)
@@ -92,14 +92,3 @@ def test_nothing_is_scored_where_nothing_was_graded(rows):
     row = rows(grade(None, None))[0]
     assert not any(row[name] for name in ("raw_score", "score", "gradient_score", "written_score"))
     assert rows(grade(1.0, 1.0))[1]["status"] == "not submitted"
-
-
-def test_a_file_that_would_stay_the_same_is_not_written(small, tmp_path):
-    """A second run changes nothing, time stamps included."""
-    path, grades = tmp_path / "g.csv", Grades((), {}, {}, {})
-    write_csv(path, small.course, grades)
-    before = path.stat().st_mtime_ns
-    write_csv(path, small.course, grades)
-    assert path.stat().st_mtime_ns == before
-    write_csv(path, small.course, Grades((Student("anna"),), {}, {}, {}))
-    assert "anna" in path.read_text()

@@ -53,13 +53,25 @@ def ignore(done, total):
 
 @pytest.fixture
 def report(tiny):
-    """Return a function that runs the gate on the course as it is when called."""
+    """Return a function that runs the gate on the course as it is when called.
 
-    def run(repeat=2):
-        [report] = check(tiny.course, CheckRequest(repeat=repeat, workers=WORKERS), ignore)
+    Its cells are known to be examined: kernels, which take longer than all else, run only for those tests
+    that are about them.
+    """
+
+    def run(repeat=2, *, known=True):
+        if known:
+            know(tiny)
+        [report] = check(tiny.course, CheckRequest(repeat=repeat, workers=WORKERS, known=known), ignore)
         return report
 
     return run
+
+
+def know(tiny):
+    """Have all cells of the assignment as it is now known to be examined."""
+    version = evidence.version(tiny.course, tiny.assignment)
+    evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
 
 
 def sentences(report):
@@ -71,7 +83,7 @@ def test_a_good_assignment_has_no_breach(tiny, report):
     """Solution 100 %, release 0, every mutant loses what it names, every grade cell can be failed."""
     for name, text in {"thrice": THRICE, "forgetful": FORGETFUL, "sloppy": SLOPPY}.items():
         tiny.mutant(name, text)
-    found = report(3)
+    found = report(3, known=False)
     assert sentences(found) == []
     assert (found.points, found.grade_cells, found.perfect_runs, found.runs) == (90, 3, 3, 3)
     assert found.release_points == 0
@@ -83,7 +95,7 @@ def test_a_good_assignment_has_no_breach(tiny, report):
 def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
     """A mutant that came later is held against what it names all the same."""
     tiny.mutant("thrice", THRICE)
-    first = report()
+    first = report(known=False)
     [again] = check(tiny.course, CheckRequest(repeat=2, workers=WORKERS, known=True), ignore)
     assert again == replace(first, breaches=(), automatic=again.automatic)
     told = [
@@ -91,8 +103,7 @@ def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
     ]
     assert told[0] == told[1]
     tiny.mutant("forgetful", FORGETFUL.replace("interface_count:20", "interface_count:10"))
-    version = evidence.version(tiny.course, tiny.assignment)
-    evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
+    know(tiny)
     [later] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     [sentence] = sentences(later)
     assert "it loses interface_count (20) instead of interface_count (10)" in sentence
@@ -103,8 +114,7 @@ def test_what_is_known_is_tried_in_some_cells_and_a_second_loss_is_found(tiny):
     tiny.edit("interface_start", "first.count()", "first.count()\ncheck_equal(double(1).item(), 2)")
     for number in range(8):
         tiny.mutant(f"thrice{number}", THRICE)
-    version = evidence.version(tiny.course, tiny.assignment)
-    evidence.write(tiny.course, evidence.Evidence(tiny.assignment.name, version, MODES))
+    know(tiny)
     [found] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     assert 0 < len(sentences(found)) < 8
     told = "it loses numeric_double (40), interface_start (20) instead of numeric_double (40)"
@@ -122,7 +132,7 @@ def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, rep
     kept = "memory(double, lambda: (x,), at_most=1e8, check=lambda got, _: check_array(got, x + x))"
     tiny.edit("numeric_double", "x + x)", f"x + x)\n{kept}")
     tiny.edit("interface_start", "first.count()", f"first.count()\n{elsewhere}")
-    assert sentences(report()) == []
+    assert sentences(report(known=False)) == []
     [again] = check(tiny.course, CheckRequest(repeat=1, workers=WORKERS, known=True), ignore)
     assert sentences(again) == []
     stubs = [mutant for mutant in again.automatic if mutant.what == "double"]
@@ -194,7 +204,7 @@ def test_progress_counts_every_run(tiny):
 def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(tiny, report):
     """Students' points must not depend on the numbers that were drawn."""
     tiny.edit("numeric_double", "x = rng", "x = 1 / rng('other').integers(0, 2)\nx = rng")
-    [sentence] = sentences(report(12))
+    [sentence] = sentences(report(12, known=False))
     assert sentence.startswith(f"{tiny.place('numeric_double')}: the instructor's solution fails it in ")
     assert "of 12 runs (stderr:" in sentence
     assert re.search("run it with EXAMINER_SEED=[0-9a-f]{64} and mend it", sentence)
@@ -221,7 +231,7 @@ def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(tiny,
     demo = {"id": "demo", "cell_type": "code", "source": "show(double(1))", "outputs": []}
     document["cells"].insert(place, demo | {"metadata": {}, "execution_count": None})
     tiny.path.write_text(json.dumps(document))
-    assert report(6).perfect_runs == 6
+    assert report(6, known=False).perfect_runs == 6
 
 
 def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
@@ -337,7 +347,7 @@ def test_points_that_rest_on_claims_are_counted(tiny, report):
 def test_a_mutant_loses_exactly_what_it_names(tiny, report, loses, fact):
     """More would be a cell that punishes one mistake twice, less a test that is not there."""
     tiny.mutant("thrice", THRICE.replace('"numeric_double"', loses))
-    assert sentences(report()) == [
+    assert sentences(report(known=False)) == [
         f"tests/mutants/01_tiny/thrice.toml: {fact}; sharpen or narrow the grade cells, or correct 'loses'."
     ]
 

@@ -1,5 +1,6 @@
 """Grade cells, run against real snapshots: what they mean, and what can go wrong."""
 
+import json
 import signal
 import types
 
@@ -10,7 +11,9 @@ from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.compile import prepare
 from examiner.model import GradeKey, Identity
 from examiner.notebook import Cell
-from examiner.verdict import AUTHOR_ERROR, Outcome
+from examiner.plain import from_plain, to_plain
+from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
+from tests.clocks import FakeBench
 
 STUDENT = """
 import numpy as np
@@ -67,10 +70,11 @@ def solution(source):
 def judge(forked):
     """Return a function that gives the verdict of one grade cell on the student above."""
 
-    def verdict(source, *before, seconds=20.0, modes=None, reference=None, student=STUDENT):
+    def verdict(source, *before, seconds=20.0, modes=None, reference=None, student=STUDENT, bench=None):  # noqa: PLR0913
         [cell] = prepare([*before, grade_cell(source)], modes)
         with forked(student).snapshot() as channel:
-            return judge_cell(cell, channel, "5eed", Conditions(seconds, reference))
+            opened = bench and (lambda *_: bench)
+            return judge_cell(cell, channel, "5eed", Conditions(seconds, reference, opened))
 
     return verdict
 
@@ -328,3 +332,42 @@ assert isinstance(Tensor([1.0]), Tensor) and not isinstance([1.0], Tensor) and c
 assert issubclass(Tensor, Tensor) and not callable(Tensor([1.0]))"""
     verdict = judge(source)
     assert verdict.outcome is PASSED, verdict.message
+
+
+MEASURES = """
+import numpy as np
+from examiner_checks import attempt, award, speed
+def twice(x):
+    return 2 * x
+def drawn():
+    return (np.random.normal(size=3),)
+"""
+RATHER = "speed(double, twice, drawn, at_most={1: 1.5, 16: 1})\n"
+FAST = "with attempt(2, 'fast'):\n    speed(double, twice, drawn, at_most=1)\n"
+
+
+@pytest.mark.parametrize(
+    ("test", "outcome", "provisional"),
+    [
+        (f"{RATHER}award(0)", Outcome.INCONCLUSIVE, 1.0),
+        (f"award(0.5)\n{RATHER}award(1)", Outcome.INCONCLUSIVE, 2.5),
+        (f"{RATHER}{RATHER}award(0)", Outcome.INCONCLUSIVE, 2.0),
+        ("speed(double, twice, drawn, at_most=1)", Outcome.INCONCLUSIVE, 0.0),
+        ("award(1.5)\nspeed(double, twice, drawn, at_most=1)", Outcome.INCONCLUSIVE, 1.5),
+        (f"{FAST}with attempt(1, 'right'):\n    assert double(2) == 4\naward(0)", Outcome.INCONCLUSIVE, 1.0),
+        (f"{RATHER}assert double(2) == 5", Outcome.FAILED, 0.0),
+    ],
+    ids=["a ladder", "other points", "two of them", "a threshold", "after others", "in an attempt", "wrong"],
+)
+def test_what_stays_unsettled_has_the_rungs_that_are_surely_cleared(judge, test, outcome, provisional):
+    """Provisionally; the cell goes on, so that its other points are there, and a wrong answer is one.
+
+    The student's function takes half as long as the instructor's and twice as long by turns, which no pair
+    makes clearer.
+    """
+    by_turns = FakeBench(lambda sample, *_: 5e-3 if sample % 2 else 2e-2, lambda *_: 1e-2)
+    verdict = judge(f"{MEASURES}{test}", bench=by_turns)
+    assert (verdict.outcome, verdict.points) == (outcome, 0.0 if outcome is Outcome.FAILED else None)
+    assert verdict.provisional == provisional
+    assert not verdict.measured[0].is_settled
+    assert from_plain(json.loads(json.dumps(to_plain(verdict))), Verdict) == verdict

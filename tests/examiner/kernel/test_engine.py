@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbgrader.utils import determine_grade
 
-from examiner.errors import MissingEnvironment
+from examiner.errors import BadSource, MissingEnvironment
 from examiner.examine.engine import Job
 from examiner.examine.server import SandboxSettings
 from examiner.kernel.engine import KernelEngine
@@ -118,6 +118,13 @@ def test_what_the_student_changed_in_test_cells_and_their_tags_does_not_count():
     graded = run(tags=TESTS, f="def f(x):\n    return 0", test_f="pass", test_both="pass")
     assert outcomes(graded) == PASSED | {"test_f": Outcome.FAILED, "test_both": Outcome.FAILED}
     assert len(graded.sheet.repairs) == 2
+
+
+@pytest.mark.parametrize("instructor", [b"{", b'{"nbformat": 3, "cells": []}'])
+def test_an_instructors_file_that_is_no_notebook_is_the_authors_fault(instructor):
+    """It is said as for cells that are examined, in a sentence with the next step."""
+    with pytest.raises(BadSource, match=r"the instructor.s notebook: .*; .*save it"):
+        run(instructor)
 
 
 def test_a_test_that_was_not_run_is_never_full_marks():

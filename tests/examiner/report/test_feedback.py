@@ -13,7 +13,7 @@ from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
 from examiner.model import GradeKey, Identity, Mode, TimeLimits
 from examiner.plain import to_plain
-from examiner.report.feedback import explain, hints, message, reasons, secrets
+from examiner.report.feedback import explain, hints, message, provisional_in, reasons, secrets, verdict_in
 from examiner.verdict import Outcome, Verdict
 from examiner_checks.decision import Ladder, estimate
 from examiner_checks.measured import Raw, Subject
@@ -268,6 +268,23 @@ def test_a_notebook_without_verdicts_has_to_be_graded_again(engine):
         cell["metadata"].pop("examiner", None)
     with pytest.raises(PlatformFault, match=r"^autograded/ada: .*earlier version.*--regrade"):
         explain(document, "autograded/ada")
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"examiner": 1}, {"examiner": {}}, {"examiner": {"outcome": "passed"}}]
+)
+def test_no_verdict_is_made_of_anything_else(metadata):
+    """An older version has written none."""
+    with pytest.raises(ValueError, match=r"no [vV]erdict"):
+        verdict_in({"metadata": metadata})
+
+
+def test_only_a_cell_with_a_verdict_has_provisional_points():
+    """nbgrader asks this of every cell of a page."""
+    waits = Verdict("t", Outcome.INCONCLUSIVE, None, 4.0, provisional=1.5)
+    assert provisional_in({"metadata": {"examiner": to_plain(waits)}}) == 1.5
+    assert provisional_in({"metadata": {"examiner": to_plain(Verdict("t", Outcome.PASSED, 4.0, 4.0))}}) == 0
+    assert provisional_in({"metadata": {}}) == 0
 
 
 def test_a_test_that_the_gradebook_knows_no_more_shows_nothing_that_was_said_in_it(engine):

@@ -1,0 +1,20 @@
+"""What is tried in turn is all tried in the end."""
+
+from itertools import chain
+
+from tests.turns import IS_WHOLE, in_turn, part
+
+
+def test_the_parts_are_the_whole_and_none_is_much_larger():
+    """Whatever their number is; so many commits later, everything was tried."""
+    things = [f"attack {number}" for number in range(30)]
+    parts = [part(things, number, 4) for number in range(4)]
+    assert sorted(chain(*parts)) == sorted(things)
+    assert {*map(len, parts)} == {7, 8}
+
+
+def test_it_is_the_turn_of_one_part_unless_the_whole_is_asked_for():
+    """All processes of a run, which name tests by it, find the same one."""
+    things = [*range(12)]
+    assert in_turn(things, 3) in ([things] if IS_WHOLE else [part(things, number, 3) for number in range(3)])
+    assert in_turn(things, 3) == in_turn(things, 3)
