@@ -1,7 +1,7 @@
 """Grade the notebooks of public nbgrader courses by examiner and by stock nbgrader, and compare the scores.
 
 For each source notebook the solution, the release and some mechanical mutants are handed in, and graded
-both ways. The table counts the cells that examiner examined and the scores that differ from stock; below it
+both ways, by examiner with `--anyway`. The table counts the cells that examiner examined and the scores that differ from stock; below it
 stand the reason for each cell that is not examined, and each score that differs with both sides' words.
 
 A notebook that was graded already is not graded again while everything it depends on is the same: stock's
@@ -188,6 +188,7 @@ COLUMNS: Final = (
     ("cells", 5),
     ("examined", 8),
     ("claimed", 7),
+    ("unproven", 8),
     ("honest", 6),
     ("others", 6),
     ("examiner s", 10),
@@ -206,6 +207,7 @@ def row(name: str, found: Sequence[Compared]) -> list[str]:
         f"{sum(len(one.points) for one in found)}",
         f"{sum(len(one.examined) for one in found)}",
         f"{sum(len(one.examiner.claimed) for one in found)}",
+        f"{sum(len(one.examiner.unproven) for one in found)}",
         f"{honest}",
         f"{len(differences) - honest}",
         f"{sum(one.examiner.seconds for one in found):.0f}",
@@ -220,6 +222,7 @@ def table(found: Sequence[Compared]) -> Iterator[str]:
     for line in lines:
         padded = [f"{text:>{width}}" for text, (_, width) in zip(line[1:], COLUMNS[1:], strict=True)]
         yield "  ".join([f"{line[0]:<{COLUMNS[0][1]}}", *padded])
+    yield "unproven: cells whose solution loses points in a kernel, for which `examiner grade` would stop"
     yield "honest, others: scores that differ from stock, of the solution, and of the release and mutants"
 
 
@@ -230,6 +233,10 @@ def details(found: Sequence[Compared]) -> Iterator[str]:
         yield from (f"{place}: {side}: {fault}" for side, fault in one.faults.items())
         yield from (
             f"{place}, {cell}: not examined, since {why}" for cell, why in one.examiner.reasons.items()
+        )
+        yield from (
+            f"{place}, {cell}: unproven, the solution fails it in a kernel ({why})"
+            for cell, why in one.examiner.unproven.items()
         )
         yield from (f"{place}, {difference}" for difference in one.differences)
 

@@ -86,6 +86,8 @@ class Graded:
         Why points were lost, in the words of that side.
     reasons : mapping from str to str
         Why a cell is not examined.
+    unproven : mapping from str to str
+        Why the solution loses points in a Jupyter kernel, for which examiner would not grade the assignment.
     claimed : tuple of str
         The cells that rest on what a student's objects say of themselves.
     fault : str
@@ -96,6 +98,7 @@ class Graded:
     scores: Scores = field(default_factory=dict)
     messages: Messages = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    unproven: Mapping[str, str] = field(default_factory=dict)
     claimed: Sequence[str] = ()
     fault: str = ""
 
@@ -130,7 +133,7 @@ def by_examiner(notebook: Path, folder: Path, stock: Path, settings: Settings) -
     """Have examiner grade what was handed in on the stock side."""
     make_course(notebook, folder, settings)
     shutil.copytree(stock / "submitted", folder / "submitted", dirs_exist_ok=True)
-    command = [str(PROGRAMS / "examiner"), "grade", "--workers", "1", "--course", str(folder)]
+    command = [str(PROGRAMS / "examiner"), "grade", "--anyway", "--workers", "1", "--course", str(folder)]
     ended = run(command, folder, settings)
     try:
         return _findings(folder, ended)
@@ -148,6 +151,7 @@ def _findings(folder: Path, ended: Ended) -> Graded:
         scores=scores(folder),
         messages={who: {v.grade_id: said_by(v) for v in mine} for who, mine in verdicts.items()},
         reasons=dict(found.reasons) if found else {},
+        unproven=dict(found.failures) if found else {},
         claimed=sorted({v.grade_id for mine in verdicts.values() for v in mine if v.claimed}),
         fault=ended.fault if found else ended.fault or "there is no evidence",
     )

@@ -2,7 +2,8 @@
 
 Every version of a notebook (the instructor's, the release, each mutant) is run as a trial, in which each
 grade cell is judged in both modes: examined, and in the kernel. Comparing the two decides in which mode the
-cell will be judged. The results in that mode must then meet the demands of the gate.
+cell will be judged. The results in that mode must then meet the demands of the gate; and the solution must
+get all points in one real Jupyter kernel, too.
 """
 
 import ast
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 from examiner.course.names import choose
 from examiner.errors import ExaminerError
-from examiner.gate import evidence, flake_rate, stubs
-from examiner.gate.evidence import Evidence, cannot_pass_in_kernel
+from examiner.gate import evidence, flake_rate, stubs, witness
+from examiner.gate.evidence import Evidence
 from examiner.gate.model import (
     LAST,
     TOLERANCE,
@@ -149,6 +150,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
     breaches = (
         *plan.breaches,
         *_instructor(plan, found, instructor),
+        *_in_kernel(plan, found, results),
         *_flaky(plan, found, instructor),
         *_release(plan, release),
         *(tried.breach for tried in (*mutants, *automatic_mutants, *hollow_stubs) if tried.breach),
@@ -217,22 +219,28 @@ def _flaky(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[B
 def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each cell that fails in a run of the solution, with its message and its seed.
 
-    Students run the grade cells that they see in a Jupyter kernel, so a cell has to pass there, too, unless
-    it fails for a reason that no kernel can avoid.
+    Of a self-reported cell only the witness says how it is graded.
     """
     yield from ((cell, (trouble, "practice")) for cell, trouble in result.troubles.items())
     for cell, points in plan.points.items():
-        for mode in dict.fromkeys((found.modes[cell], Mode.KERNEL)):
-            account = result.account(cell, mode)
-            is_unavoidable = (
-                mode is Mode.KERNEL
-                and account
-                and cannot_pass_in_kernel(plan, cell, result.examined.get(cell), account)
-            )
-            if account and points - account.points > TOLERANCE and not is_unavoidable:
-                message = account.message or f"loses {points - account.points:g} points"
-                yield cell, (message, account.seed)
-                break
+        account = result.examined.get(cell) if found.modes[cell] is Mode.EXAMINED else None
+        if account and points - account.points > TOLERANCE:
+            message = account.message or f"loses {points - account.points:g} points"
+            yield cell, (message, account.seed)
+
+
+def _in_kernel(plan: Plan, found: Evidence, results: Results) -> Iterator[Breach]:
+    """Yield a breach for each cell that the solution fails in a real kernel, and nowhere else.
+
+    Students run the grade cells that they see in a Jupyter kernel, so a cell has to pass there, too, unless
+    it fails for a reason that no kernel can avoid.
+    """
+    runs = [result for (kind, _), result in results.items() if kind is TrialKind.INSTRUCTOR]
+    known = {cell for result in runs for cell, _ in _failures(plan, found, result)}
+    for cell, why in witness.failures(plan, results).items():
+        if cell not in known:
+            fact = f"in a Jupyter kernel, the instructor's solution fails it ({why})"
+            yield Breach(plan.place(cell), fact, "mend the test or the solution: it would not be graded")
 
 
 def _release(plan: Plan, lost: Mapping[str, float]) -> Iterator[Breach]:

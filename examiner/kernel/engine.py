@@ -1,5 +1,7 @@
 """Grades one submission at a time in a boxed Jupyter kernel of any language, by nbgrader's rule for points.
 
+It grades all cells where a course asks for that, else those for which the evidence does.
+
 The kernel runs all cells, grade cells too; it gets the text of each only when that cell is run. As the
 student's code can influence the outputs, the verdicts are labelled self-reported. A cell that the kernel did
 not answer gets no points.
@@ -34,7 +36,7 @@ from examiner.examine.server import SandboxSettings
 from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Mode, TimeLimits
 from examiner.notebook import parse
-from examiner.submission.repair import Piece, repair, unanswered
+from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict, timestamp
 
 KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
@@ -91,6 +93,25 @@ class KernelEngine:
         BadSource, UnreadableNotebook
             If the instructor's or the student's notebook is not a notebook.
         """
+        ran = self._run(job)
+        versions = {"examiner": version(), "kernel": self._kernel, "walls": ran.walls}
+        repaired = ran.repaired
+        sheet = GradeSheet(job.identity, ran.verdicts, repaired.repairs, versions, timestamp())
+        notebook = executed(ran.document, repaired.pieces, ran.record.shown(ran.pieces), sheet)
+        return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
+
+    def self_reported(self, job: Job) -> dict[str, tuple[Verdict, list[Output]]]:
+        """Run a whole notebook, and return the verdict and the outputs of each cell that is not examined.
+
+        Other errors are as of `run`.
+        """
+        ran = self._run(job)
+        numbers = [number for number, piece in enumerate(ran.pieces) if piece.is_autograded]
+        found = zip(ran.verdicts, numbers, strict=True)
+        outputs = {verdict.grade_id: (verdict, ran.record.outputs.get(n, [])) for verdict, n in found}
+        return {name: given for name, given in outputs.items() if job.modes.get(name) is Mode.KERNEL}
+
+    def _run(self, job: Job) -> "_Ran":
         document = json.loads(job.instructor)
         repaired = repair(parse(document, Path("the instructor's notebook")), document_of(job))
         pieces = [piece for piece in repaired.pieces if piece.is_code]
@@ -99,10 +120,7 @@ class KernelEngine:
         provisioner = self._provisioner(job, seed)
         record = _execute(provisioner, _cells(document, pieces), job.limits)
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
-        versions = {"examiner": version(), "kernel": self._kernel, "walls": str(provisioner.standing)}
-        sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, timestamp())
-        notebook = executed(document, repaired.pieces, record.shown(pieces), sheet)
-        return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
+        return _Ran(document, repaired, pieces, record, tuple(verdicts), str(provisioner.standing))
 
     def _provisioner(self, job: Job, seed: str) -> BoxedProvisioner:
         """Return the provisioner that will start the kernel for its parent, a kernel manager."""
@@ -161,6 +179,18 @@ class _Record:
         outcome, fact = self.loss
         error = {"output_type": "error", "ename": str(outcome), "evalue": fact}
         return {**self.outputs, self.current: [error | {"traceback": [f"{outcome}: {fact}"]}]}
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """A notebook that a kernel has run, and a verdict for each of its grade cells."""
+
+    document: Mapping[str, Any]
+    repaired: Repaired
+    pieces: Sequence[Piece]
+    record: _Record
+    verdicts: tuple[Verdict, ...]
+    walls: str
 
 
 class _Client(NotebookClient):
