@@ -1,8 +1,9 @@
 """Grade the notebooks of public nbgrader courses by examiner and by stock nbgrader, and compare the scores.
 
 For each source notebook the solution, the release and some mechanical mutants are handed in, and graded
-both ways, by examiner with `--anyway`. The table counts the cells that examiner examined and the scores that differ from stock; below it
-stand the reason for each cell that is not examined, and each score that differs with both sides' words.
+both ways, by examiner with `--anyway`. The table counts the cells that examiner examined and the scores that
+differ from stock; below it stand the reason for each cell that is not examined, and each score that differs
+with both sides' words.
 
 A notebook that was graded already is not graded again while everything it depends on is the same: stock's
 half keeps for long, examiner's until its code changes. One that takes too long, or cannot be graded, is

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.versions import Document, handed_in, text_of
+from benchmarks.versions import SOLUTION, Document, handed_in, text_of
 from examiner.course.load import load_course
 from examiner.errors import ExaminerError
 from examiner.gate import evidence
@@ -113,7 +113,7 @@ def autograded(document: Document) -> dict[str, float]:
 
 
 def by_stock(notebook: Path, folder: Path, settings: Settings) -> Graded:
-    """Have stock nbgrader release the notebook, hand in its versions, and have them graded."""
+    """Have stock nbgrader release the notebook, hand in its versions, and grade them, the solution first."""
     source = make_course(notebook, folder, settings)
     released = _nbgrader(folder, settings, "generate_assignment", ASSIGNMENT, "--force")
     release = folder / "release" / ASSIGNMENT / notebook.name
@@ -124,9 +124,11 @@ def by_stock(notebook: Path, folder: Path, settings: Settings) -> Graded:
         document, json.loads(release.read_text()), settings.mutants, settings.seed
     ):
         hand_in(folder, name, notebook, version)
-    graded = _nbgrader(folder, settings, "autograde", ASSIGNMENT)
-    seconds = released.seconds + graded.seconds
-    return Graded(seconds, scores(folder), dict(_complaints(folder, notebook)), fault=graded.fault)
+    first = _nbgrader(folder, settings, "autograde", ASSIGNMENT, "--student", SOLUTION)
+    others = _nbgrader(folder, settings, "autograde", ASSIGNMENT)
+    seconds = released.seconds + first.seconds + others.seconds
+    complaints, fault = dict(_complaints(folder, notebook)), first.fault or others.fault
+    return Graded(seconds, scores(folder), complaints, fault=fault)
 
 
 def by_examiner(notebook: Path, folder: Path, stock: Path, settings: Settings) -> Graded:
