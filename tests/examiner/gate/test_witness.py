@@ -115,3 +115,11 @@ def test_a_solution_that_fails_everywhere_is_one_breach(tiny):
     about = [str(breach) for breach in report.breaches if "the instructor's solution fails" in str(breach)]
     assert len(about) == 1
     assert "fails it in 1 of 1 runs" in about[0]
+
+
+def test_a_cell_that_needs_an_earlier_cells_name_is_no_breach_of_a_snapshot(tiny):
+    """A snapshot fails it whatever the seed; the real kernel, in which students run it, does not."""
+    tiny.edit("interface_count", "counter = Counter()", "counter = Counter()\nstart = Counter")
+    tiny.edit(CELL, "first, second = Counter(), Counter()", "first, second = start(), start()")
+    [report] = check(tiny.course, CheckRequest(repeat=2, workers=2), ignore)
+    assert not [str(breach) for breach in report.breaches if "the instructor's solution" in str(breach)]
