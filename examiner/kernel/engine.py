@@ -10,8 +10,9 @@ not answer gets no points.
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -33,6 +34,7 @@ from examiner.examine.engine import GradedNotebook, Job, document_of
 from examiner.examine.executed import Output, checked_outputs, executed
 from examiner.examine.pricing import priced
 from examiner.examine.server import SandboxSettings
+from examiner.judge.cell import SEED
 from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Mode, TimeLimits
 from examiner.notebook import parse
@@ -105,17 +107,21 @@ class KernelEngine:
 
         Other errors are as of `run`.
         """
-        ran = self._run(job)
+        seed = partial(cell_seed, self._secret, job.identity)
+        ran = self._run(job, lambda piece: _seeded(piece, seed, job.modes))
         numbers = [number for number, piece in enumerate(ran.pieces) if piece.is_autograded]
-        found = zip(ran.verdicts, numbers, strict=True)
-        outputs = {verdict.grade_id: (verdict, ran.record.outputs.get(n, [])) for verdict, n in found}
-        return {name: given for name, given in outputs.items() if job.modes.get(name) is Mode.KERNEL}
+        given = {
+            verdict.grade_id: (replace(verdict, seed=seed(verdict.grade_id)), ran.record.outputs.get(n, []))
+            for verdict, n in zip(ran.verdicts, numbers, strict=True)
+        }
+        return {name: found for name, found in given.items() if job.modes.get(name) is Mode.KERNEL}
 
-    def _run(self, job: Job) -> "_Ran":
+    def _run(self, job: Job, run_as: Callable[[Piece], Sequence[Piece]] = lambda piece: (piece,)) -> "_Ran":
+        """Run a notebook's cells, each as the cells that `run_as` makes of it."""
         document = json.loads(job.instructor)
         repaired = repair(parse(document, Path("the instructor's notebook")), document_of(job))
-        pieces = [piece for piece in repaired.pieces if piece.is_code]
-        # A kernel gets its environment variables once, so all its cells have the same seed.
+        pieces = [run for piece in repaired.pieces if piece.is_code for run in run_as(piece)]
+        # A kernel gets its environment variables once, so without more ado all its cells have the same seed.
         seed = cell_seed(self._secret, job.identity, "")
         provisioner = self._provisioner(job, seed)
         record = _execute(provisioner, _cells(document, pieces), job.limits)
@@ -141,10 +147,19 @@ class KernelEngine:
             files=dict(job.files),
             fonts=str(settings.caches or ""),
             limits=asdict(limits),
-            variables={"EXAMINER_SEED": seed, "NBGRADER_EXECUTION": "autograde"},
+            variables={SEED: seed, "NBGRADER_EXECUTION": "autograde"},
             walls=settings.walls,
         )
         return provisioner
+
+
+def _seeded(piece: Piece, seed: Callable[[str], str], modes: Mapping[str, Mode]) -> Sequence[Piece]:
+    """Return a cell of a Python notebook; before a self-reported one comes a cell that sets its seed."""
+    name = piece.original.grade_id if piece.original and piece.is_autograded else ""
+    if modes.get(name) is not Mode.KERNEL:
+        return (piece,)
+    source = f"__import__('os').environ[{SEED!r}] = {seed(name)!r}"
+    return Piece("code", source, f"{piece.id}-seed"), piece
 
 
 class Listener(AsyncKernelClient):
