@@ -82,12 +82,13 @@ class Compared:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """The scores that differ, those of the solution first."""
-        versions = sorted(self.stock.scores, key=lambda name: (name != SOLUTION, name))
+        """The scores that differ where both sides gave some, those of the solution first."""
+        both = self.stock.scores.keys() & self.examiner.scores.keys()
+        versions = sorted(both, key=lambda name: (name != SOLUTION, name))
         return tuple(found for name in versions for found in self._differences(name))
 
     def _differences(self, version: str) -> Iterator[Difference]:
-        ours, theirs = self.examiner.scores.get(version, {}), self.stock.scores[version]
+        ours, theirs = self.examiner.scores[version], self.stock.scores[version]
         for cell in self.points:
             one, other = ours.get(cell), theirs.get(cell)
             if (one is None) != (other is None) or abs((one or 0.0) - (other or 0.0)) > TOLERANCE:

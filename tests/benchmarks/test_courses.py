@@ -1,6 +1,7 @@
 """Which notebooks of a public course are compared, what is kept of them, and how differences are counted."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,13 @@ def test_every_score_that_differs_is_told_with_both_sides_words(compared):
         in lines
     )
     assert any(line.endswith("solution, other: 0 and stock 2 (error: NameError | nothing)") for line in lines)
+
+
+def test_what_one_side_could_not_grade_is_a_fault_and_no_difference(compared):
+    """Else one notebook that takes too long would look like dozens of wrong scores."""
+    late = replace(compared, examiner=Graded(600.0, fault="it did not end in 600 s"))
+    assert late.differences == ()
+    assert late.faults == {"examiner": "it did not end in 600 s"}
 
 
 def test_the_table_has_a_line_for_each_course_and_one_for_all(compared):
