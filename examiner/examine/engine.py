@@ -115,7 +115,7 @@ class Engine:
         What each process of a candidate may use; its CPU time is limited by the job.
     run_in_kernel : callable, optional
         What runs the notebook once more for its self-reported cells. Without it, a snapshot runs each of
-        them by itself, which is quicker; but what one of them binds or changes is not there for the next.
+        them by itself, which is quicker; but what the hidden part of one binds is not there for the next.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class Engine:
 
     def _self_reported(self, job: Job, prepared: PreparedNotebook, follower: RunFollower) -> list[Verdict]:
         """Return the verdicts on the cells that are not examined."""
-        cells = [cell for cell in prepared.cells if cell.mode is Mode.KERNEL]
+        cells = _in_kernel(prepared)
         if not cells or not self._run_in_kernel:
             return [follower.run_in_snapshot(cell, job.identity, self._secret) for cell in cells]
         given = self._run_in_kernel(job)
@@ -291,6 +291,10 @@ def _role(piece: Piece, modes: Mapping[str, Mode]) -> Role:
     if not piece.is_autograded or piece.original is None:
         return Role.PLAIN
     return Role.KERNEL if modes.get(piece.original.grade_id) is Mode.KERNEL else Role.EXAMINED
+
+
+def _in_kernel(prepared: PreparedNotebook) -> list[GradeCell]:
+    return [cell for cell in prepared.cells if cell.mode is Mode.KERNEL]
 
 
 def _graded(

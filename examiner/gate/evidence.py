@@ -191,8 +191,8 @@ def _loses(plan: Plan, cell: str, account: Account) -> bool:
 def _is_like_kernel(plan: Plan, cell: str, examined: Account, twin: Account) -> bool:
     """Whether a snapshot that ran the solution's cell by itself gave the points that a kernel gives.
 
-    A name that one grade cell binds is not there for the next one. What a snapshot says about other versions
-    of such a cell means nothing.
+    What an earlier cell changed may not be there. What a snapshot says about other versions of such a cell
+    means nothing.
     """
     return not _loses(plan, cell, twin) or _is_due_to_kernel(plan, cell, examined, twin)
 
