@@ -90,6 +90,10 @@ class BadSource(AuthorFault):
     """A source notebook of the instructor's cannot be made into a release."""
 
 
+class WrongSolution(AuthorFault):
+    """The instructor's solution does not get all points in a Jupyter kernel."""
+
+
 class UnreadableNotebook(StudentFault):
     """A submitted file has the name of a notebook, but is none."""
 

@@ -7,7 +7,7 @@ that is reported, and the grade stays until somebody asks for a regrade.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from examiner.batch.worker import AssignmentVersion, GradingContext
 from examiner.course import environment
 from examiner.course.beside import generate
 from examiner.course.names import choose
-from examiner.errors import BadSource, ExaminerError, NoSubmissions
+from examiner.errors import BadSource, ExaminerError, NoSubmissions, WrongSolution
 from examiner.examine.server import SandboxSettings
 from examiner.export.csv import to_csv
 from examiner.gate import evidence
@@ -46,6 +46,8 @@ class GradeRequest:
         Whether stale submissions are graded again.
     unsafe : bool
         Whether students' code may run behind fewer walls than are required.
+    anyway : bool
+        Whether an assignment is graded although the instructor's solution loses points in a Jupyter kernel.
     """
 
     assignments: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class GradeRequest:
     regrade: bool = False
     workers: int = 1
     unsafe: bool = False
+    anyway: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Run:
         The evidence on where to judge grade cells that this run had to gather first.
     varying : tuple of VaryingCell
         The cells that the student's own code has left unsettled again, in this run and those before it.
+    stopped : mapping from str to WrongSolution
+        The assignments that were not graded since their own solution loses points, by name.
     """
 
     course: Course
@@ -78,6 +83,7 @@ class Run:
     graded: Mapping[Submission, FiledGrade]
     gathered: tuple[Evidence, ...]
     varying: tuple[VaryingCell, ...] = ()
+    stopped: Mapping[str, WrongSolution] = field(default_factory=dict)
 
 
 def grade(course: Course, request: GradeRequest, progress: Progress) -> Run:
@@ -111,18 +117,20 @@ def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run
     submitted = {submission.assignment for submission in submissions}
     _release(course, assignments, request, progress)
     _require_submissions(course, submissions, assignments)
-    gathered = _gather(course, [a for a in assignments if a.name in submitted], request, progress)
+    wanted = [assignment for assignment in assignments if assignment.name in submitted]
+    gathered, stopped = _gather(course, wanted, request, progress)
     context = _context(course, assignments, request)
     all_pending, faults = triage(course, context.versions, submissions, fingerprint)
     faults |= {pending.submission: pending.fault for pending in all_pending if pending.fault}
-    todo = [pending for pending in all_pending if pending.is_new or (request.regrade and pending.is_stale)]
+    going_on = [pending for pending in all_pending if pending.submission.assignment not in stopped]
+    todo = [pending for pending in going_on if pending.is_new or (request.regrade and pending.is_stale)]
     graded, failed = grade_submissions(course, context, all_pending, todo, request.workers, progress)
     rebuild.keep_edits(course)
     stale = tuple(pending.submission for pending in all_pending if pending.is_stale and not request.regrade)
     grades, unpenalized = _penalize(course, submissions, request, progress)
     faults |= failed | unpenalized
     varying = tuple(_varying(course, graded))
-    return Run(course, request, grades, tuple(submissions), faults, stale, graded, gathered, varying)
+    return Run(course, request, grades, tuple(submissions), faults, stale, graded, gathered, varying, stopped)
 
 
 def _varying(course: Course, graded: Mapping[Submission, FiledGrade]) -> Iterator[VaryingCell]:
@@ -220,29 +228,52 @@ def _questions(course: Course, assignment: str) -> set[Question]:
 
 def _gather(
     course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
-) -> tuple[Evidence, ...]:
-    """Gather the missing evidence on where the grade cells of these assignments are judged."""
+) -> tuple[tuple[Evidence, ...], dict[str, WrongSolution]]:
+    """Gather the missing evidence on where the grade cells of these assignments are judged.
+
+    Returns
+    -------
+    tuple of Evidence
+        What was gathered.
+    dict from str to WrongSolution
+        The assignments of which there is none, since their own solution loses points.
+    """
     unknown = [
         assignment
         for assignment in assignments
-        if course.mode is None and evidence.read(course, assignment) is None
+        if course.mode is None and _is_missing(evidence.read(course, assignment), request)
     ]
     gathered: list[Evidence] = []
+    stopped: dict[str, WrongSolution] = {}
     runner = TrialRunner(course, request.workers, lambda *_: None)
     if unknown:
         progress.phase("evidence", len(unknown))
     for assignment in unknown:
         progress.start(assignment.name)
-        gathered += evidence.gather(runner, [assignment])
-        progress.end(assignment.name, None)
-    return tuple(gathered)
+        try:
+            gathered += evidence.gather(runner, [assignment], anyway=request.anyway)
+        except WrongSolution as fault:
+            stopped[assignment.name] = fault
+        progress.end(assignment.name, stopped.get(assignment.name))
+    return tuple(gathered), stopped
+
+
+def _is_missing(found: Evidence | None, request: GradeRequest) -> bool:
+    return found is None or (bool(found.failures) and not request.anyway)
 
 
 def _context(course: Course, assignments: Sequence[Assignment], request: GradeRequest) -> GradingContext:
     settings = SandboxSettings.of(course, unsafe=request.unsafe)
     versions = {assignment.name: _version(course, assignment) for assignment in assignments}
-    kernel = course.student.kernel if course.mode is Mode.KERNEL else ""
-    return GradingContext(settings, sheets.secret(course), course.limits, versions, course.package, kernel)
+    return GradingContext(
+        settings,
+        sheets.secret(course),
+        course.limits,
+        versions,
+        course.package,
+        course.student.kernel,
+        is_whole=course.mode is Mode.KERNEL,
+    )
 
 
 def _version(course: Course, assignment: Assignment) -> AssignmentVersion:

@@ -87,8 +87,9 @@ def _autograde(self: Autograde) -> None:
         request = GradeRequest((assignment,), students, workers=os.cpu_count() or 1)
         try:
             run = autograde(course, request, LoggedProgress(self.log))
-            faults += run.faults.values()
-            for submission in set(run.submissions) - run.graded.keys() - run.faults.keys():
+            faults += [*run.stopped.values(), *run.faults.values()]
+            as_it_was = set(run.submissions) - run.graded.keys() - run.faults.keys()
+            for submission in as_it_was if not run.stopped else ():
                 self.log.info("%s is graded as it is", submission)
         except ExaminerError as error:
             faults.append(error)

@@ -119,7 +119,9 @@ def _patience(course: Course, context: GradingContext, pending: PendingSubmissio
     """Return the seconds after which a worker must have failed: the limits of all its steps are less."""
     limits, version = course.limits, context.versions[pending.submission.assignment]
     cells = sum(notebook.count(b'"grade_id"') for notebook in version.notebooks.values())
-    return worker.NOTEBOOK_TRIES * (STEP_SECONDS + limits.notebook_seconds + 2 * cells * limits.cell_seconds)
+    # The cells run in a candidate, and where some are self-reported in a kernel, too.
+    notebook_seconds = 2 * (limits.notebook_seconds + cells * limits.cell_seconds)
+    return worker.NOTEBOOK_TRIES * (STEP_SECONDS + notebook_seconds)
 
 
 def _counting(course: Course, pending: PendingSubmission) -> FiledGrade:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from examiner.errors import PlatformFault, UnreadableNotebook
 from examiner.examine.engine import Engine, GradedNotebook, Job
+from examiner.examine.executed import Output
 from examiner.examine.server import SandboxSettings
 from examiner.model import Files, Identity, Mode, TimeLimits
 from examiner.notebook import parse
@@ -60,7 +61,9 @@ class GradingContext:
     package : Path, optional
         The folder of the reference.
     kernel : str
-        The Jupyter kernel that all cells run in, if they are not examined.
+        The Jupyter kernel of the student environment; cells that are not examined run in it.
+    is_whole : bool
+        Whether no cell is examined.
     """
 
     settings: SandboxSettings
@@ -69,6 +72,7 @@ class GradingContext:
     versions: Mapping[str, AssignmentVersion]
     package: Path | None = None
     kernel: str = ""
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,20 @@ def grading_worker(context: GradingContext) -> Iterator[Callable[[SubmittedWork]
 
 
 def _engine(context: GradingContext) -> "Engine | KernelEngine":
-    if context.kernel:
-        from examiner.kernel.engine import KernelEngine  # noqa: PLC0415 - importing Jupyter's client takes half a second
-
-        return KernelEngine(context.kernel, context.settings, context.secret)
+    if context.is_whole:
+        return _kernel_engine(context)
     reference = load_package(context.package) if context.package else None
-    return Engine(context.settings, context.secret, reference)
+    return Engine(context.settings, context.secret, reference, run_in_kernel=partial(_self_reported, context))
+
+
+def _kernel_engine(context: GradingContext) -> "KernelEngine":
+    from examiner.kernel.engine import KernelEngine  # noqa: PLC0415 - importing Jupyter's client takes half a second
+
+    return KernelEngine(context.kernel, context.settings, context.secret)
+
+
+def _self_reported(context: GradingContext, job: Job) -> Mapping[str, tuple[Verdict, list[Output]]]:
+    return _kernel_engine(context).self_reported(job)
 
 
 def load_package(folder: Path) -> ModuleType:

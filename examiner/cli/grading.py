@@ -6,7 +6,7 @@ from examiner import pipeline
 from examiner.cli import run_json
 from examiner.cli.console import complain, err, out, write_json
 from examiner.course.load import load_course
-from examiner.errors import DONE, INTERRUPTED, PlatformFault, StudentFault
+from examiner.errors import DONE, INTERRUPTED, AuthorFault, PlatformFault, StudentFault
 from examiner.model import Student
 from examiner.report.progress import progress as progress_on
 from examiner.report.table import class_table, legend, question_key, question_table
@@ -52,7 +52,8 @@ def rebuild(root: Path) -> int:
 def _show(run: pipeline.Run, *, points: bool) -> None:
     """Print the class, then faults, self-reported cells and repairs, then where to look next."""
     signs = {(submission.student, submission.assignment): "~" for submission in run.stale}
-    signs |= {(submission.student, submission.assignment): "!" for submission in run.faults}
+    stopped = [submission for submission in run.submissions if submission.assignment in run.stopped]
+    signs |= {(submission.student, submission.assignment): "!" for submission in (*stopped, *run.faults)}
     students = _students(run)
     table = class_table(run.course, run.grades, students, signs)
     out.print(table)
@@ -63,6 +64,8 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
             out.print(question_key(run.grades, name), style="dim")
     for fault in run.faults.values():
         complain(str(fault))
+    for stop in run.stopped.values():
+        complain(str(stop))
     for found in run.gathered:
         for cell, reason in found.reasons.items():
             place = f"{found.assignment}, cell {cell}"
@@ -88,4 +91,6 @@ def _exit_code(run: pipeline.Run) -> int:
     faults = run.faults.values()
     if any(isinstance(fault, PlatformFault) for fault in faults):
         return PlatformFault.exit_code
+    if run.stopped:
+        return AuthorFault.exit_code
     return StudentFault.exit_code if faults else DONE

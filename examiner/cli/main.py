@@ -103,6 +103,9 @@ def grade(  # noqa: PLR0913, PLR0917 - a command has the options it has
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Run students' code although walls are missing.")
     ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Grade although the solution loses points in a Jupyter kernel.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results into a file, too.")
     ] = None,
@@ -113,7 +116,7 @@ def grade(  # noqa: PLR0913, PLR0917 - a command has the options it has
     from examiner.cli import grading  # noqa: PLC0415
     from examiner.pipeline import GradeRequest  # noqa: PLC0415
 
-    request = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe)
+    request = GradeRequest(tuple(assignment or ()), tuple(student or ()), regrade, workers, unsafe, anyway)
     raise typer.Exit(grading.grade(course, request, json_file, points=points))
 
 

@@ -27,6 +27,7 @@ def data(run: Run) -> dict[str, Any]:
         "graded": len(run.graded),
         "submissions": [_submission(run, submission) for submission in run.submissions],
         "varying": [str(cell) for cell in run.varying],
+        "stopped": {name: _fault(fault) for name, fault in run.stopped.items()},
     }
 
 
@@ -51,6 +52,8 @@ def _state(run: Run, submission: Submission) -> str:
         return "fault"
     if submission in run.graded:
         return "graded"
+    if submission.assignment in run.stopped:
+        return "stopped"
     return "stale" if submission in run.stale else "as it was"
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
@@ -24,7 +24,7 @@ from examiner.candidate.work import Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import Baselines
 from examiner.examine.cells import examine
-from examiner.examine.executed import executed
+from examiner.examine.executed import Output, executed
 from examiner.examine.flow import released_texts
 from examiner.examine.follow import RunFollower
 from examiner.examine.instruments import BoxInstruments
@@ -37,7 +37,7 @@ from examiner.judge.work import JudgedAssignment
 from examiner.model import Identity, Mode, TimeLimits
 from examiner.notebook import Notebook, parse
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
-from examiner.verdict import GradeSheet, timestamp
+from examiner.verdict import GradeSheet, Verdict, timestamp
 from examiner.wire.channel import Channel
 
 # Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.
@@ -87,6 +87,10 @@ class GradedNotebook:
     unanswered: tuple[str, ...] = ()
 
 
+RunInKernel = Callable[[Job], Mapping[str, tuple[Verdict, list[Output]]]]
+"""Runs a whole notebook in a kernel, and returns the verdict and the outputs of each self-reported cell."""
+
+
 @dataclass(frozen=True)
 class PreparedNotebook:
     """An instructor's notebook, parsed and compiled once for all submissions."""
@@ -109,22 +113,26 @@ class Engine:
         The module that hidden tests use as `reference`.
     limits : ResourceLimits, optional
         What each process of a candidate may use; its CPU time is limited by the job.
+    run_in_kernel : callable, optional
+        What runs the notebook once more for its self-reported cells. Without it, a snapshot runs each of
+        them by itself, which is quicker; but what the hidden part of one binds is not there for the next.
     locked_may_fail : bool
         Whether a locked cell that fails is a failure of the grade cells that need it, and not of the author:
         the gate tries what a kernel makes of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that is the same for every job
         self,
         settings: SandboxSettings,
         secret: bytes,
         reference: ModuleType | None = None,
         limits: ResourceLimits | None = None,
+        run_in_kernel: RunInKernel | None = None,
         *,
         locked_may_fail: bool = False,
     ) -> None:
         self._settings, self._secret, self._reference = settings, secret, reference
-        self._locked_may_fail = locked_may_fail
+        self._run_in_kernel, self._locked_may_fail = run_in_kernel, locked_may_fail
         self._limits = limits or ResourceLimits()
         self._server: Server | None = Server(settings)
         self._judges: JudgeServer | None = JudgeServer(settings, reference)
@@ -167,9 +175,7 @@ class Engine:
                 instruments = partial(self._instruments, follower, seconds)
                 with JudgeRun(judges, slot, self._limits, seconds, instruments) as judge:
                     sheet = examine(prepared.cells, follower, job.identity, self._secret, judge.judge)
-                kernel_verdicts = [
-                    follower.run_in_kernel(cell, job.identity, self._secret) for cell in _in_kernel(prepared)
-                ]
+                kernel_verdicts = self._self_reported(job, prepared, follower)
                 follower.check_server()
         except BrokenServer:
             self._close()
@@ -182,6 +188,16 @@ class Engine:
         if work.measures:
             return contextlib.nullcontext()
         return on_one_processor([server.process() for server in self._ready_servers()])
+
+    def _self_reported(self, job: Job, prepared: PreparedNotebook, follower: RunFollower) -> list[Verdict]:
+        """Return the verdicts on the cells that are not examined."""
+        cells = _in_kernel(prepared)
+        if not cells or not self._run_in_kernel:
+            return [follower.run_in_snapshot(cell, job.identity, self._secret) for cell in cells]
+        given = self._run_in_kernel(job)
+        for cell in cells:
+            follower.show(cell.grade_id, given[cell.grade_id][1])
+        return [given[cell.grade_id][0] for cell in cells]
 
     def _instruments(
         self, follower: RunFollower, seconds: float, cell: GradeCell, channel: Channel

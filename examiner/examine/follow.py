@@ -183,7 +183,11 @@ class RunFollower:
         self._snapshots[self._passed] = process
         self._kills[self._passed] = self._candidate.memory_kills()
 
-    def run_in_kernel(self, cell: GradeCell, identity: Identity, secret: bytes) -> Verdict:
+    def show(self, grade_id: str, outputs: list[Output]) -> None:
+        """Take these for the outputs of a grade cell that ran elsewhere."""
+        self.outputs[self._numbers[grade_id]] = outputs
+
+    def run_in_snapshot(self, cell: GradeCell, identity: Identity, secret: bytes) -> Verdict:
         """Have a snapshot run a grade cell by itself, and give points for the outputs that it reports.
 
         The cell's text is sent only after all student's cells have run, so that none of them can pass it on.

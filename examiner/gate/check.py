@@ -2,7 +2,8 @@
 
 Every version of a notebook (the instructor's, the release, each mutant) is run as a trial, in which each
 grade cell is judged in both modes: examined, and in the kernel. Comparing the two decides in which mode the
-cell will be judged. The results in that mode must then meet the demands of the gate.
+cell will be judged. The results in that mode must then meet the demands of the gate; and the solution must
+get all points in one real Jupyter kernel, too.
 """
 
 import ast
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 from examiner.course.names import choose
 from examiner.errors import ExaminerError
-from examiner.gate import evidence, flake_rate, stubs
-from examiner.gate.evidence import Evidence, cannot_pass_in_kernel
+from examiner.gate import evidence, flake_rate, stubs, witness
+from examiner.gate.evidence import Evidence
 from examiner.gate.model import (
     LAST,
     TOLERANCE,
@@ -146,9 +147,11 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
     hollow_stubs = tuple(_hollow(plan, results, lost))
     self_reported = sum(plan.points[cell] for cell, mode in found.modes.items() if mode.is_self_reported)
     claims = _claims(plan, found, instructor)
+    unlike = _unlike_kernel(plan, results)
     breaches = (
         *plan.breaches,
-        *_instructor(plan, found, instructor),
+        *_instructor(plan, found, instructor, unlike),
+        *_in_kernel(plan, found, results, unlike),
         *_flaky(plan, found, instructor),
         *_release(plan, release),
         *(tried.breach for tried in (*mutants, *automatic_mutants, *hollow_stubs) if tried.breach),
@@ -162,7 +165,7 @@ def judge(plan: Plan, found: Evidence, results: Results) -> Report:
         assignment=plan.assignment.name,
         points=sum(plan.points.values()),
         grade_cells=len(plan.points),
-        perfect_runs=sum(not any(_failures(plan, found, result)) for result in instructor),
+        perfect_runs=sum(not any(_failures(plan, found, result, unlike)) for result in instructor),
         runs=len(instructor),
         release_points=sum(plan.points.values()) - sum(release.values()),
         mutants=mutants,
@@ -186,9 +189,11 @@ def _claims(plan: Plan, found: Evidence, results: Sequence[Result]) -> dict[str,
     return {cell: kinds for cell, kinds in claims.items() if kinds}
 
 
-def _instructor(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[Breach]:
+def _instructor(
+    plan: Plan, found: Evidence, results: Sequence[Result], unlike: frozenset[str] = frozenset()
+) -> Iterator[Breach]:
     """Yield one breach for every cell that fails in a run of the instructor's solution."""
-    runs = [dict(_failures(plan, found, result)) for result in results]
+    runs = [dict(_failures(plan, found, result, unlike)) for result in results]
     for cell in dict.fromkeys(cell for failures in runs for cell in failures):
         failed = [failures[cell] for failures in runs if cell in failures]
         message, seed = failed[0]
@@ -214,25 +219,56 @@ def _flaky(plan: Plan, found: Evidence, results: Sequence[Result]) -> Iterator[B
                 yield Breach(plan.place(cell), fact, fix)
 
 
-def _failures(plan: Plan, found: Evidence, result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
+def _failures(
+    plan: Plan, found: Evidence, result: Result, unlike: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each cell that fails in a run of the solution, with its message and its seed.
 
-    Students run the grade cells that they see in a Jupyter kernel, so a cell has to pass there, too, unless
-    it fails for a reason that no kernel can avoid.
+    Students run the grade cells that they see in a Jupyter kernel, so a cell has to pass there with each
+    seed, too, unless it fails for a reason that no kernel can avoid.
+
+    Parameters
+    ----------
+    unlike : frozenset of str
+        The cells of which a snapshot says nothing about a kernel.
     """
     yield from ((cell, (trouble, "practice")) for cell, trouble in result.troubles.items())
     for cell, points in plan.points.items():
         for mode in dict.fromkeys((found.modes[cell], Mode.KERNEL)):
             account = result.account(cell, mode)
-            is_unavoidable = (
-                mode is Mode.KERNEL
-                and account
-                and cannot_pass_in_kernel(plan, cell, result.examined.get(cell), account)
-            )
-            if account and points - account.points > TOLERANCE and not is_unavoidable:
+            is_excused = mode is Mode.KERNEL and (cell in unlike or _is_unavoidable(plan, cell, result))
+            if account and points - account.points > TOLERANCE and not is_excused:
                 message = account.message or f"loses {points - account.points:g} points"
                 yield cell, (message, account.seed)
                 break
+
+
+def _is_unavoidable(plan: Plan, cell: str, result: Result) -> bool:
+    examined, kernel = result.examined.get(cell), result.kernel.get(cell)
+    is_measured = examined is not None and bool(examined.measured)
+    return kernel is not None and witness.is_beyond_kernels(plan, cell, kernel, is_measured)
+
+
+def _unlike_kernel(plan: Plan, results: Results) -> frozenset[str]:
+    """Return the cells that get all points in the real kernel, and lose some in every snapshot."""
+    runs = [result.kernel for (kind, _), result in results.items() if kind is TrialKind.INSTRUCTOR]
+    real = results[TrialKind.WITNESS, TrialKind.WITNESS]
+    lost = real.lost(plan.points, dict.fromkeys(plan.points, Mode.KERNEL))
+    return frozenset(
+        cell
+        for cell, points in plan.points.items()
+        if cell not in lost and all(cell in run and points - run[cell].points > TOLERANCE for run in runs)
+    )
+
+
+def _in_kernel(plan: Plan, found: Evidence, results: Results, unlike: frozenset[str]) -> Iterator[Breach]:
+    """Yield a breach for each cell that the solution fails in a real kernel, and nowhere else."""
+    runs = [result for (kind, _), result in results.items() if kind is TrialKind.INSTRUCTOR]
+    known = {cell for result in runs for cell, _ in _failures(plan, found, result, unlike)}
+    for cell, why in witness.failures(plan, results).items():
+        if cell not in known:
+            fact = f"in a Jupyter kernel, the instructor's solution fails it ({why})"
+            yield Breach(plan.place(cell), fact, "mend the test or the solution: it would not be graded")
 
 
 def _release(plan: Plan, lost: Mapping[str, float]) -> Iterator[Breach]:

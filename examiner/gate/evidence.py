@@ -1,9 +1,9 @@
 """Decides in which mode each grade cell is judged: examined, unless a trial shows a reason against it.
 
-A cell is examined if the instructor's solution gets all points that way and no other version gets more than
-in the kernel; a version that gets fewer than in the kernel has fooled the kernel. Every other cell runs in
-the sandboxed kernel, and the author is told why. The evidence is stored in `evidence/`, in git, and is valid
-for one version of an assignment.
+A cell is examined if the instructor's solution gets all points that way and in one real Jupyter kernel, and
+no other version gets more than in the kernel; a version that gets fewer than in the kernel has fooled the
+kernel. Every other cell runs in the sandboxed kernel, and the author is told why. The evidence is stored in
+`evidence/`, in git, and is valid for one version of an assignment.
 """
 
 import hashlib
@@ -11,11 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from examiner.course.beside import checks_files
-from examiner.gate.model import TOLERANCE, Account, Result, Results, TrialKind
+from examiner.gate import witness
+from examiner.gate.model import TOLERANCE, Account, Result, Results, Trial, TrialKind
 from examiner.gate.run import TrialRunner
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
 from examiner.model import Assignment, Course, Mode
@@ -23,7 +25,6 @@ from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 FOLDER: Final = "evidence"
-UNMEASURED: Final = frozenset({"Inconclusive", "CellTimeout"})  # raised where a measurement has no result
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Evidence:
         Why a cell is not examined, by grade_id.
     tried : mapping from str to int
         How many versions of the notebook were run, by the kind of trial.
+    failures : mapping from str to str
+        Why the instructor's solution loses points in a real kernel, by grade_id; such evidence is stored only
+        where that was to be graded anyway.
     """
 
     assignment: str
@@ -47,6 +51,7 @@ class Evidence:
     modes: Mapping[str, Mode]
     reasons: Mapping[str, str] = field(default_factory=dict)
     tried: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def version(course: Course, assignment: Assignment) -> str:
@@ -81,14 +86,23 @@ def write(course: Course, evidence: Evidence) -> None:
     """Store evidence."""
     data = to_plain(evidence)
     del data["assignment"]  # the file's name says it
+    if not evidence.failures:
+        del data["failures"]
     write_text(path_of(course, evidence.assignment), json.dumps(data, indent=1) + "\n")
 
 
-def gather(runner: TrialRunner, assignments: Sequence[Assignment]) -> list[Evidence]:
+def gather(runner: TrialRunner, assignments: Sequence[Assignment], *, anyway: bool = False) -> list[Evidence]:
     """Run the trials of assignments, and store and return the evidence, without the demands of the gate.
+
+    Parameters
+    ----------
+    anyway : bool
+        Whether to go on where the instructor's solution loses points in a kernel.
 
     Raises
     ------
+    WrongSolution
+        If it does, and there is no going on.
     BadSource
         If a notebook cannot be read, or nbgrader could not release it.
     """
@@ -100,7 +114,9 @@ def gather(runner: TrialRunner, assignments: Sequence[Assignment]) -> list[Evide
         ]
         for assignment in assignments
     }
-    results = runner.run_all([plan for group in plans.values() for plan in group], REPEAT)
+    by_name = {plan.name: plan for group in plans.values() for plan in group}
+    look_at = (lambda _: None) if anyway else partial(witness.require, by_name)
+    results = runner.run_all(list(by_name.values()), REPEAT, look_at=look_at)
     gathered = [weigh(course, assignment, plans[assignment.name], results) for assignment in assignments]
     for evidence in gathered:
         write(course, evidence)
@@ -116,6 +132,7 @@ def weigh(
     """
     cells: list[str] = []
     reasons: dict[str, str] = {}
+    failures: dict[str, str] = {}
     tried: Counter[str] = Counter()
     for plan in plans:
         known = [result for result in results[plan.name].values() if result.trial.kind in COMPARED]
@@ -123,51 +140,72 @@ def weigh(
             str(result.trial.kind) for result in known if result.trial.kind is not TrialKind.INSTRUCTOR
         )
         cells += plan.points
-        for cell, points in plan.points.items():
-            if reason := next(_differences(plan, cell, points, known), None):
+        lost = witness.failures(plan, results[plan.name])
+        for cell in plan.points:
+            if reason := next(_differences(plan, cell, lost.get(cell, ""), known), None):
                 reasons.setdefault(cell, reason)
+        failures = lost | failures
     modes = {cell: Mode.KERNEL if cell in reasons else Mode.EXAMINED for cell in cells}
     counts = {str(kind): tried[kind] for kind in COMPARED if tried[kind]}
-    return Evidence(assignment.name, version(course, assignment), modes, reasons, counts)
+    return Evidence(assignment.name, version(course, assignment), modes, reasons, counts, failures)
 
 
 REPEAT: Final = 3  # runs of the solution; `examiner check` has more
 COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 
 
-def _differences(plan: Plan, cell: str, points: float, results: Sequence[Result]) -> Iterator[str]:
-    """Yield the reasons why a cell cannot be examined, as clauses for the author."""
-    for result in results:
-        examined, kernel = result.examined.get(cell), result.kernel.get(cell)
-        if examined is None or kernel is None:
-            continue
-        if result.trial.kind is TrialKind.INSTRUCTOR:
-            if examined.points < points - TOLERANCE and kernel.points >= points - TOLERANCE:
-                yield (
-                    f"examined, the instructor's solution loses {points - examined.points:g} points "
-                    f"({examined.message or examined.outcome})"
-                )
-        elif examined.points > kernel.points + TOLERANCE and not _is_due_to_kernel(
-            plan, cell, examined, kernel
-        ):
+def _differences(plan: Plan, cell: str, failure: str, results: Sequence[Result]) -> Iterator[str]:
+    """Yield the reasons why a cell cannot be examined, as clauses for the author.
+
+    Parameters
+    ----------
+    failure : str
+        Why the solution loses points in a real kernel, if it does.
+    """
+    pairs = [(r.trial, r.examined[cell], r.kernel[cell]) for r in results if _has_both(r, cell)]
+    solutions = [pair for pair in pairs if pair[0].kind is TrialKind.INSTRUCTOR]
+    lost = next((examined for _, examined, _ in solutions if _loses(plan, cell, examined)), None)
+    if lost and not failure:
+        points = plan.points[cell] - lost.points
+        yield (
+            f"examined, the instructor's solution loses {points:g} points ({lost.message or lost.outcome})"
+        )
+    if failure and not lost:
+        yield f"in a Jupyter kernel, the instructor's solution fails it ({failure})"
+    if all(_is_like_kernel(plan, cell, examined, twin) for _, examined, twin in solutions):
+        others = [pair for pair in pairs if pair[0].kind is not TrialKind.INSTRUCTOR]
+        yield from _excesses(plan, cell, others)
+
+
+def _has_both(result: Result, cell: str) -> bool:
+    return cell in result.examined and cell in result.kernel
+
+
+def _loses(plan: Plan, cell: str, account: Account) -> bool:
+    return plan.points[cell] - account.points > TOLERANCE
+
+
+def _is_like_kernel(plan: Plan, cell: str, examined: Account, twin: Account) -> bool:
+    """Whether a snapshot that ran the solution's cell by itself gave the points that a kernel gives.
+
+    What an earlier cell changed may not be there. What a snapshot says about other versions of such a cell
+    means nothing.
+    """
+    return not _loses(plan, cell, twin) or _is_due_to_kernel(plan, cell, examined, twin)
+
+
+def _excesses(plan: Plan, cell: str, pairs: Sequence[tuple[Trial, Account, Account]]) -> Iterator[str]:
+    """Yield each version that gets more examined than in the kernel."""
+    for trial, examined, kernel in pairs:
+        is_more = examined.points > kernel.points + TOLERANCE
+        if is_more and not _is_due_to_kernel(plan, cell, examined, kernel):
             yield (
-                f"{result.trial.name} gets {examined.points:g} points examined and {kernel.points:g} in the "
+                f"{trial.name} gets {examined.points:g} points examined and {kernel.points:g} in the "
                 f"kernel ({kernel.message or kernel.outcome})"
             )
 
 
 def _is_due_to_kernel(plan: Plan, cell: str, examined: Account, kernel: Account) -> bool:
-    """Whether points were lost only because of how a kernel is graded: a warning on stderr is a failure."""
-    is_warning = kernel.wrote_stderr and not kernel.raised
-    return is_warning or cannot_pass_in_kernel(plan, cell, examined, kernel)
-
-
-def cannot_pass_in_kernel(plan: Plan, cell: str, examined: Account | None, kernel: Account) -> bool:
-    """Whether a cell failed in the kernel for a reason that no kernel can avoid.
-
-    A kernel has no `reference`. Also, other processes run at the same time, so a measurement that is clear
-    where cells are examined may be inconclusive in a kernel, or take too long.
-    """
-    is_measured = examined is not None and bool(examined.measured)
-    lacks_reference = cell in plan.using_reference and kernel.raised == NameError.__name__
-    return lacks_reference or (is_measured and kernel.raised in UNMEASURED)
+    """Whether points were lost only because of how a kernel is graded."""
+    is_measured = bool(examined.measured)
+    return witness.is_warning(kernel) or witness.is_beyond_kernels(plan, cell, kernel, is_measured)

@@ -17,9 +17,11 @@ class TrialKind(StrEnum):
     """Why a version of the notebook is run.
 
     Two kinds run the solution with its functions decorated: `OBSERVED` records what they return, `REACH`,
-    without demonstrations, which of them each grade cell calls.
+    without demonstrations, which of them each grade cell calls. `WITNESS` runs the solution in a real Jupyter
+    kernel, from top to bottom, as stock nbgrader would.
     """
 
+    WITNESS = "witness"
     INSTRUCTOR = "instructor"
     RELEASE = "release"
     OBSERVED = "observed"
@@ -84,6 +86,8 @@ class Account:
         Whether the cell wrote to stderr, which nbgrader counts as a failure.
     message : str
         The first line of the error or of stderr, for people.
+    line : int, optional
+        The line of the cell that raised, counted from 1.
     seed : str
         The seed of the cell's `rng`.
     measured : tuple of Measured
@@ -100,6 +104,7 @@ class Account:
     seed: str = ""
     measured: tuple[Measured, ...] = ()
     claimed: tuple[str, ...] = ()
+    line: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,19 @@
 """Runs trials in parallel, with every grade cell judged in both modes: examined, and in the kernel.
 
 The notebook that is run contains each grade cell twice, once for each mode. Both get a snapshot of the same
-process, so both verdicts are about the same state.
+process, so both verdicts are about the same state. Only the witness is run in a kernel of its own.
 """
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from examiner.batch import pool
 from examiner.batch.worker import load_package
@@ -28,12 +29,18 @@ from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
 from examiner.notebook import Cell, mark
 from examiner.verdict import Outcome, Verdict
 
+if TYPE_CHECKING:
+    from examiner.kernel.engine import KernelEngine
+
 TWIN: Final = "~kernel"  # ends the second cell's grade_id; nbgrader allows no `~` in one
 SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"
 WHO: Final = "examiner check"
 TRIAL_TRIES: Final = 2
 SLACK_SECONDS: Final = 300
 BOTH_MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
+# How IPython names the line of a cell in a traceback; the first one is that of the cell that was run.
+ANSI_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+FAILED_LINE: Final = re.compile(r"Cell In\[\d+\], line (\d+)")
 
 Document = dict[str, Any]
 TrialProgress = Callable[[int, int], None]
@@ -66,7 +73,8 @@ class TrialRunner:
         self.progress(0, total)
         course = self.course
         settings = SandboxSettings.of(course)
-        context = TrialContext(settings, {plan.name: plan for plan in plans}, course.package)
+        by_name = {plan.name: plan for plan in plans}
+        context = TrialContext(settings, by_name, course.student.kernel, course.package)
         log = course.state / "logs" / "check.log"
         tasks = (pool.Task(trial, log, _time_limit(course.limits)) for trial in trials)
         ended = pool.run(partial(trial_worker, context), tasks, self.workers, preload=(__name__,))
@@ -77,7 +85,11 @@ class TrialRunner:
             yield result
 
     def run_all(
-        self, plans: Sequence[Plan], repeat: int, modes: Mapping[str, Mapping[str, Mode]] | None = None
+        self,
+        plans: Sequence[Plan],
+        repeat: int,
+        modes: Mapping[str, Mapping[str, Mode]] | None = None,
+        look_at: Callable[[Result], None] = lambda _: None,
     ) -> dict[str, dict[tuple[TrialKind, str], Result]]:
         """Return the results of all trials of these plans, by the plan's name.
 
@@ -88,11 +100,14 @@ class TrialRunner:
         modes : mapping from str to mapping, optional
             By the plan's name, the mode of each of its grade cells; its trials are shortened. The cells of
             all other plans are judged in both modes.
+        look_at : callable, optional
+            Called with each result as it comes; what it raises ends the run.
         """
         results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
         total = sum(count(plan, repeat) for plan in plans)
         trials = _trials(plans, repeat, modes or {}, results)
         for result in self.run(plans, trials, total):
+            look_at(result)
             results[result.trial.plan][result.trial.kind, result.trial.name] = result
         return results
 
@@ -101,8 +116,9 @@ def _trials(
     plans: Sequence[Plan], repeat: int, modes: Mapping[str, Mapping[str, Mode]], found: Mapping[str, Results]
 ) -> Iterator[Trial]:
     """Yield all trials, in a plan with known modes shortened; first those that spare others something."""
+    sparing = (TrialKind.WITNESS, TrialKind.REACH)
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
-    first.sort(key=lambda trial: trial.kind is not TrialKind.REACH)
+    first.sort(key=lambda trial: sparing.index(trial.kind) if trial.kind in sparing else len(sparing))
     further = (further_trials(plan, repeat, partial(_known, plan, found[plan.name])) for plan in plans)
     by_name = {plan.name: plan for plan in plans}
     for trial in chain(first, *further):
@@ -135,10 +151,21 @@ def _time_limit(limits: TimeLimits) -> float:
 
 @dataclass(frozen=True)
 class TrialContext:
-    """What a worker process needs before its first trial: the plans, by name, and the reference package."""
+    """What a worker process needs before its first trial.
+
+    Parameters
+    ----------
+    plans : mapping from str to Plan
+        By their names.
+    kernel : str
+        The Jupyter kernel of the student environment, in which the witness runs.
+    package : Path, optional
+        The folder of the reference.
+    """
 
     settings: SandboxSettings
     plans: Mapping[str, Plan]
+    kernel: str
     package: Path | None = None
 
 
@@ -147,12 +174,14 @@ def trial_worker(context: TrialContext) -> Iterator[Callable[[Trial], Result]]:
     """Yield the function that runs a trial; a worker process enters this context once."""
     reference = load_package(context.package) if context.package else None
     with Engine(context.settings, SECRET, reference, locked_may_fail=True) as engine:
-        yield partial(_try, engine, context.plans)
+        yield partial(_try, engine, context)
 
 
-def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
+def _try(engine: Engine, context: TrialContext, trial: Trial) -> Result:
     """Run a trial; if its screening cells lose points, no other grade cell of it is run."""
-    plan = plans[trial.plan]
+    plan = context.plans[trial.plan]
+    if trial.kind is TrialKind.WITNESS:
+        return _run(_kernel_engine(context), plan, trial)
     if trial.enough and trial.modes is not None:
         result = _run(engine, plan, replace(trial, cells=trial.enough))
         if result.lost(plan.points, trial.modes):
@@ -160,7 +189,13 @@ def _try(engine: Engine, plans: Mapping[str, Plan], trial: Trial) -> Result:
     return _run(engine, plan, trial)
 
 
-def _run(engine: Engine, plan: Plan, trial: Trial) -> Result:
+def _kernel_engine(context: TrialContext) -> "KernelEngine":
+    from examiner.kernel.engine import KernelEngine  # noqa: PLC0415 - importing Jupyter's client takes half a second
+
+    return KernelEngine(context.kernel, context.settings, SECRET)
+
+
+def _run(engine: "Engine | KernelEngine", plan: Plan, trial: Trial) -> Result:
     """Run a trial, and once more if the platform failed in it.
 
     Raises
@@ -276,7 +311,16 @@ def _account(verdict: Verdict, outputs: list[dict[str, Any]]) -> Account:
         seed=verdict.seed,
         measured=verdict.measured,
         claimed=verdict.claimed,
+        line=verdict.line or _line(outputs),
     )
+
+
+def _line(outputs: list[dict[str, Any]]) -> int | None:
+    """Return the line of a cell at which its first error was raised, as its traceback says."""
+    errors = [output for output in outputs if output["output_type"] == "error"]
+    text = ANSI_COLOUR.sub("", "\n".join(errors[0]["traceback"])) if errors else ""
+    found = FAILED_LINE.search(text)
+    return int(found[1]) if found else None
 
 
 def _trouble(outputs: list[dict[str, Any]]) -> str:

@@ -61,12 +61,12 @@ def shortened(plan: Plan, trial: Trial, modes: Mapping[str, Mode], results: Resu
     Parameters
     ----------
     modes : mapping from str to Mode
-        The mode of each grade cell. Trials that record calls and answers keep judging all cells in both.
+        The mode of each grade cell. The witness, and trials that record calls and answers, stay as they are.
     results : mapping
         The results of the plan's trials that have ended.
     """
     match trial.kind:
-        case TrialKind.OBSERVED | TrialKind.REACH:
+        case TrialKind.WITNESS | TrialKind.OBSERVED | TrialKind.REACH:
             return trial
         case TrialKind.MUTANT:
             [mutant] = [mutant for mutant in plan.mutants if mutant.name == trial.name]

@@ -20,7 +20,7 @@ from examiner.model import Assignment, Course, Mode
 from examiner.notebook import CHECKS, Cell, Notebook, blank, check_source, load, parse, read
 
 MUTANTS = Path("tests", "mutants")
-FIRST: Final = (TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
+FIRST: Final = (TrialKind.WITNESS, TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
 WHOLE_RUNS: Final = 3  # runs of the solution with its demonstrations, which hardly depend on the seed
 MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
 _Made = TypeVar("_Made")
@@ -211,8 +211,10 @@ def count(plan: Plan, repeat: int) -> int:
 
 
 def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
-    """Yield the trials that record calls and answers, then the release and the first runs of the solution."""
+    """Yield the witness and the trials that record, then the release and the first runs of the solution."""
     name, solutions = plan.name, solutions_of(plan.notebook)
+    kernel = dict.fromkeys(plan.points, Mode.KERNEL)
+    yield Trial(name, TrialKind.WITNESS, TrialKind.WITNESS, seed=name, modes=kernel)
     watched = {cell: _watched(cell, source) for cell, source in solutions.items()}
     yield Trial(name, TrialKind.REACH, TrialKind.REACH, seed=name, sources=watched, is_bare=True)
     yield Trial(name, TrialKind.OBSERVED, TrialKind.OBSERVED, seed=name, sources=watched, last=stubs.TELL)

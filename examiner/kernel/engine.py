@@ -1,5 +1,7 @@
 """Grades one submission at a time in a boxed Jupyter kernel of any language, by nbgrader's rule for points.
 
+It grades all cells where a course asks for that, else those for which the evidence does.
+
 The kernel runs all cells, grade cells too; it gets the text of each only when that cell is run. As the
 student's code can influence the outputs, the verdicts are labelled self-reported. A cell that the kernel did
 not answer gets no points.
@@ -8,8 +10,9 @@ not answer gets no points.
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -30,9 +33,10 @@ from examiner.examine.engine import GradedNotebook, Job, document_of, instructor
 from examiner.examine.executed import Output, checked_outputs, executed
 from examiner.examine.pricing import priced
 from examiner.examine.server import SandboxSettings
+from examiner.judge.cell import SEED
 from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Mode, TimeLimits
-from examiner.submission.repair import Piece, repair, unanswered
+from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict, timestamp
 
 KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
@@ -89,18 +93,38 @@ class KernelEngine:
         BadSource, UnreadableNotebook
             If the instructor's or the student's notebook is not a notebook.
         """
+        ran = self._run(job)
+        versions = {"examiner": version(), "kernel": self._kernel, "walls": ran.walls}
+        repaired = ran.repaired
+        sheet = GradeSheet(job.identity, ran.verdicts, repaired.repairs, versions, timestamp())
+        notebook = executed(ran.document, repaired.pieces, ran.record.shown(ran.pieces), sheet)
+        return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
+
+    def self_reported(self, job: Job) -> dict[str, tuple[Verdict, list[Output]]]:
+        """Run a whole notebook, and return the verdict and the outputs of each cell that is not examined.
+
+        Other errors are as of `run`.
+        """
+        seed = partial(cell_seed, self._secret, job.identity)
+        ran = self._run(job, lambda piece: _seeded(piece, seed, job.modes))
+        numbers = [number for number, piece in enumerate(ran.pieces) if piece.is_autograded]
+        given = {
+            verdict.grade_id: (replace(verdict, seed=seed(verdict.grade_id)), ran.record.outputs.get(n, []))
+            for verdict, n in zip(ran.verdicts, numbers, strict=True)
+        }
+        return {name: found for name, found in given.items() if job.modes.get(name) is Mode.KERNEL}
+
+    def _run(self, job: Job, run_as: Callable[[Piece], Sequence[Piece]] = lambda piece: (piece,)) -> "_Ran":
+        """Run a notebook's cells, each as the cells that `run_as` makes of it."""
         document, notebook = instructors_notebook(job.instructor)
         repaired = repair(notebook, document_of(job))
-        pieces = [piece for piece in repaired.pieces if piece.is_code]
-        # A kernel gets its environment variables once, so all its cells have the same seed.
+        pieces = [run for piece in repaired.pieces if piece.is_code for run in run_as(piece)]
+        # A kernel gets its environment variables once, so without more ado all its cells have the same seed.
         seed = cell_seed(self._secret, job.identity, "")
         provisioner = self._provisioner(job, seed)
         record = _execute(provisioner, _cells(document, pieces), job.limits)
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
-        versions = {"examiner": version(), "kernel": self._kernel, "walls": str(provisioner.standing)}
-        sheet = GradeSheet(job.identity, tuple(verdicts), repaired.repairs, versions, timestamp())
-        ran = executed(document, repaired.pieces, record.shown(pieces), sheet)
-        return GradedNotebook(sheet, ran, unanswered(repaired.pieces))
+        return _Ran(document, repaired, pieces, record, tuple(verdicts), str(provisioner.standing))
 
     def _provisioner(self, job: Job, seed: str) -> BoxedProvisioner:
         """Return the provisioner that will start the kernel for its parent, a kernel manager."""
@@ -121,10 +145,19 @@ class KernelEngine:
             files=dict(job.files),
             fonts=str(settings.caches or ""),
             limits=asdict(limits),
-            variables={"EXAMINER_SEED": seed, "NBGRADER_EXECUTION": "autograde"},
+            variables={SEED: seed, "NBGRADER_EXECUTION": "autograde"},
             walls=settings.walls,
         )
         return provisioner
+
+
+def _seeded(piece: Piece, seed: Callable[[str], str], modes: Mapping[str, Mode]) -> Sequence[Piece]:
+    """Return a cell of a Python notebook; before a self-reported one comes a cell that sets its seed."""
+    name = piece.original.grade_id if piece.original and piece.is_autograded else ""
+    if modes.get(name) is not Mode.KERNEL:
+        return (piece,)
+    source = f"__import__('os').environ[{SEED!r}] = {seed(name)!r}"
+    return Piece("code", source, f"{piece.id}-seed"), piece
 
 
 class Listener(AsyncKernelClient):
@@ -159,6 +192,18 @@ class _Record:
         outcome, fact = self.loss
         error = {"output_type": "error", "ename": str(outcome), "evalue": fact}
         return {**self.outputs, self.current: [error | {"traceback": [f"{outcome}: {fact}"]}]}
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """A notebook that a kernel has run, and a verdict for each of its grade cells."""
+
+    document: Mapping[str, Any]
+    repaired: Repaired
+    pieces: Sequence[Piece]
+    record: _Record
+    verdicts: tuple[Verdict, ...]
+    walls: str
 
 
 class _Client(NotebookClient):

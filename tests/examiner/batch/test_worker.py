@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ DATA = notebook(
 VERSION = AssignmentVersion(
     {"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL}
 )
-CONTEXT = GradingContext(SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": VERSION})
+CONTEXT = GradingContext(
+    SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": VERSION}, kernel="tinytorch-student"
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +110,42 @@ def test_the_reference_is_the_courses_own(tmp_path):
         (package / "__init__.py").write_text("from ref.nn import number")
         (package / "nn" / "__init__.py").write_text(f"number = {number}")
         assert worker.load_package(package).number == number
+
+
+FLOWS = (
+    "assert f() == 1\nexpected = 1",
+    "import dis\nassert f() == expected and dis.dis",
+    "del dis\ntry:\n    dis\nexcept NameError:\n    assert f() == 1",
+)
+
+
+def test_self_reported_cells_run_in_one_kernel_from_top_to_bottom():
+    """What one binds is there for the next, as it was for the instructor's solution."""
+    document = json.loads(ONE)
+    solution, test = document["cells"]
+    tests = []
+    for number, source in enumerate(FLOWS):
+        marks = test["metadata"]["nbgrader"] | {"grade_id": f"test_{number}"}
+        tests.append(test | {"id": f"t{number}", "source": source, "metadata": {"nbgrader": marks}})
+    flowing = json.dumps(document | {"cells": [solution, *tests]}).encode()
+    version = AssignmentVersion({"one": flowing}, {}, {"test_1": Mode.KERNEL, "test_2": Mode.KERNEL})
+    with worker.grading_worker(replace(CONTEXT, versions={"ps1": version})) as work:
+        right = work(SubmittedWork(IDENTITY, {"one.ipynb": flowing}))
+        wrong = work(SubmittedWork(IDENTITY, {"one.ipynb": flowing.replace(b"return 1", b"return 2")}))
+    verdicts = right.grade.parts[0].sheet.verdicts
+    assert [verdict.points for verdict in verdicts] == [2, 2, 2]
+    assert [verdict.mode for verdict in verdicts] == [Mode.EXAMINED, Mode.KERNEL, Mode.KERNEL]
+    assert [verdict.points for verdict in wrong.grade.parts[0].sheet.verdicts] == [0, 0, 0]
+
+
+def test_what_a_student_prints_where_cells_are_self_reported_tells_no_test():
+    """The kernel gets tests before later cells of the student's; nobody is shown what these print there."""
+    look = {"cell_type": "code", "id": "own", "metadata": {}, "outputs": [], "execution_count": None}
+    document = json.loads(ONE)
+    document["cells"].append(look | {"source": "print('seen', In)"})
+    version = AssignmentVersion({"one": ONE}, {}, {"test_f": Mode.KERNEL})
+    with worker.grading_worker(replace(CONTEXT, versions={"ps1": version})) as work:
+        done = work(SubmittedWork(IDENTITY, {"one.ipynb": json.dumps(document).encode()}))
+    printed = json.dumps([cell.get("outputs") for cell in json.loads(done.notebooks["one.ipynb"])["cells"]])
+    assert "seen" in printed
+    assert "assert f()" not in printed

@@ -23,13 +23,23 @@ def account(points, raised="", message="", *, wrote_stderr=False):
     return Account(points, outcome, raised, wrote_stderr, f"{raised}: {message}" if message else raised)
 
 
-def weighed(tiny, *seen, cell=CELL):
-    """Return the mode of a cell and why, after trials of these kinds and points: examined, in the kernel."""
+def witness(plan, lost):
+    """Return the run in a real kernel, of which a cell has this account and all others their points."""
+    kernel = {cell: account(points) for cell, points in plan.points.items()} | lost
+    return Result(Trial(plan.name, TrialKind.WITNESS, TrialKind.WITNESS, ""), {}, kernel)
+
+
+def weighed(tiny, *seen, cell=CELL, real=None):
+    """Return the mode of a cell and why, after trials of these kinds and points: examined, in a snapshot.
+
+    `real` is what the cell gave in the real kernel, if that was not all points.
+    """
     plan = make_plan(tiny.course, tiny.assignment)
     results = {
         (kind, str(number)): Result(Trial(plan.name, kind, str(number), ""), {cell: one}, {cell: other})
         for number, (kind, one, other) in enumerate(seen)
     }
+    results[TrialKind.WITNESS, TrialKind.WITNESS] = witness(plan, {cell: real} if real else {})
     found = evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: results})
     return found.modes[cell], found.reasons.get(cell, "")
 
@@ -59,7 +69,28 @@ def test_a_solution_that_loses_points_when_examined_is_judged_in_the_kernel(tiny
 
 def test_a_solution_that_loses_points_both_ways_says_nothing_about_the_mode(tiny):
     """It is the author's error, which the gate names."""
-    assert weighed(tiny, (TrialKind.INSTRUCTOR, account(0), account(0)))[0] is Mode.EXAMINED
+    lost = account(0, "AssertionError")
+    assert weighed(tiny, (TrialKind.INSTRUCTOR, lost, lost), real=lost)[0] is Mode.EXAMINED
+
+
+def test_a_solution_that_loses_points_in_a_real_kernel_alone_proves_nothing(tiny):
+    """However it came through the examination and through a snapshot: these two may make the same mistake."""
+    right, lost = account(40), account(0, "NameError", "name 'double' is not defined")
+    mode, why = weighed(tiny, (TrialKind.INSTRUCTOR, right, right), real=replace(lost, line=7))
+    assert mode is Mode.KERNEL
+    assert why == (
+        "in a Jupyter kernel, the instructor's solution fails it "
+        "(line 7, NameError: name 'double' is not defined)"
+    )
+
+
+def test_a_real_kernel_stands_above_a_snapshot(tiny):
+    """A snapshot that fails the solution says nothing, about that or about any other version."""
+    right, unbound = account(40), account(0, "NameError")
+    assert weighed(tiny, (TrialKind.INSTRUCTOR, right, unbound))[0] is Mode.EXAMINED
+    seen = ((TrialKind.INSTRUCTOR, right, unbound), (TrialKind.MUTANT, right, unbound))
+    assert weighed(tiny, *seen) == (Mode.EXAMINED, "")
+    assert weighed(tiny, (TrialKind.INSTRUCTOR, right, right), seen[1])[0] is Mode.KERNEL
 
 
 def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
@@ -132,6 +163,15 @@ def test_a_file_that_is_no_evidence_is_none(tiny, text):
     path.parent.mkdir()
     path.write_text(text)
     assert evidence.read(tiny.course, tiny.assignment) is None
+
+
+def test_evidence_of_a_wrong_solution_is_kept_with_what_is_wrong(tiny):
+    """Who graded that anyway is asked again; without such a thing the file has no entry for it."""
+    plan = make_plan(tiny.course, tiny.assignment)
+    results = {(TrialKind.WITNESS, TrialKind.WITNESS): witness(plan, {CELL: account(0, "ValueError")})}
+    evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: results}))
+    found = evidence.read(tiny.course, tiny.assignment)
+    assert (found.failures, found.modes[CELL]) == ({CELL: "ValueError"}, Mode.KERNEL)
 
 
 def test_the_file_is_plain_json(tiny):

@@ -1,0 +1,101 @@
+"""`examiner grade` where the instructor's own solution loses points: only that assignment stops."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from examiner.errors import AuthorFault
+from examiner.store.grades import read_grades
+
+pytestmark = pytest.mark.course
+
+WRONG, GOOD = "01_double", "02_triple"
+CELL = "interface_double"
+
+
+def slip(small, old="check_equal(double(21), 42", new="check_equal(double(21), 24"):
+    """Change the hidden test of one assignment, so that no right answer passes it; the other way mends it."""
+    path = small.source(WRONG)
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def slipped(small):
+    """A course with a wrong hidden test in one of its assignments, and students who hand in both."""
+    slip(small)
+    for student in ("anna", "ben"):
+        small.hand_in(student, WRONG)
+        small.hand_in(student, GOOD)
+    return small
+
+
+def scores(small):
+    """Return the score of every submission that has one."""
+    grades = read_grades(small.course).grades
+    return {name: grade.score for name, grade in grades.items() if grade.is_graded}
+
+
+def test_no_right_student_gets_nothing_for_a_wrong_test(slipped):
+    """The other assignment is graded; cell, line and message are told once, and how to go on."""
+    run = slipped.examiner("grade", "--json", str(slipped.root / "run.json"))
+    assert run.returncode == AuthorFault.exit_code
+    told = " ".join(run.stderr.split())
+    assert told.count("the instructor's solution fails it") == 1
+    assert f"source/{WRONG}/double.ipynb, cell {CELL}: in a Jupyter kernel" in told
+    assert "(line 6, CheckFailed: got 42, expected 24" in told
+    assert "--anyway" in told
+    assert scores(slipped) == {("anna", GOOD): 10, ("ben", GOOD): 10}
+    assert not list((slipped.root / "sheets").glob(f"{WRONG}/*/*"))
+    data = json.loads((slipped.root / "run.json").read_text())
+    assert set(data["stopped"]) == {WRONG}
+    states = {(row["assignment"], row["state"]) for row in data["submissions"]}
+    assert states == {(WRONG, "stopped"), (GOOD, "graded")}
+
+
+def test_it_stops_until_the_test_is_mended(slipped):
+    """Then everybody gets what they earned."""
+    slipped.examiner("grade")
+    assert slipped.examiner("grade").returncode == AuthorFault.exit_code
+    slip(slipped, "check_equal(double(21), 24", "check_equal(double(21), 42")
+    run = slipped.examiner("grade")
+    assert run.returncode == 0, run.stderr
+    assert scores(slipped)["anna", WRONG] == 7
+
+
+def test_who_wants_goes_on_anyway(slipped):
+    """The scores are those of the wrong test; without the option, nothing is graded by it later either."""
+    run = slipped.examiner("grade", "--anyway")
+    assert run.returncode == 0, run.stderr
+    assert scores(slipped)["anna", WRONG] == 3
+    slipped.hand_in("carl", WRONG)
+    assert slipped.examiner("grade").returncode == AuthorFault.exit_code
+    assert ("carl", WRONG) not in scores(slipped)
+    assert scores(slipped)["anna", WRONG] == 3
+    slipped.examiner("grade", "--anyway")
+    assert scores(slipped)["carl", WRONG] == 3
+
+
+def test_nbgraders_own_command_stops_as_well(slipped):
+    """Formgrader's button shows the sentence."""
+    config = "from pathlib import Path\nfrom examiner.plugin import configure\n"
+    (slipped.root / "nbgrader_config.py").write_text(
+        f"{config}configure(get_config(), Path({str(slipped.root)!r}))\n"
+    )
+    run = subprocess.run(
+        [Path(sys.executable).parent / "nbgrader", "autograde", WRONG],
+        cwd=slipped.root,
+        env=os.environ | {"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "WrongSolution" in run.stderr
+    assert scores(slipped) == {}
