@@ -223,9 +223,10 @@ def test_locked_cells_are_computed_once_for_all_submissions(engine):
     """Not by a judge, but by the server that it was forked from."""
     locked = "import time\nWHEN = time.monotonic_ns()\nDATA = [1, 2]"
     cells = ("DATA.append(3)\nprint(WHEN, DATA)", "print(WHEN, DATA)")
-    first, unspoiled = printed(engine, *cells, locked=locked)
-    assert (first.partition(" ")[2], unspoiled.partition(" ")[2]) == ("[1, 2, 3]", "[1, 2]")
-    assert printed(engine, *cells, locked=locked, student="student02") == [first, unspoiled]
+    first, second = printed(engine, *cells, locked=locked)
+    assert first.partition(" ")[2] == "[1, 2, 3]"
+    assert second.partition(" ")[2] == "[1, 2, 3]", "what a grade cell changes stays so, as in a notebook"
+    assert printed(engine, *cells, locked=locked, student="student02") == [first, second]
 
 
 def test_what_locked_cells_draw_is_drawn_for_each_submission(engine):
