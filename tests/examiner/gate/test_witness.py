@@ -99,7 +99,7 @@ def test_what_is_wrong_may_be_graded_anyway_and_is_told_again(tiny, gathered):
 
 def test_the_gate_tells_what_only_a_real_kernel_shows(tiny):
     """As a breach of its own; what the examination shows, too, is told once."""
-    tiny.edit("interface_count", "counter = Counter()", "counter = Counter()\ndel np")
+    tiny.edit("interface_count", "counter.total = 7", "counter.total = 7\n    np.asarray = None")  # hidden
     tiny.edit(CELL, BEFORE, f"double([1])\n{BEFORE}")
     [report] = check(tiny.course, CheckRequest(repeat=1, workers=2), ignore)
     [told] = [str(breach) for breach in report.breaches if "Jupyter" in str(breach)]
