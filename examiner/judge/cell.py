@@ -140,6 +140,10 @@ def _run(cell: GradeCell, namespace: Namespace, chance: Chance) -> Any:
         namespace.run_locked()
     chance.start()  # from a seed of a locked cell, anybody could tell what is drawn in this one
     names.update(namespace.candidates(cell.wanted))
+    if cell.again:
+        namespace.run_again()
+        examiner_checks.start_cell()
+        chance.start()
     for code in (cell.setting, cell.body):
         if code is not None:
             exec(code, names)  # noqa: S102 - running the author's text is what this process is for

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Final
 
-from examiner.judge.locked import DEFINITION, LockedCode, NamesRead, free, without_magics
+from examiner.judge.graded import GradedCode
+from examiner.judge.locked import DEFINITION, LockedCode, NamesRead, free, read_first, without_magics
 from examiner.model import Mode
 from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
-LOCKED: Final = "<locked cells>"  # the name of their code in a traceback
+# The names of other cells' code in a traceback.
+LOCKED, EARLIER = "<locked cells>", "<earlier grade cells>"
 _MOST_LINES: Final = 1 << 16  # of a cell
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
@@ -54,6 +56,8 @@ class GradeCell:
     ----------
     prelude
         What locked cells compute without the student's code, or anything else that another cell has not.
+    again
+        The statements of earlier grade cells that the cell needs; one that fails, fails here as well.
     setting, body, last
         The code to run after it and after the names of `wanted` are bound, in this order: what locked cells
         define with a student's names or with the checks; the cell; if it ends in an expression, its value.
@@ -80,6 +84,7 @@ class GradeCell:
     source: str
     prelude: CodeType | None = None
     setting: CodeType | None = None
+    again: tuple[CodeType, ...] = ()
     body: CodeType | None = None
     last: CodeType | None = None
     wanted: tuple[str, ...] = ()
@@ -136,14 +141,15 @@ def prepare(
     ours : frozenset of str
         The modules that are the judge's own, whatever a student bound or handed in.
     """
-    modes, earlier, prepared = modes or {}, LockedCode(ours), []
+    modes, earlier, graded, prepared = modes or {}, LockedCode(ours), GradedCode(), []
     read = NamesRead.of(cells)
     for cell in cells:
         if cell.is_autograded:
             mode = modes.get(cell.grade_id, Mode.EXAMINED)
-            prepared.append(_grade_cell(cell, mode, earlier, read, ours))
-            earlier.add_graded(without_magics(cell.source))
+            prepared.append(_grade_cell(cell, mode, _Before(earlier, graded, read), ours))
+            graded.add(without_magics(cell.source))
         elif cell.is_code:
+            graded.add_other(without_magics(cell.source))
             earlier.add(without_magics(cell.source), is_locked=cell.is_locked)
     return tuple(prepared)
 
@@ -157,17 +163,10 @@ def locked_statements(
         if cell.is_autograded and modes.get(cell.grade_id, Mode.EXAMINED) is Mode.EXAMINED:
             with contextlib.suppress(SyntaxError, ValueError):  # then the cell says so itself
                 needed |= {node.lineno for node in earlier.needed(free(ast.parse(cell.source)))[0]}
-        first = cell.index * _MOST_LINES + 1
-        if cell.is_autograded:
-            earlier.add_graded(without_magics(cell.source), first=first)
-        elif cell.is_code:
+        elif cell.is_code and not cell.is_autograded:
+            first = cell.index * _MOST_LINES + 1
             earlier.add(without_magics(cell.source), is_locked=cell.is_locked, first=first)
-    locked = {cell.index for cell in cells if not cell.is_autograded}
-    return tuple(
-        _statement(node, node.lineno in needed, ours)
-        for node in earlier.early()
-        if node.lineno in needed or _place(node)[0] in locked
-    )
+    return tuple(_statement(node, node.lineno in needed, ours) for node in earlier.early())
 
 
 def _place(node: ast.stmt) -> tuple[int, int]:
@@ -193,34 +192,43 @@ def holding(statements: Sequence[LockedStatement]) -> GradeCell:
     return GradeCell("", 0.0, Mode.EXAMINED, "", texts=texts, imports=imports, ours=ours)
 
 
-def _grade_cell(
-    cell: Cell, mode: Mode, earlier: LockedCode, read: NamesRead, ours: frozenset[str]
-) -> GradeCell:
+@dataclass(frozen=True)
+class _Before:
+    """What a grade cell finds in its notebook."""
+
+    locked: LockedCode
+    graded: GradedCode
+    read: NamesRead
+
+
+def _grade_cell(cell: Cell, mode: Mode, before: _Before, ours: frozenset[str]) -> GradeCell:
     if mode is not Mode.EXAMINED:
         return GradeCell(cell.grade_id, cell.points, mode, cell.source)
     try:
-        return _compiled(cell, earlier, read, ours)
+        return _compiled(cell, before, ours)
     except (_Refused, SyntaxError, ValueError) as error:
         fact = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
 
 
-def _compiled(cell: Cell, earlier: LockedCode, read: NamesRead, ours: frozenset[str]) -> GradeCell:
+def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
     hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
     _check_reference(tree, hidden)
-    sharing = _sharing(tree, hidden, read)
-    notebook, own = earlier.needed(free(tree))
-    needed, prelude, setting = [*notebook, *own], ast.Module(notebook, []), ast.Module(own, [])
-    wanted = {name for name in free(ast.Module([*own, *tree.body], [])) if not earlier.owns(name)}
+    sharing, again = _sharing(tree, hidden, before.read), before.graded.needed(read_first(tree))
+    notebook, own = before.locked.needed(free(tree) | free(ast.Module(again, [])))
+    needed, prelude, setting = [*notebook, *own, *again], ast.Module(notebook, []), ast.Module(own, [])
+    late = ast.Module([*own, *again, *tree.body], [])
+    wanted = {name for name in free(late) if not before.locked.owns(name)}
     measures = not MEASURING_CHECKS.isdisjoint(_imported_checks(ast.Module([*needed, *tree.body], [])))
     definitions = _definitions([*needed, *tree.body], ours) if measures else ""
     whole = ast.Module([*needed, *tree.body], [])
     texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
-    for module in (prelude, setting, tree):
+    earlier = [ast.Module([statement], []) for statement in again]
+    for module in (prelude, setting, tree, *earlier):
         _Rewriting(refs).visit(module)
     tree.body = [*_with_calls(tree.body, sharing)]
-    for module in (prelude, setting, tree):
+    for module in (prelude, setting, tree, *earlier):
         ast.fix_missing_locations(module)
     file, last = f"<{cell.grade_id}>", None
     if tree.body and isinstance(tree.body[-1], ast.Expr):
@@ -233,6 +241,7 @@ def _compiled(cell: Cell, earlier: LockedCode, read: NamesRead, ours: frozenset[
         source=cell.source,
         prelude=compile(prelude, LOCKED, "exec") if notebook else None,
         setting=compile(setting, LOCKED, "exec") if own else None,
+        again=tuple(compile(module, EARLIER, "exec") for module in earlier),
         body=compile(tree, file, "exec"),
         last=last,
         wanted=tuple(sorted(wanted - vars(builtins).keys() - {REFERENCE})),

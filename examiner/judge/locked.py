@@ -39,6 +39,7 @@ _OPAQUE: Final = frozenset(
     }
 )
 _SAFE_BUILTINS: Final = frozenset(vars(builtins)) - _OPAQUE
+_BRANCHING: Final = (ast.If, ast.While, ast.Try, ast.TryStar, ast.Match, ast.For, ast.With)
 _GENERATORS: Final = "<the global generators>"
 # Methods of containers and arrays that change them.
 _MUTATING: Final = frozenset(
@@ -146,23 +147,7 @@ class LockedCode:
             else:
                 self._leave(statement)
 
-    def add_graded(self, source: str, *, first: int = 1) -> None:
-        """Add a grade cell: what it binds is there for later grade cells, hidden or not.
-
-        What needs a student's code is done anew for each of those: a name that the student's process had kept
-        could have been given another value meanwhile. Nothing else of the cell is repeated, least of all what
-        it asserts.
-        """
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            return
-        ast.increment_lineno(tree, first - 1)
-        for statement in tree.body:
-            if not isinstance(statement, ast.Assert):
-                self.take(statement, is_graded=True)
-
-    def take(self, node: ast.stmt, *, is_graded: bool = False) -> None:
+    def take(self, node: ast.stmt) -> None:
         """Add a statement of a locked cell, or leave what it binds to the candidate."""
         if isinstance(node, ast.Import | ast.ImportFrom):
             for single, name, is_ours in _single_imports(node, self._ours):
@@ -175,10 +160,8 @@ class LockedCode:
             self._bind(Statement(node, binds, loads))
             return
         binds |= self._bound_through(loads)
-        if isinstance(node, ast.Delete) and binds:
+        if (isinstance(node, ast.Delete) and binds) or not self._needs_only_ours(node, binds, loads):
             self._leave(node)
-        elif not self._needs_only_ours(node, binds, loads):
-            self._take_again(node, binds, loads) if is_graded else self._leave(node)
         elif _does_something(node):
             reached = self._reached(loads)
             of_a_cell = any(self._is_of_a_cell(name) for name in reached)
@@ -187,12 +170,6 @@ class LockedCode:
                 data.add(_GENERATORS)
             if binds or not of_a_cell:  # a check in a locked cell binds nothing; it is for students
                 self._bind(Statement(node, binds, loads, frozenset(data), of_a_cell))
-
-    def _take_again(self, node: ast.stmt, binds: frozenset[str], loads: frozenset[str]) -> None:
-        """Add a statement that needs a student's code, to be run for each later grade cell that needs it."""
-        data = binds | {name for name in (*changed(node), *_asked(node)) if name in self._bound_by}
-        if data:
-            self._bind(Statement(node, binds, loads, data, is_of_a_cell=True))
 
     def owns(self, name: str) -> bool:
         """Whether a name is the judge's."""
@@ -371,16 +348,9 @@ def changed(node: ast.stmt) -> Iterator[str]:
     for n in ast.walk(node):
         match n:
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
-                yield from _root(n)
+                yield from root(n)
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as method)) if name in _MUTATING:
-                yield from _root(method)
-
-
-def _asked(node: ast.stmt) -> Iterator[str]:
-    """Yield the name of the object whose method a statement calls for what it does: `t.backward()`."""
-    match node:
-        case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
-            yield from _root(method)
+                yield from root(method)
 
 
 def _declared_global(scope: SymbolTable) -> Iterator[str]:
@@ -392,7 +362,7 @@ def _declared_global(scope: SymbolTable) -> Iterator[str]:
         yield from _declared_global(inner)
 
 
-def _root(node: ast.expr) -> Iterator[str]:
+def root(node: ast.expr) -> Iterator[str]:
     """Yield the name at the beginning of `name.x[0].y`."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
@@ -407,6 +377,21 @@ def _table(node: ast.stmt) -> SymbolTable:
 def free(tree: ast.Module) -> set[str]:
     """Return the names of the notebook that some statements use before they bind them themselves."""
     return _unbound(tree.body, set()) & set(_of_the_notebook(symtable(ast.unparse(tree), "<cell>", "exec")))
+
+
+def read_first(tree: ast.Module) -> set[str]:
+    """Return the names of the notebook that some statements use and surely have not bound before.
+
+    What a branch binds and uses is taken to be its own; `free` takes it to be another's.
+    """
+    found, bound_so_far = set[str](), set[str]()
+    for statement in tree.body:
+        names = _loaded(statement) & set(_of_the_notebook(_table(statement)))
+        if isinstance(statement, _BRANCHING):
+            names -= {*bound(statement)}
+        found |= names - bound_so_far
+        bound_so_far |= {*bound(statement)}
+    return found
 
 
 def _read_in_functions(source: str) -> Iterator[str]:

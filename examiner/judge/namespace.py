@@ -7,7 +7,7 @@ bound to the snapshot of one cell.
 import builtins
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import wraps
 from io import StringIO
 from types import CodeType, ModuleType, SimpleNamespace
@@ -131,6 +131,18 @@ class Namespace:
             with redirect_stdout(StringIO()):  # it is shown where the locked cells ran
                 exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is a judge's work
         self._has_run_locked = True
+
+    def run_again(self) -> None:
+        """Run what gives the names that the cell needs of earlier grade cells.
+
+        What fails there has failed in its own cell: the name is then missing here, as in a notebook.
+        """
+        refused = self.remote.refused
+        with redirect_stdout(StringIO()):
+            for code in self._cell.again:
+                with suppress(Exception):
+                    exec(code, self.names)  # noqa: S102 - running the author's text is a judge's work
+        self.remote.refused = refused
 
     def _measuring(self, check: Callable[..., Estimate]) -> Callable[..., Estimate]:
         """Return a check bound to the bench; what stays undecided gives what is surely cleared.
