@@ -81,8 +81,12 @@ def largest_of_too_many(among: Collection[int], bound: int, proc: int | None = N
 
 def kill(process: int, proc: int | None = None) -> None:
     """Kill a process by its number as seen from here."""
-    with contextlib.suppress(OSError), _opened(proc, str(process), os.O_DIRECTORY) as folder:
-        signal.pidfd_send_signal(folder, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        folder = _open(proc, str(process), os.O_DIRECTORY)
+        try:
+            signal.pidfd_send_signal(folder, signal.SIGKILL)
+        finally:
+            os.close(folder)
 
 
 def address_space(proc: int) -> int:
@@ -107,20 +111,21 @@ def _share(process: int, proc: int | None) -> int:
 
 
 def _read(proc: int | None, name: str) -> str:
-    with _opened(proc, name) as descriptor:
+    descriptor = _open(proc, name)
+    try:
         return os.read(descriptor, _MOST).decode()
+    finally:
+        os.close(descriptor)
 
 
 def _entries(proc: int | None, name: str) -> list[str]:
-    with _opened(proc, name, os.O_DIRECTORY) as descriptor:
-        return os.listdir(descriptor)  # noqa: PTH208 - a descriptor
-
-
-@contextlib.contextmanager
-def _opened(proc: int | None, name: str, flags: int = 0) -> Iterator[int]:
-    path = f"{PROC}/{name}" if proc is None else name
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=proc)
+    descriptor = _open(proc, name, os.O_DIRECTORY)
     try:
-        yield descriptor
+        return os.listdir(descriptor)  # noqa: PTH208 - a descriptor
     finally:
         os.close(descriptor)
+
+
+def _open(proc: int | None, name: str, flags: int = 0) -> int:
+    path = f"{PROC}/{name}" if proc is None else name
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=proc)

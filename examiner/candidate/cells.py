@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
@@ -66,11 +66,15 @@ def run_candidate(shell: RecordingShell, box: Box, descriptors: Sequence[int]) -
 
 @dataclass(frozen=True)
 class Waiting:
-    """A snapshot that waits for its first request: the number of its cell, the cell's role, its channel."""
+    """A snapshot that waits for its first request: the number of its cell, the cell's role, its channel.
+
+    `later` are the names that were bound after its cell and before it was left.
+    """
 
     number: int
     role: Role
     channel: Channel
+    later: list[str] = field(default_factory=list)
 
 
 class CandidateRun:
@@ -92,6 +96,7 @@ class CandidateRun:
         channels = [Channel.from_descriptors(*descriptors[n : n + 3]) for n in range(0, len(descriptors), 3)]
         graded = [(n, role) for n, (role, _) in enumerate(work.cells) if role is not Role.PLAIN]
         self.snapshots = [Waiting(*cell, channel) for cell, channel in zip(graded, channels, strict=True)]
+        self.put_off: list[Waiting] = []
         self.streams: list[Stream] = []
 
     def run(self) -> None:
@@ -103,16 +108,49 @@ class CandidateRun:
         last = max((n for n, (role, source) in enumerate(cells) if role is Role.PLAIN or source), default=-1)
         for number, (role, source) in enumerate(cells[: last + 1]):
             if role is Role.PLAIN:
+                self._before_cell(number)
                 self._run_cell(number, source, self.control, nonce=0)
+            elif role is Role.EXAMINED and self.work.defining and not source:
+                self._put_off(self.snapshots.pop(0))
             else:
                 self._leave_snapshot(self.snapshots.pop(0))
                 if source:
+                    self._leave_those_put_off()
                     self._execute(number, source)
             if self.shell.asked_to_exit:
                 return
         for waiting in self.snapshots:
             _report_snapshot(self.control, waiting.number, os.getpid())
-        self._serve(self.snapshots)
+        self._serve([*self.put_off, *self.snapshots])
+
+    def _put_off(self, waiting: Waiting) -> None:
+        """Leave the snapshot of a cell only before another cell may change what it will see."""
+        _report_snapshot(self.control, waiting.number, os.getpid())
+        self.put_off.append(waiting)
+
+    def _before_cell(self, number: int) -> None:
+        """Leave the snapshots that were put off, unless a cell only defines names that are new.
+
+        Those are taken out of a snapshot again, so it sees the same as if it had been left in its place.
+        """
+        names = self.work.defining.get(number)
+        if names is None or not self.shell.user_ns.keys().isdisjoint(names):
+            self._leave_those_put_off()
+        for waiting in self.put_off:
+            waiting.later.extend(names or ())
+
+    def _leave_those_put_off(self) -> None:
+        """Fork one process that waits for all of them, and report it in place of this one."""
+        moved, self.put_off = self.put_off, []
+        if not moved:
+            return
+        numbers = [waiting.number for waiting in moved]
+        try:
+            child = self._fork_waiting(moved)
+        except OSError as error:  # the student's code has used up the limit on processes
+            _report(self.control, 0, {"moved": numbers, "trouble": str(error)})
+        else:
+            _report(self.control, 0, {"moved": numbers, "process": child})
 
     def _keep_memory_visible(self) -> None:
         """Have the student's code hold no memory that is not seen; only ours is mapped as shared."""
@@ -178,16 +216,22 @@ class CandidateRun:
     def _leave_snapshot(self, waiting: Waiting) -> None:
         """Fork a process that waits until this cell is examined, and report it."""
         try:
-            child = syscalls.fork()
+            child = self._fork_waiting([waiting])
         except OSError as error:  # the student's code has used up the limit on processes
             _report(self.control, 0, {"cell": waiting.number, "trouble": str(error)})
-            return
+        else:
+            _report_snapshot(self.control, waiting.number, child)
+
+    def _fork_waiting(self, waiting: Sequence[Waiting]) -> int:
+        """Fork a process that waits until some cells are examined; return its number."""
+        child = syscalls.fork()
         if child == 0:
             os.setpgid(0, 0)  # so that signals to its group reach no other snapshot
-            self._serve([waiting], self.snapshots)
+            self._serve(waiting, [*self.put_off, *self.snapshots])
             os._exit(0)
-        waiting.channel.close_all()
-        _report_snapshot(self.control, waiting.number, child)
+        for snapshot in waiting:
+            snapshot.channel.close_all()
+        return child
 
     def _serve(self, waiting: Sequence[Waiting], others: Sequence[Waiting] = ()) -> None:
         """Wait for requests, and answer those of each cell in a process of its own.
@@ -216,6 +260,8 @@ class CandidateRun:
 
     def _be_snapshot(self, asked: Waiting) -> None:
         self.box.keep_signals_inside()
+        for name in asked.later:
+            self.shell.user_ns.pop(name, None)
         if asked.role is Role.EXAMINED:
             os.dup2(0, 1)
             os.dup2(0, 2)

@@ -46,6 +46,8 @@ class Work:
     cells : tuple of (Role, str)
         Role and source of each cell, in order. Of a grade cell that is its released text if the candidate
         runs it as well, after its snapshot has been left, else empty.
+    defining : mapping from int to tuple of str
+        By number, the cells that only define functions and constants, each with the names that it binds.
     files : mapping from str to bytes
         The files beside the notebook, by relative path.
     environment : mapping from str to str
@@ -62,6 +64,7 @@ class Work:
     """
 
     cells: tuple[tuple[Role, str], ...]
+    defining: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 10.0
@@ -74,6 +77,7 @@ class Work:
         cells = [(str(role), source) for role, source in self.cells]
         values = (
             cells,
+            dict(self.defining),
             dict(self.files),
             dict(self.environment),
             self.seconds,

@@ -106,7 +106,7 @@ class Baselines:
         cells = ((Role.PLAIN, text), *((Role.EXAMINED, "") for _ in range(SNAPSHOTS)))
         time_limits = TimeLimits(notebook_seconds=FOREVER)  # one process serves many students
         candidate = self._server.start(
-            Work(cells, self._files, seconds=time_limits.cell_seconds, measures=True), self._limits
+            Work(cells, files=self._files, seconds=time_limits.cell_seconds, measures=True), self._limits
         )
         self._process = _Process(text, candidate, RunFollower(candidate, list(_pieces(text)), time_limits))
         return self._process

@@ -25,7 +25,7 @@ from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import Baselines
 from examiner.examine.cells import examine
 from examiner.examine.executed import Output, executed
-from examiner.examine.flow import released_texts
+from examiner.examine.flow import defining_cells, released_texts
 from examiner.examine.follow import RunFollower
 from examiner.examine.instruments import BoxInstruments
 from examiner.examine.judges import JudgeRun, JudgeServer, Rehearsal
@@ -44,6 +44,9 @@ from examiner.wire.channel import Channel
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
 # Checks that measure: a baseline's process has imported matplotlib, so the student's does, to be as large.
 MEASURES: Final = re.compile(rf"(?:{'|'.join(sorted(MEASURING_CHECKS))})\(".encode())
+
+
+_OF_IPYTHON: Final = frozenset({"In", "Out", "get_ipython"})
 
 
 @dataclass(frozen=True)
@@ -291,18 +294,25 @@ def _may_draw(job: Job) -> bool:
 
 
 def _work(job: Job, prepared: PreparedNotebook, code: Sequence[Piece], released: Mapping[int, str]) -> Work:
+    measures = any(cell.measures for cell in prepared.cells)
     seed = hashlib.sha256(job.identity.key.submission.encode()).digest()[:8]
     return Work(
         cells=tuple(
             (_role(piece, job.modes), released.get(n, "") if piece.is_autograded else piece.source)
             for n, piece in enumerate(code)
         ),
+        defining={} if measures or _asks_for_history(prepared) else defining_cells(code),
         files=job.files,
         seconds=job.limits.cell_seconds,
         seed=int.from_bytes(seed, "little"),
         tracebacks=job.tracebacks,
-        measures=any(cell.measures for cell in prepared.cells),
+        measures=measures,
     )
+
+
+def _asks_for_history(prepared: PreparedNotebook) -> bool:
+    """Whether a grade cell reads names of IPython's, such as `In` or `_ih`, which change with each cell."""
+    return any(n in _OF_IPYTHON or n.startswith("_") for cell in prepared.cells for n in cell.wanted)
 
 
 def _role(piece: Piece, modes: Mapping[str, Mode]) -> Role:

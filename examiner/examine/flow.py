@@ -1,4 +1,4 @@
-"""Which grade cells the student's process runs as well, so that names flow as in a notebook.
+"""Which grade cells the student's process runs as well, and which cells change nothing but names.
 
 Courses import NumPy for the whole notebook in their first grade cell, or bind in one cell what a later one
 plots. After its snapshot has been left, such a cell is run by the candidate in its released text. Nothing
@@ -15,6 +15,7 @@ from examiner.judge.locked import bound, free, imports, without_magics
 from examiner.notebook import visible
 from examiner.submission.repair import Piece
 
+_LONGEST: Final = 20_000  # characters of a cell that is looked at
 _WORDS: Final = re.compile(r"\w+")
 
 
@@ -42,6 +43,49 @@ def released_texts(cells: Sequence[Piece], in_kernel: Collection[str] = ()) -> d
         return {}
     read = {name for source in plain for name in _read(source)}
     return {number: binding[number] for number, names in likely.items() if names & read}
+
+
+def defining_cells(cells: Sequence[Piece]) -> dict[int, tuple[str, ...]]:
+    """Return by number the cells that only define functions and constants, each with the names that it binds.
+
+    Before such a cell no snapshot has to be left: without these names, all is as it was.
+    """
+    found = {number: _defined(cell.source) for number, cell in enumerate(cells) if not cell.is_autograded}
+    return {number: names for number, names in found.items() if names is not None}
+
+
+def _defined(source: str) -> tuple[str, ...] | None:
+    """Return the names that a cell binds if it surely does nothing else, or None."""
+    if len(source) > _LONGEST:
+        return None
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    names = [_name_of(statement) for statement in statements]
+    return None if None in names else tuple(name for name in names if name)
+
+
+def _name_of(statement: ast.stmt) -> str | None:
+    """Return the name that a statement binds, an empty one if it does nothing, None if it may do more."""
+    match statement:
+        case ast.FunctionDef(decorator_list=[], args=args, returns=returns) if _is_plain(args, returns):
+            return statement.name
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant()):
+            return name
+        case ast.Pass():
+            return ""
+    return None
+
+
+def _is_plain(args: ast.arguments, returns: ast.expr | None) -> bool:
+    """Whether a function has only constants as defaults, and only names and constants as annotations."""
+    named = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+    annotations = [returns, *(arg.annotation for arg in named if arg)]
+    defaults = [*args.defaults, *args.kw_defaults]
+    return all(isinstance(a, ast.Name | ast.Constant | None) for a in annotations) and all(
+        isinstance(default, ast.Constant | None) for default in defaults
+    )
 
 
 def _reader(cell: Piece, in_kernel: Collection[str]) -> str:

@@ -65,6 +65,7 @@ class RunFollower:
         )
         self._troubles: dict[int, str] = {}
         self._snapshots: dict[int, int] = {}  # by number of the cell, the process that waits there
+        self._movable: set[int] = set()  # numbers of the cells for which no other process has been named yet
         self._kills: dict[int, int] = {}  # by number of the cell, the kills before its snapshot was there
         self._is_over = False
         self._lost: CandidateLost | None = None
@@ -164,28 +165,45 @@ class RunFollower:
         self._lost = CandidateLost(outcome, fact)
 
     def _take(self, event: dict[str, Any]) -> None:
+        if "moved" in event:
+            self._take_moved(event)
+            return
         if event.get("cell") != self._passed:
             raise ValueError("its reports are out of order")
         if self._cells[self._passed].is_autograded:
-            self._take_snapshot(event)
+            self._take_process(self._passed, event)
+            self._movable.add(self._passed)
         for number, claims in _claims(event):
             if 0 <= number <= self._passed and not self._cells[number].is_autograded:
                 self.outputs[number] = checked_outputs(claims)
         self._passed += 1
 
-    def _take_snapshot(self, event: dict[str, Any]) -> None:
+    def _take_process(self, number: int, event: dict[str, Any]) -> None:
+        """Take from a report which process waits for a cell, or why there is none."""
         if "trouble" in event:
-            self._troubles[self._passed] = str(event["trouble"])
+            self._troubles[number] = str(event["trouble"])
+            self._snapshots.pop(number, None)
             return
         process = event.get("process")
         if type(process) is not int or not 0 < process <= MOST_PROCESSES:
             raise ValueError("it named no process for a cell")
-        self._snapshots[self._passed] = process
-        self._kills[self._passed] = self._candidate.memory_kills()
+        self._snapshots[number] = process
+        self._kills[number] = self._candidate.memory_kills()
 
     def show(self, grade_id: str, outputs: list[Output]) -> None:
         """Take these for the outputs of a grade cell that ran elsewhere."""
         self.outputs[self._numbers[grade_id]] = outputs
+
+    def _take_moved(self, event: dict[str, Any]) -> None:
+        """Take a report that another process now waits for some cells; each is moved at most once."""
+        moved = event["moved"]
+        if not isinstance(moved, list) or not moved or not all(type(number) is int for number in moved):
+            raise ValueError("it named no cells that wait elsewhere")
+        if not self._movable.issuperset(moved) or len(moved) != len({*moved}):
+            raise ValueError("it named cells that cannot wait elsewhere")
+        self._movable -= {*moved}
+        for number in moved:
+            self._take_process(number, event)
 
     def run_in_snapshot(self, cell: GradeCell, identity: Identity, secret: bytes) -> Verdict:
         """Have a snapshot run a grade cell by itself, and give points for the outputs that it reports.
