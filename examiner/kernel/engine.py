@@ -10,6 +10,7 @@ not answer gets no points.
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -106,7 +107,7 @@ class KernelEngine:
         Other errors are as of `run`.
         """
         seed = partial(cell_seed, self._secret, job.identity)
-        ran = self._run(job, lambda piece: _seeded(piece, seed, job.modes))
+        ran = self._run(job, lambda cell: _setting(seed(cell)) if job.modes.get(cell) is Mode.KERNEL else "")
         numbers = [number for number, piece in enumerate(ran.pieces) if piece.is_autograded]
         given = {
             verdict.grade_id: (replace(verdict, seed=seed(verdict.grade_id)), ran.record.outputs.get(n, []))
@@ -114,15 +115,18 @@ class KernelEngine:
         }
         return {name: found for name, found in given.items() if job.modes.get(name) is Mode.KERNEL}
 
-    def _run(self, job: Job, run_as: Callable[[Piece], Sequence[Piece]] = lambda piece: (piece,)) -> "_Ran":
-        """Run a notebook's cells, each as the cells that `run_as` makes of it."""
+    def _run(self, job: Job, before: Callable[[str], str] = lambda _: "") -> "_Ran":
+        """Run a notebook; what `before` returns for a grade cell runs before it, and is in no history."""
         document, notebook = instructors_notebook(job.instructor)
         repaired = repair(notebook, document_of(job))
-        pieces = [run for piece in repaired.pieces if piece.is_code for run in run_as(piece)]
+        pieces = [piece for piece in repaired.pieces if piece.is_code]
+        unseen = {
+            n: before(p.original.grade_id) for n, p in enumerate(pieces) if p.original and p.is_autograded
+        }
         # A kernel gets its environment variables once, so without more ado all its cells have the same seed.
         seed = cell_seed(self._secret, job.identity, "")
         provisioner = self._provisioner(job, seed)
-        record = _execute(provisioner, _cells(document, pieces), job.limits)
+        record = _execute(provisioner, _cells(document, pieces), unseen, job.limits)
         verdicts = [_verdict(piece, n, record, seed) for n, piece in enumerate(pieces) if piece.is_autograded]
         return _Ran(document, repaired, pieces, record, tuple(verdicts), str(provisioner.standing))
 
@@ -151,13 +155,9 @@ class KernelEngine:
         return provisioner
 
 
-def _seeded(piece: Piece, seed: Callable[[str], str], modes: Mapping[str, Mode]) -> Sequence[Piece]:
-    """Return a cell of a Python notebook; before a self-reported one comes a cell that sets its seed."""
-    name = piece.original.grade_id if piece.original and piece.is_autograded else ""
-    if modes.get(name) is not Mode.KERNEL:
-        return (piece,)
-    source = f"__import__('os').environ[{SEED!r}] = {seed(name)!r}"
-    return Piece("code", source, f"{piece.id}-seed"), piece
+def _setting(seed: str) -> str:
+    """Return the Python statement that gives a kernel another seed."""
+    return f"__import__('os').environ[{SEED!r}] = {seed!r}"
 
 
 class Listener(AsyncKernelClient):
@@ -209,7 +209,13 @@ class _Ran:
 class _Client(NotebookClient):
     """Runs cells as nbgrader does, and records outputs up to a limit."""
 
-    def __init__(self, cells: Sequence[Any], provisioner: BoxedProvisioner, record: _Record) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Any],
+        unseen: Mapping[int, str],
+        provisioner: BoxedProvisioner,
+        record: _Record,
+    ) -> None:
         late = {
             "ename": TIMEOUT_NAME,
             "evalue": "",
@@ -230,12 +236,15 @@ class _Client(NotebookClient):
             timeout_func=self._cell_timeout,
         )
         self.owns_km = True
-        self._record, self._output_bytes = record, 0
+        self.widget_state = defaultdict(dict)  # where output widgets leave what they show, stored or not
+        self._record, self._unseen, self._output_bytes = record, unseen, 0
         self._seconds = 0.0
 
     def run(self, number: int, seconds: float) -> None:
-        """Run one cell, for at most some seconds."""
+        """Run one cell, for at most some seconds; a test may look up in the history what ran before it."""
         self._seconds, self._output_bytes = seconds, 0
+        if self.kc and (source := self._unseen.get(number)):
+            self.kc.execute(source, silent=True, store_history=False)
         started = time.monotonic()
         self.execute_cell(self.nb.cells[number], number)
         self._record.seconds[number] = time.monotonic() - started
@@ -285,10 +294,12 @@ def _cells(document: Mapping[str, Any], pieces: Sequence[Piece]) -> list[Any]:
     ]
 
 
-def _execute(provisioner: BoxedProvisioner, cells: Sequence[Any], limits: TimeLimits) -> _Record:
+def _execute(
+    provisioner: BoxedProvisioner, cells: Sequence[Any], unseen: Mapping[int, str], limits: TimeLimits
+) -> _Record:
     """Run cells in a fresh kernel, until all are done or the kernel is lost."""
     record = _Record({}, set(), {})
-    client = _Client(cells, provisioner, record)
+    client = _Client(cells, unseen, provisioner, record)
     try:
         with client.setup_kernel():
             end = time.monotonic() + limits.notebook_seconds

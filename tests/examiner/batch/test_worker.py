@@ -138,6 +138,17 @@ def test_self_reported_cells_run_in_one_kernel_from_top_to_bottom():
     assert [verdict.points for verdict in wrong.grade.parts[0].sheet.verdicts] == [0, 0, 0]
 
 
+def test_a_self_reported_cell_finds_in_the_history_what_ran_before_it():
+    """Courses look there for what a student printed, and draw their numbers by the cell's own seed."""
+    looking = "assert In[-2].startswith('def f')\nimport os\nassert len(os.environ['EXAMINER_SEED']) == 64"
+    solution, own = "### BEGIN SOLUTION\ndef f(): return 1\n### END SOLUTION", b"def f(): return 1"
+    version = AssignmentVersion({"one": notebook(solution, looking)}, {}, {"test_f": Mode.KERNEL})
+    with worker.grading_worker(replace(CONTEXT, versions={"ps1": version})) as work:
+        done = work(SubmittedWork(IDENTITY, {"one.ipynb": notebook(own.decode(), looking)}))
+    [verdict] = done.grade.parts[0].sheet.verdicts
+    assert (verdict.outcome, verdict.message) == (Outcome.PASSED, "")
+
+
 def test_what_a_student_prints_where_cells_are_self_reported_tells_no_test():
     """The kernel gets tests before later cells of the student's; nobody is shown what these print there."""
     look = {"cell_type": "code", "id": "own", "metadata": {}, "outputs": [], "execution_count": None}
