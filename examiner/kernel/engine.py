@@ -10,6 +10,7 @@ not answer gets no points.
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -235,6 +236,7 @@ class _Client(NotebookClient):
             timeout_func=self._cell_timeout,
         )
         self.owns_km = True
+        self.widget_state = defaultdict(dict)  # where output widgets leave what they show, stored or not
         self._record, self._unseen, self._output_bytes = record, unseen, 0
         self._seconds = 0.0
 

@@ -93,6 +93,26 @@ def outputs_of(graded, cell):
     return found["outputs"]
 
 
+OUTPUT_WIDGET = """
+from comm import create_comm
+model = {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel"}
+state = model | {"msg_id": "", "outputs": []}
+widget = create_comm(target_name="jupyter.widget", data={"state": state})
+here = get_ipython().kernel.get_parent()["header"]["msg_id"]
+widget.send({"method": "update", "state": {"msg_id": here}})
+print("inside", flush=True)
+widget.send({"method": "update", "state": {"msg_id": ""}})
+print("outside")
+"""
+
+
+def test_a_notebook_with_widgets_runs_like_any_other():
+    """What an output widget shows is no output of its cell, and `interact` shows all in one."""
+    graded = run(f=f"{SOURCES['f']}\n{OUTPUT_WIDGET}")
+    assert outcomes(graded) == PASSED
+    assert [output["text"] for output in outputs_of(graded, "f")] == ["outside\n"]
+
+
 def test_a_right_solution_gets_everything_and_is_labelled():
     """The kernel has a say in its points, and the sheet tells so."""
     graded = run()
