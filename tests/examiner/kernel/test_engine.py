@@ -95,7 +95,8 @@ def outputs_of(graded, cell):
 
 OUTPUT_WIDGET = """
 from comm import create_comm
-state = {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel", "msg_id": "", "outputs": []}
+model = {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel"}
+state = model | {"msg_id": "", "outputs": []}
 widget = create_comm(target_name="jupyter.widget", data={"state": state})
 here = get_ipython().kernel.get_parent()["header"]["msg_id"]
 widget.send({"method": "update", "state": {"msg_id": here}})
