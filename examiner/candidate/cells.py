@@ -113,9 +113,10 @@ class CandidateRun:
             elif role is Role.EXAMINED and self.work.defining and not source:
                 self._put_off(self.snapshots.pop(0))
             else:
-                self._leave_snapshot(self.snapshots.pop(0))
-                if source:
+                if source:  # before the report of this cell, as that of the last cell ends the conversation
                     self._leave_those_put_off()
+                self._leave_snapshot(self.snapshots.pop(0))
+                if source and number < len(cells) - 1:
                     self._execute(number, source)
             if self.shell.asked_to_exit:
                 return

@@ -2,6 +2,7 @@
 
 import pytest
 
+from examiner.model import Mode
 from tests.examiner.examine.test_flow import DOUBLE, graded, passed, plain, run, solution
 from tests.examiner.examine.test_flow import engine as engine  # noqa: PLC0414 - a fixture
 
@@ -79,3 +80,16 @@ def test_a_process_that_a_cell_kills_costs_the_others_nothing(engine):
     cells = [kills, graded("one", "assert double(1) == 2"), solution("def g(x):\n    return x", "g")]
     cells += [graded("two", "f(0)"), graded("three", "f(1)"), graded("four", "assert g(double(1)) == 2")]
     assert passed(run(engine, cells)[0]) == {"one", "four"}
+
+
+def test_a_last_cell_that_runs_itself_leaves_the_others_whole(engine):
+    """What it binds is read by others; were it not the last, the student's process would run it as well."""
+    kernel = graded("last", "kept = double\ndel double\ndouble = kept\nassert double(1) == 2")
+    cells = [solution(DOUBLE), solution("def four(x):\n    return double(double(x))", "other")]
+    cells += [graded("one", "assert double(1) == 2"), graded("two", "assert four(1) == 4"), kernel]
+    assert passed(run(engine, cells, modes={"last": Mode.KERNEL})[0]) == {"one", "two", "last"}
+    assert passed(run(engine, [*cells, plain("kept")], modes={"last": Mode.KERNEL})[0]) == {
+        "one",
+        "two",
+        "last",
+    }
