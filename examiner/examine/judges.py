@@ -240,7 +240,7 @@ class JudgeRun:
         """
         process = self._process = self._process or _Process.start(self._server, self._limits)
         kills, seconds = self._server.memory_kills(), self._seconds
-        deadline = time.monotonic() + seconds + (MEASURING_SECONDS if cell.measures else 0) + ENDING_SECONDS
+        deadline = time.monotonic() + seconds + (MEASURING_SECONDS if cell.is_timed else 0) + ENDING_SECONDS
         try:
             process.pass_on(channel)
             process.send(JudgeFrame.JUDGE, (self._slot, cell.grade_id, seed, seconds))

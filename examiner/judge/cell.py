@@ -23,6 +23,7 @@ import numpy as np
 
 import examiner_checks
 from examiner.judge.chance import Chance
+from examiner.judge.clock import CellClock
 from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
@@ -61,11 +62,14 @@ class Conditions:
     open_bench : callable, optional
         Returns the bench on which a cell measures functions, which draws anew after each call; without it,
         measuring is refused.
+    open_clock : callable, optional
+        Returns the clock of a cell that reads clocks by itself; without it, the cell reads the real ones.
     """
 
     seconds: float
     reference: ModuleType | None = None
     open_bench: Callable[[GradeCell, Remote, Chance], CellBench] | None = None
+    open_clock: Callable[[Remote], CellClock] | None = None
 
 
 def judge_cell(
@@ -89,7 +93,7 @@ def judge_cell(
         Of this cell, if its locked cells have been run before.
     """
     started = time.monotonic()
-    seconds = conditions.seconds + (MEASURING_SECONDS if cell.measures else 0)
+    seconds = conditions.seconds + (MEASURING_SECONDS if cell.is_timed else 0)
     remote = Remote(channel, started + seconds, conditions.seconds)
     chance = Chance(seed)
     bench = conditions.open_bench(cell, remote, chance) if conditions.open_bench else NoBench()
@@ -103,7 +107,10 @@ def judge_cell(
                     bench.begin()
                 namespace = namespace or Namespace(cell, conditions.reference)
                 namespace.connect(remote, bench)
-                verdict = _judged(cell, remote, namespace, chance)
+                clock = conditions.open_clock(remote) if cell.reads_clocks and conditions.open_clock else None
+                with clock.running() if clock else contextlib.nullcontext():
+                    namespace.clock = clock
+                    verdict = _judged(cell, remote, namespace, chance)
         except CandidateLost as lost:  # the alarm went off just as the cell ended
             verdict = lost_verdict(cell, seed, lost)
     return replace(
@@ -139,6 +146,8 @@ def _run(cell: GradeCell, namespace: Namespace, chance: Chance) -> Any:
         chance.start()
         namespace.run_locked()
     chance.start()  # from a seed of a locked cell, anybody could tell what is drawn in this one
+    if namespace.clock:
+        namespace.clock.install(names)
     names.update(namespace.candidates(cell.wanted))
     if cell.again:
         namespace.run_again()

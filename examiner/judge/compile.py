@@ -26,6 +26,7 @@ from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 # The names of other cells' code in a traceback.
 LOCKED, EARLIER = "<locked cells>", "<earlier grade cells>"
 _MOST_LINES: Final = 1 << 16  # of a cell
+CLOCKS: Final = frozenset({"time", "timeit"})
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
@@ -72,6 +73,8 @@ class GradeCell:
     definitions
         The source text of what the cell and the locked cells before it define without the student's code. Its
         baselines run it; it is empty for a cell that measures nothing.
+    measures, reads_clocks
+        Whether it uses checks that measure; if not, whether it reads clocks by itself.
     refusal
         Why the cell cannot be run; empty if it can.
     ours
@@ -95,12 +98,18 @@ class GradeCell:
     refusal: str = ""
     definitions: str = ""
     measures: bool = False
+    reads_clocks: bool = False
     ours: frozenset[str] = OURS
 
     @property
     def file(self) -> str:
         """The name of its code in a traceback."""
         return f"<{self.grade_id}>"
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its functions are timed, which takes longer."""
+        return self.measures or self.reads_clocks
 
 
 @dataclass(frozen=True)
@@ -251,6 +260,7 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
         hidden=hidden,
         definitions=definitions,
         measures=measures,
+        reads_clocks=not measures and reads_clocks(whole),
         ours=ours,
     )
 
@@ -302,6 +312,11 @@ def _with_calls(statements: Iterable[ast.stmt], calls: Mapping[ast.stmt, ast.Cal
         yield statement
         if statement in calls:
             yield ast.copy_location(ast.Expr(calls[statement]), statement)
+
+
+def reads_clocks(tree: ast.Module) -> bool:
+    """Whether a cell imports a module of clocks."""
+    return not CLOCKS.isdisjoint(_imported_modules(tree))
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:

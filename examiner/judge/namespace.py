@@ -11,7 +11,7 @@ from contextlib import redirect_stdout, suppress
 from functools import wraps
 from io import StringIO
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any, Final, Never, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Never, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,6 +60,10 @@ class Undecided(CheckFailed):
     """A measurement did not decide whether a threshold is reached; a person has to."""
 
 
+if TYPE_CHECKING:
+    from examiner.judge.clock import CellClock
+
+
 class KeepingBench(Bench, Protocol):
     """A bench that gives back what it was told to keep."""
 
@@ -74,6 +78,8 @@ class Namespace:
 
     Attributes
     ----------
+    clock : CellClock, optional
+        What the cell sees in place of the real clocks.
     undecided : str
         What the last measurement that stayed undecided found; empty if there was none.
     """
@@ -82,6 +88,7 @@ class Namespace:
         self.remote: Remote = cast("Remote", Unconnected())
         self._bench: KeepingBench = cast("KeepingBench", Unconnected())
         self._cell, self._has_run_locked, self.undecided = cell, False, ""
+        self.clock: CellClock | None = None
         self._claims = Claims(lambda: self.remote)
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
@@ -194,6 +201,8 @@ class Namespace:
             return builtins.__import__(name, globals_, locals_, fromlist, level)
         if name not in self._cell.imports and name not in self._cell.texts:
             self.remote.refuse("a module is imported by a name that stands in the cell")
+        if self.clock and name in self.clock.modules:
+            return self.clock.modules[name]
         if name == CHECKS:
             return self.checks
         if name == "inspect":

@@ -18,6 +18,7 @@ from examiner.judge.assignments import PreparedAssignment
 from examiner.judge.bench import BoxedBench, Memory, Sample
 from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.chance import Chance
+from examiner.judge.clock import CellClock
 from examiner.judge.compile import GradeCell
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
@@ -79,7 +80,7 @@ class Judge:
 
     def _run(self, cell: GradeCell, namespace: Namespace, seed: str, seconds: float) -> dict[str, Any]:
         channel = self.received()
-        conditions = Conditions(seconds, self._reference, self._open_bench)
+        conditions = Conditions(seconds, self._reference, self._open_bench, self._open_clock)
         try:
             with restored():
                 return reported(judge_cell(cell, channel, seed, conditions, namespace))
@@ -88,6 +89,9 @@ class Judge:
 
     def _open_bench(self, cell: GradeCell, remote: Remote, chance: Chance) -> BoxedBench:
         return BoxedBench(cell, remote, AskedInstruments(self), chance, self._reference)
+
+    def _open_clock(self, remote: Remote) -> CellClock:
+        return CellClock(remote, AskedInstruments(self))
 
     def received(self) -> Channel:
         """Return the connection whose descriptors the supervisor has passed."""
