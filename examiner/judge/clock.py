@@ -21,9 +21,10 @@ from examiner.judge.lost import CandidateLost
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote
 
 # Functions of `time`: those that give seconds, and those that give nanoseconds.
-SECONDS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
-NANOSECONDS: Final = tuple(f"{name}_ns" for name in SECONDS)
-OURS: Final = CANDIDATE + 1  # the side of the process that carries values for comparison
+_SECONDS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
+_NANOSECONDS: Final = tuple(f"{name}_ns" for name in _SECONDS)
+CARRIER: Final = CANDIDATE + 1  # the side of the process that carries values for comparison
+QUICKEST: Final = 1e-6  # seconds that any call takes
 ENOUGH: Final = 5  # samples of what it costs to carry values of about this size
 _Reading = TypeVar("_Reading")
 
@@ -54,9 +55,11 @@ class CellClock:
         try:
             self._read(self._instruments.begin)
             self._read(lambda: self._instruments.enter(CANDIDATE))
-            channel = self._read(lambda: self._instruments.open_baseline(OURS))
+            channel = self._read(lambda: self._instruments.open_baseline(CARRIER))
             self._carrier = Remote(channel, self._remote.deadline)
-            self._read(lambda: self._instruments.enter(OURS))
+            self._read(lambda: self._instruments.enter(CARRIER))
+            for remote in (self._carrier, self._remote):
+                remote.ask("keep freed")  # or each large argument would be given pages of memory anew
             self._remote.timed = self._timed
             yield
         finally:
@@ -65,35 +68,35 @@ class CellClock:
 
     def now(self) -> float:
         """Return the seconds since the cell began."""
-        return time.process_time() - self._on_the_way + self._candidate + self._slept
+        return _own() - self._on_the_way + self._candidate + self._slept
 
     def install(self, names: dict[str, Any]) -> None:
         """Replace the real clocks among the names that a cell sees."""
         real = {id(time): self.modules["time"], id(timeit): self.modules["timeit"]}
-        for name in (*SECONDS, *NANOSECONDS, "sleep"):
+        for name in (*_SECONDS, *_NANOSECONDS, "sleep"):
             real[id(getattr(time, name))] = getattr(self.modules["time"], name)
         names.update({name: real[id(value)] for name, value in names.items() if id(value) in real})
 
     def _timed(self, args: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
         """Do a request, and add what the candidate took for it, without what carrying takes."""
-        began = time.process_time()
+        began = _own()
         try:
             self._sample(CANDIDATE)
             answer = ask()
             spent = self._sample(CANDIDATE)
-            self._candidate += max(0.0, spent - self._cost_of_carrying(args, answer))
+            self._candidate += max(QUICKEST, spent - self._cost_of_carrying(args, answer))
             return answer
         finally:
-            self._on_the_way += time.process_time() - began
+            self._on_the_way += _own() - began
 
     def _cost_of_carrying(self, args: tuple[Any, ...], answer: Any) -> float:
         """Return the seconds that a process takes to receive these values and send that one."""
         values = _plain([*args, answer])
         costs = self._costs.setdefault(sum(map(_size, values)).bit_length(), [])
         if len(costs) < ENOUGH and self._carrier:
-            self._sample(OURS)
+            self._sample(CARRIER)
             self._carrier.ask("carry", values[:-1], values[-1])
-            costs.append(self._sample(OURS))
+            costs.append(self._sample(CARRIER))
         return statistics.median(costs) if costs else 0.0
 
     def _sample(self, side: int) -> float:
@@ -112,7 +115,7 @@ class CellClock:
     def _time(self) -> ModuleType:
         module = ModuleType("time")
         vars(module).update(vars(time))
-        for name in SECONDS:
+        for name in _SECONDS:
             offset = self._began if name == "time" else 0.0
             setattr(module, name, lambda offset=offset: offset + self.now())
             setattr(module, f"{name}_ns", lambda offset=offset: round((offset + self.now()) * 1e9))
@@ -129,6 +132,11 @@ class CellClock:
         vars(module)["__builtins__"] = {**vars(builtins), "__import__": import_}
         exec(_TIMEIT, vars(module))  # noqa: S102 - the standard library's own text
         return module
+
+
+def _own() -> float:
+    """Return the CPU seconds of this thread: while the CPU time of a process is limited, its clock ticks."""
+    return time.thread_time()
 
 
 def _plain(values: Any) -> Any:

@@ -72,6 +72,13 @@ def test_work_in_another_process_does_not_count_as_fast(engine):
     assert not passed(run(engine, cells(), cells(source=forks))[0])
 
 
+def test_no_call_takes_no_time(engine):
+    """A ratio of two times is one of two numbers, however short a call is beside what carrying takes."""
+    test = f"{TIMERS['perf_counter']}\nimport numpy as np\nx = np.ones(200_000)\n"
+    test += "assert all(1e-7 < seconds(first, x) < 0.05 for _ in range(30))"
+    assert passed(run(engine, [solution("def first(a):\n    return a[0]"), graded("test", test)])[0])
+
+
 def test_a_locked_cell_may_import_the_clock(engine):
     """Its functions read the same clock as the cell that calls them."""
     locked = graded("timer", TIMERS["perf_counter"])
