@@ -20,7 +20,7 @@ def on_one_processor(servers: Collection[int]) -> Iterator[None]:
     Parameters
     ----------
     servers : collection of int
-        The ids of their processes. One that has ended is passed over.
+        The ids of their processes. One that has ended, or that this user may not move, is passed over.
     """
     allowed = os.sched_getaffinity(0)
     here = _LIBC.sched_getcpu()
@@ -33,5 +33,5 @@ def on_one_processor(servers: Collection[int]) -> Iterator[None]:
 
 def _keep(processes: Collection[int], processors: Collection[int]) -> None:
     for process in processes:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # it ended, or is another user's: then it stays where it may run
             os.sched_setaffinity(process, processors)

@@ -9,11 +9,11 @@ go uncounted: that ends the cell.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from types import FunctionType, ModuleType
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol
 
 from examiner.judge.chance import Chance
 from examiner.judge.compile import LOCKED, GradeCell
@@ -32,8 +32,6 @@ _ALONE: Final = (
     "a baseline runs in a box of its own: name a function that the cell defines by itself, or one of "
     "the reference; what it works on comes by `inputs`"
 )
-
-_Reading = TypeVar("_Reading")
 
 
 class Sample(NamedTuple):
@@ -131,7 +129,7 @@ class BoxedFunction:
 
     def sample(self) -> Sample:
         """Return the CPU seconds since the sample before."""
-        return self._read(lambda: self.instruments.sample(self.number))
+        return self.remote.read(lambda: self.instruments.sample(self.number))
 
     def peak(self, arguments: Arguments) -> tuple[int, Any]:
         """Return by how many bytes memory rises at the peak of one call, and the answer of the call.
@@ -140,7 +138,7 @@ class BoxedFunction:
         earlier calls left behind always counts: otherwise reused memory would be free.
         """
         self._give_back()
-        self._read(lambda: self.instruments.reset_peak(self.number))
+        self.remote.read(lambda: self.instruments.reset_peak(self.number))
         before = self._memory()
         [answer] = self._run([arguments]).answers
         now = self._memory()
@@ -174,14 +172,7 @@ class BoxedFunction:
     def _memory(self) -> Memory:
         blocks = self.remote.channel.incoming, self.remote.channel.outgoing
         used = [block.high if block else 0 for block in blocks]
-        return self._read(lambda: self.instruments.memory(self.number, *used))
-
-    def _read(self, reading: Callable[[], _Reading]) -> _Reading:
-        """Return what the instruments read; if the process is lost, its connection is."""
-        try:
-            return reading()
-        except CandidateLost as lost:
-            self.remote.lose(lost.outcome, lost.fact)
+        return self.remote.read(lambda: self.instruments.memory(self.number, *used))
 
     def _kept(self, arguments: Arguments) -> Any:
         if type(self.function) is Proxy:
@@ -237,7 +228,7 @@ class BoxedBench:
 
     def begin(self) -> None:
         """Note how much memory the snapshot has, before any of the student's code is called in it."""
-        self._enter(self.instruments.begin)
+        self.remote.read(self.instruments.begin)
 
     @contextlib.contextmanager
     def sides(self, *functions: Function) -> Iterator[tuple[Side, ...]]:
@@ -245,7 +236,7 @@ class BoxedBench:
         candidate, *others = functions
         with contextlib.ExitStack() as stack:
             stack.callback(self.instruments.leave)
-            self._enter(lambda: self.instruments.enter(CANDIDATE))
+            self.remote.read(lambda: self.instruments.enter(CANDIDATE))
             self.chance.draw_anew()
             sides = [BoxedFunction(self.remote, candidate, self.instruments, CANDIDATE, self.chance)]
             for number, baseline in enumerate(others, start=CANDIDATE + 1):
@@ -253,12 +244,6 @@ class BoxedBench:
                 sides.append(self._instructors)
             yield tuple(sides)
         self._instructors = None
-
-    def _enter(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except CandidateLost as lost:
-            self.remote.lose(lost.outcome, lost.fact)
 
     @contextlib.contextmanager
     def _opened(self, number: int, baseline: Function) -> Iterator[BoxedFunction]:

@@ -14,19 +14,16 @@ import time
 import timeit
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from examiner.judge.bench import CANDIDATE, Instruments
-from examiner.judge.lost import CandidateLost
+from examiner.judge.compile import NANOSECONDS, SECONDS
+from examiner.judge.lent import AuthorError
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote
 
-# Functions of `time`: those that give seconds, and those that give nanoseconds.
-_SECONDS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
-_NANOSECONDS: Final = tuple(f"{name}_ns" for name in _SECONDS)
 CARRIER: Final = CANDIDATE + 1  # the side of the process that carries values for comparison
 QUICKEST: Final = 1e-6  # seconds that any call takes
 ENOUGH: Final = 5  # samples of what it costs to carry values of about this size
-_Reading = TypeVar("_Reading")
 
 
 class CellClock:
@@ -35,7 +32,7 @@ class CellClock:
     Parameters
     ----------
     remote : Remote
-        The connection to the snapshot; its requests are timed from `start` on.
+        The connection to the snapshot; its requests are timed while the clock is running.
     instruments : Instruments
         What reads clocks from outside, and opens a process that is ours, which tells what it takes to carry
         values: a student's process could take longer over that, to have it taken out.
@@ -43,8 +40,8 @@ class CellClock:
 
     def __init__(self, remote: Remote, instruments: Instruments) -> None:
         self._remote, self._instruments = remote, instruments
-        self._began = time.time()
-        self._on_the_way = self._candidate = self._slept = 0.0
+        self._began, self._since, self._is_own = time.time(), _own(), True
+        self._judge = self._candidate = self._slept = 0.0
         self._carrier: Remote | None = None
         self._costs: dict[int, list[float]] = {}
         self.modules = {"time": self._time(), "timeit": self._timeit()}
@@ -52,70 +49,87 @@ class CellClock:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Time the requests to the snapshot in the block; it runs alone in its box meanwhile."""
+        remote, instruments = self._remote, self._instruments
         try:
-            self._read(self._instruments.begin)
-            self._read(lambda: self._instruments.enter(CANDIDATE))
-            channel = self._read(lambda: self._instruments.open_baseline(CARRIER))
-            self._carrier = Remote(channel, self._remote.deadline)
-            self._read(lambda: self._instruments.enter(CARRIER))
-            for remote in (self._carrier, self._remote):
-                remote.ask("keep freed")  # or each large argument would be given pages of memory anew
-            self._remote.timed = self._timed
+            remote.read(instruments.begin)
+            remote.read(lambda: instruments.enter(CANDIDATE))
+            self._carrier = Remote(remote.read(lambda: instruments.open_baseline(CARRIER)), remote.deadline)
+            remote.read(lambda: instruments.enter(CARRIER))
+            for side in (self._carrier, remote):
+                side.ask("keep freed")  # or each large argument would be given pages of memory anew
+            self._sample(CANDIDATE)
+            remote.timer = self
             yield
         finally:
-            self._remote.timed = None
-            self._instruments.leave()
+            remote.timer = None
+            instruments.leave()
 
     def now(self) -> float:
         """Return the seconds since the cell began."""
-        return _own() - self._on_the_way + self._candidate + self._slept
+        running = _own() - self._since if self._is_own else 0.0
+        return self._judge + running + self._candidate + self._slept
 
     def install(self, names: dict[str, Any]) -> None:
         """Replace the real clocks among the names that a cell sees."""
         real = {id(time): self.modules["time"], id(timeit): self.modules["timeit"]}
-        for name in (*_SECONDS, *_NANOSECONDS, "sleep"):
+        for name in (*SECONDS, *NANOSECONDS, "sleep"):
             real[id(getattr(time, name))] = getattr(self.modules["time"], name)
         names.update({name: real[id(value)] for name, value in names.items() if id(value) in real})
 
-    def _timed(self, args: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
+    def request(self, args: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
         """Do a request, and add what the candidate took for it, without what carrying takes."""
-        began = _own()
+        answer = None
+        with self._counting(own=False):
+            try:
+                answer = ask()
+                return answer
+            finally:
+                if self._remote.lost is None:
+                    spent = self._sample(CANDIDATE)
+                    self._candidate += max(QUICKEST, spent - self._cost_of_carrying(args, answer))
+
+    def callback(self, work: Callable[[], Any]) -> Any:
+        """Do what the candidate asks of the cell meanwhile: it is the cell's own work."""
+        with self._counting(own=True):
+            return work()
+
+    @contextlib.contextmanager
+    def _counting(self, *, own: bool) -> Iterator[None]:
+        """Count the judge's time in the block as the cell's own, or not."""
+        before = self._is_own
+        self._switch(own=own)
         try:
-            self._sample(CANDIDATE)
-            answer = ask()
-            spent = self._sample(CANDIDATE)
-            self._candidate += max(QUICKEST, spent - self._cost_of_carrying(args, answer))
-            return answer
+            yield
         finally:
-            self._on_the_way += _own() - began
+            self._switch(own=before)
+
+    def _switch(self, *, own: bool) -> None:
+        now = _own()
+        self._judge += now - self._since if self._is_own else 0.0
+        self._since, self._is_own = now, own
 
     def _cost_of_carrying(self, args: tuple[Any, ...], answer: Any) -> float:
         """Return the seconds that a process takes to receive these values and send that one."""
         values = _plain([*args, answer])
         costs = self._costs.setdefault(sum(map(_size, values)).bit_length(), [])
         if len(costs) < ENOUGH and self._carrier:
-            self._sample(CARRIER)
-            self._carrier.ask("carry", values[:-1], values[-1])
-            costs.append(self._sample(CARRIER))
+            with contextlib.suppress(AuthorError):  # they hold what only the student's process can receive
+                self._sample(CARRIER)
+                self._carrier.ask("carry", values[:-1], values[-1])
+                costs.append(self._sample(CARRIER))
         return statistics.median(costs) if costs else 0.0
 
     def _sample(self, side: int) -> float:
-        return self._read(lambda: self._instruments.sample(side)).cpu
-
-    def _read(self, reading: Callable[[], _Reading]) -> _Reading:
-        try:
-            return reading()
-        except CandidateLost as lost:
-            self._remote.lose(lost.outcome, lost.fact)
+        return self._remote.read(lambda: self._instruments.sample(side)).cpu
 
     def _sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        time.sleep(seconds)  # the cell's own text asked for it
         self._slept += seconds
 
     def _time(self) -> ModuleType:
         module = ModuleType("time")
         vars(module).update(vars(time))
-        for name in _SECONDS:
+        for name in SECONDS:
             offset = self._began if name == "time" else 0.0
             setattr(module, name, lambda offset=offset: offset + self.now())
             setattr(module, f"{name}_ns", lambda offset=offset: round((offset + self.now()) * 1e9))

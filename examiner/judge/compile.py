@@ -26,7 +26,9 @@ from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 # The names of other cells' code in a traceback.
 LOCKED, EARLIER = "<locked cells>", "<earlier grade cells>"
 _MOST_LINES: Final = 1 << 16  # of a cell
-CLOCKS: Final = frozenset({"time", "timeit"})
+# Functions of `time` that read a clock: those that give seconds, and those that give nanoseconds.
+SECONDS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
+NANOSECONDS: Final = tuple(f"{name}_ns" for name in SECONDS)
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
@@ -232,6 +234,7 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
     definitions = _definitions([*needed, *tree.body], ours) if measures else ""
     whole = ast.Module([*needed, *tree.body], [])
     texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
+    is_by_the_clock = not measures and reads_clocks(whole)
     refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
     earlier = [ast.Module([statement], []) for statement in again]
     for module in (prelude, setting, tree, *earlier):
@@ -260,7 +263,7 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
         hidden=hidden,
         definitions=definitions,
         measures=measures,
-        reads_clocks=not measures and reads_clocks(whole),
+        reads_clocks=is_by_the_clock,
         ours=ours,
     )
 
@@ -315,8 +318,23 @@ def _with_calls(statements: Iterable[ast.stmt], calls: Mapping[ast.stmt, ast.Cal
 
 
 def reads_clocks(tree: ast.Module) -> bool:
-    """Whether a cell imports a module of clocks."""
-    return not CLOCKS.isdisjoint(_imported_modules(tree))
+    """Whether a cell reads a clock of `time`, or imports `timeit`."""
+    clocks, modules, used = {*SECONDS, *NANOSECONDS}, set[str](), set[str]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                modules |= {alias.asname or alias.name for alias in names if alias.name == "time"}
+                used |= {alias.name for alias in names} & {"timeit"}
+            case ast.ImportFrom(module="time", names=names):
+                used |= {alias.name for alias in names} & clocks
+            case ast.ImportFrom(module="timeit"):
+                used.add("timeit")
+    asked = {
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in clocks and isinstance(node.value, ast.Name)
+    }
+    return bool(used or asked & modules)
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:

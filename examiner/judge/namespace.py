@@ -147,7 +147,7 @@ class Namespace:
         refused = self.remote.refused
         with redirect_stdout(StringIO()):
             for code in self._cell.again:
-                with suppress(Exception):
+                with suppress(Exception, SystemExit):
                     exec(code, self.names)  # noqa: S102 - running the author's text is a judge's work
         self.remote.refused = refused
 

@@ -14,7 +14,8 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Never, NoReturn
+from functools import partial
+from typing import Any, Final, Never, NoReturn, Protocol, TypeVar
 
 import numpy as np
 
@@ -38,6 +39,17 @@ from examiner_checks import CheckFailed
 MAX_LENGTH: Final = 10_000_000
 MAX_LENT: Final = 100_000
 MAX_NESTING: Final = 16
+_Reading = TypeVar("_Reading")
+
+
+class RequestTimer(Protocol):
+    """Measures what requests to a snapshot take."""
+
+    def request(self, args: tuple[Any, ...], ask: Callable[[], Any]) -> Any:
+        """Do a request with these arguments."""
+
+    def callback(self, work: Callable[[], Any]) -> Any:
+        """Do what the candidate asks of the cell while it serves a request."""
 
 
 class Remote:
@@ -62,8 +74,8 @@ class Remote:
         How many requests were sent to the snapshot.
     claims : dict from str to None
         What the cell asked that the candidate alone can answer, in the order in which it did.
-    timed : callable or None
-        What does each request instead, given its arguments: it measures what the request takes.
+    timer : RequestTimer or None
+        What tells a cell's clock how long requests take.
     """
 
     def __init__(self, channel: Channel, deadline: float, patience: float = math.inf) -> None:
@@ -72,7 +84,7 @@ class Remote:
         self.refused: AuthorError | None = None
         self.calls = 0
         self.claims: dict[str, None] = {}
-        self.timed: Callable[[tuple[Any, ...], Callable[[], Any]], Any] | None = None
+        self.timer: RequestTimer | None = None
         self._lent: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._dropped: list[int] = []
@@ -94,9 +106,9 @@ class Remote:
         CandidateLost
             If there is no answer, none in time, or an invalid one.
         """
-        if self.timed is None:
+        if self.timer is None:
             return self._ask(operation, args, by_ref=by_ref)
-        return self.timed(args, lambda: self._ask(operation, args, by_ref=by_ref))
+        return self.timer.request(args, lambda: self._ask(operation, args, by_ref=by_ref))
 
     def _ask(self, operation: str, args: tuple[Any, ...], *, by_ref: bool) -> Any:
         if self.lost:
@@ -143,6 +155,13 @@ class Remote:
             yield
         finally:
             self._answers_questions = True
+
+    def read(self, reading: Callable[[], _Reading]) -> _Reading:
+        """Return what instruments read of the process; if that is lost, the connection is."""
+        try:
+            return reading()
+        except CandidateLost as lost:
+            self.lose(lost.outcome, lost.fact)
 
     def lose(self, outcome: Outcome, fact: str) -> NoReturn:
         """Raise CandidateLost, for this request and every later one."""
@@ -202,7 +221,8 @@ class Remote:
         try:
             too_deep = self._nesting > MAX_NESTING
             lent = raise_recursion if too_deep else self._lent[index]
-            self._send(FrameKind.RESULT, number, done(lent, operation, args, kwargs), until)
+            work = partial(done, lent, operation, args, kwargs)
+            self._send(FrameKind.RESULT, number, self.timer.callback(work) if self.timer else work(), until)
         except Exception as error:  # noqa: BLE001 - it is raised in the student's code, which called ours
             # Of a failed call only the class is sent: the text may quote a hidden test.
             text = str(error) if operation == "getattr" else "raised by the test"

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -461,6 +462,15 @@ def test_a_submission_stays_on_one_processor(engine):
     graded = engine.run(job(own=PROCESSORS))
     assert text(graded, "own") == "1\n"
     assert os.sched_getaffinity(0) == before
+
+
+def test_who_may_not_move_a_server_grades_all_the_same():
+    """Such as root in a container without the right to: its servers are another user's."""
+    program = "import os, sys\nfrom examiner.examine.processor import on_one_processor\n"
+    program += "if os.geteuid() == 0:\n    os.setuid(65534)\n"
+    program += "with on_one_processor([1, 10**8]):\n    print(len(os.sched_getaffinity(0)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_a_submission_that_is_measured_may_use_all_processors(engine):

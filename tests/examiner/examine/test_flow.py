@@ -22,6 +22,9 @@ BOUND = {
     "by an import": "from math import floor\nA = floor(3.5)",
     "by a loop": "for A in (1, 2, 3):\n    pass",
     "in a branch": "if len('ab') == 2:\n    A = 3",
+    "before a branch that is not taken": "A = 3\nif len('ab') == 9:\n    A = 9",
+    "before a loop without a turn": "A = 3\nfor A in ():\n    pass",
+    "before what fails": "A = 3\ntry:\n    A = int('x')\nexcept ValueError:\n    pass",
     "in a block": "import io\nwith io.StringIO('3') as file:\n    A = int(file.read())",
     "by a change": "A = 1\nA += 2",
     "from the student's": "A = double(1) + 1",
@@ -159,6 +162,22 @@ def test_a_value_of_an_earlier_cell_cannot_be_replaced_by_the_student(engine):
     wrong = [solution("def double(x):\n    return 0"), cells[1], plain("A = 3"), cells[2]]
     assert passed(run(engine, cells)[0]) == {"first", "later"}
     assert "later" not in passed(run(engine, cells, wrong)[0])
+
+
+def test_points_of_an_earlier_cell_are_not_given_again(engine):
+    """What a block awards that binds the name counts in its own cell alone."""
+    awarding = "from examiner_checks import attempt, award\nwith attempt(1, 'three'):\n    A = 3\naward(0)"
+    cells = [solution(DOUBLE), graded("first", awarding), graded("later", "assert double(A) == 6", points=2)]
+    verdicts, _ = run(engine, cells)
+    assert [verdict.points for verdict in verdicts.values()] == [1, 2]
+
+
+def test_what_cannot_be_done_again_is_only_missing(engine):
+    """An earlier cell that asks for what no copy has, exits or fails costs a later one only the name."""
+    for spoils in ("B = type(Maker()).__name__", "import sys\nB = sys.exit()", "B = double(None)"):
+        maker = solution(f"class Maker:\n    pass\n{DOUBLE}")
+        later = graded("later", "try:\n    B\nexcept NameError:\n    pass\nassert double(1) == 2")
+        assert "later" in passed(run(engine, [maker, graded("first", spoils), later])[0])
 
 
 def test_nothing_that_the_student_runs_of_a_grade_cell_counts(engine):

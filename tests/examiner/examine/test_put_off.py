@@ -3,6 +3,7 @@
 import pytest
 
 from examiner.model import Mode
+from examiner.verdict import Outcome
 from tests.examiner.examine.test_flow import DOUBLE, graded, passed, plain, run, solution
 from tests.examiner.examine.test_flow import engine as engine  # noqa: PLC0414 - a fixture
 
@@ -93,3 +94,40 @@ def test_a_last_cell_that_runs_itself_leaves_the_others_whole(engine):
         "two",
         "last",
     }
+
+
+# What a student's cell may report of the grade cell before it: that is number 1, and its snapshot is there.
+FORGED = {
+    "no cells": [{"moved": [], "process": 2}],
+    "no list": [{"moved": 1, "process": 2}],
+    "no number": [{"moved": [True], "process": 2}],
+    "a student's cell": [{"moved": [0], "process": 2}],
+    "a cell that has not come": [{"moved": [3], "process": 2}],
+    "a cell that is not there": [{"moved": [-1], "process": 2}],
+    "a cell twice": [{"moved": [1, 1], "process": 2}],
+    "a cell that was moved already": [{"moved": [1], "process": 2}],
+}
+REPORT = """import json, os, stat, struct
+line = min(n for n in range(3, 64) if is_socket(n))
+for report in {reports}:
+    text = json.dumps(report).encode()
+    os.write(line, struct.pack("<IBQ", len(text), 16, 0) + text)
+"""
+IS_SOCKET = """import os, stat
+def is_socket(number):
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
+"""
+
+
+@pytest.mark.parametrize("reports", FORGED)
+def test_a_forged_report_of_who_waits_costs_what_comes_after_it(engine, reports):
+    """What waited before is judged as it was."""
+    right = [solution(DOUBLE), graded("before", "assert double(1) == 2"), plain("pass")]
+    cells = [*right, graded("after", "assert double(2) == 4")]
+    forged = [*right[:2], plain(IS_SOCKET + REPORT.format(reports=FORGED[reports])), cells[3]]
+    verdicts, _ = run(engine, cells, forged)
+    assert verdicts["after"].outcome is Outcome.TAMPERED
+    assert verdicts["before"].outcome is Outcome.PASSED
