@@ -170,7 +170,8 @@ class Engine:
                 server.learn_to_draw()
             slot = judges.slot(_judged(job), Rehearsal(self._limits, seconds, not self._locked_may_fail))
             code = [piece for piece in repaired.pieces if piece.is_code]
-            released = released_texts(code, [cell.grade_id for cell in _in_kernel(prepared)])
+            in_snapshots = () if self._run_in_kernel else [cell.grade_id for cell in _in_kernel(prepared)]
+            released = released_texts(code, in_snapshots)
             work = _work(job, prepared, code, released)
             with self._kept_together(work), server.start(work, limits) as candidate:
                 follower = RunFollower(candidate, code, job.limits, released)

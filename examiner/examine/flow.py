@@ -19,7 +19,7 @@ _LONGEST: Final = 20_000  # characters of a cell that is looked at
 _WORDS: Final = re.compile(r"\w+")
 
 
-def released_texts(cells: Sequence[Piece], in_kernel: Collection[str] = ()) -> dict[int, str]:
+def released_texts(cells: Sequence[Piece], in_snapshots: Collection[str] = ()) -> dict[int, str]:
     """Return the released text of the grade cells that bind a name which another code cell reads.
 
     Examined cells are none of these: what they read of earlier ones, a judge computes.
@@ -28,14 +28,14 @@ def released_texts(cells: Sequence[Piece], in_kernel: Collection[str] = ()) -> d
     ----------
     cells : sequence of Piece
         The code cells of the notebook to run.
-    in_kernel : collection of str
+    in_snapshots : collection of str
         The grade_ids of those that run in a snapshot by themselves.
     """
     graded = {n: visible(p.original.source) for n, p in enumerate(cells) if p.original and p.is_autograded}
     binding = {number: text for number, text in graded.items() if _bound(text)}
     if not binding:
         return {}
-    plain = [without_magics(source) for cell in cells if (source := _reader(cell, in_kernel))]
+    plain = [without_magics(source) for cell in cells if (source := _reader(cell, in_snapshots))]
     known = frozenset(found for cell in cells if not cell.is_autograded for found in _imported(cell.source))
     words = {word for source in plain for word in _WORDS.findall(source)}
     likely = {number: _given(text, known) & words for number, text in binding.items()}
@@ -88,11 +88,11 @@ def _is_plain(args: ast.arguments, returns: ast.expr | None) -> bool:
     )
 
 
-def _reader(cell: Piece, in_kernel: Collection[str]) -> str:
+def _reader(cell: Piece, in_snapshots: Collection[str]) -> str:
     """Return the text that a cell runs in the student's process, or an empty one."""
     if not cell.is_autograded or cell.original is None:
         return cell.source
-    return cell.original.source if cell.original.grade_id in in_kernel else ""
+    return cell.original.source if cell.original.grade_id in in_snapshots else ""
 
 
 def _given(text: str, known: Collection[tuple[str, str]]) -> set[str]:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from examiner.judge.bench import CANDIDATE, Instruments
-from examiner.judge.compile import NANOSECONDS, SECONDS
+from examiner.judge.compile import CLOCKS, FINE_CLOCKS
 from examiner.judge.lent import AuthorError
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote
 
@@ -72,7 +72,7 @@ class CellClock:
     def install(self, names: dict[str, Any]) -> None:
         """Replace the real clocks among the names that a cell sees."""
         real = {id(time): self.modules["time"], id(timeit): self.modules["timeit"]}
-        for name in (*SECONDS, *NANOSECONDS, "sleep"):
+        for name in (*CLOCKS, *FINE_CLOCKS, "sleep"):
             real[id(getattr(time, name))] = getattr(self.modules["time"], name)
         names.update({name: real[id(value)] for name, value in names.items() if id(value) in real})
 
@@ -129,7 +129,7 @@ class CellClock:
     def _time(self) -> ModuleType:
         module = ModuleType("time")
         vars(module).update(vars(time))
-        for name in SECONDS:
+        for name in CLOCKS:
             offset = self._began if name == "time" else 0.0
             setattr(module, name, lambda offset=offset: offset + self.now())
             setattr(module, f"{name}_ns", lambda offset=offset: round((offset + self.now()) * 1e9))

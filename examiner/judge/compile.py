@@ -27,8 +27,8 @@ from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 LOCKED, EARLIER = "<locked cells>", "<earlier grade cells>"
 _MOST_LINES: Final = 1 << 16  # of a cell
 # Functions of `time` that read a clock: those that give seconds, and those that give nanoseconds.
-SECONDS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
-NANOSECONDS: Final = tuple(f"{name}_ns" for name in SECONDS)
+CLOCKS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
+FINE_CLOCKS: Final = tuple(f"{name}_ns" for name in CLOCKS)
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
 
@@ -319,7 +319,7 @@ def _with_calls(statements: Iterable[ast.stmt], calls: Mapping[ast.stmt, ast.Cal
 
 def reads_clocks(tree: ast.Module) -> bool:
     """Whether a cell reads a clock of `time`, or imports `timeit`."""
-    clocks, modules, used = {*SECONDS, *NANOSECONDS}, set[str](), set[str]()
+    clocks, modules, used = {*CLOCKS, *FINE_CLOCKS}, set[str](), set[str]()
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):

@@ -176,8 +176,8 @@ def test_what_cannot_be_done_again_is_only_missing(engine):
     """An earlier cell that asks for what no copy has, exits or fails costs a later one only the name."""
     for spoils in ("B = type(Maker()).__name__", "import sys\nB = sys.exit()", "B = double(None)"):
         maker = solution(f"class Maker:\n    pass\n{DOUBLE}")
-        later = graded("later", "try:\n    B\nexcept NameError:\n    pass\nassert double(1) == 2")
-        assert "later" in passed(run(engine, [maker, graded("first", spoils), later])[0])
+        test = "try:\n    B\nexcept NameError:\n    B = 0\nassert double(1) == 2"
+        assert "later" in passed(run(engine, [maker, graded("first", spoils), graded("later", test)])[0])
 
 
 def test_nothing_that_the_student_runs_of_a_grade_cell_counts(engine):
