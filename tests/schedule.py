@@ -20,6 +20,7 @@ FIRST: Final = (
     "tests/browser/",
     "tests/course/test_stock.py",
     "tests/course/test_nbgrader.py",
+    "tests/course/test_kinds.py",
     "tests/examiner/examine/test_bench.py",
     "tests/course/",
     "tests/examiner/candidate/test_cells.py",

@@ -39,7 +39,7 @@ VERSION = AssignmentVersion(
     {"one": ONE, "two": DATA}, {"helper.py": b"def f(): return 2"}, {"test_f": Mode.KERNEL}
 )
 CONTEXT = GradingContext(
-    SandboxSettings(PYTHON), b"secret", TimeLimits(2, 30), {"ps1": VERSION}, kernel="tinytorch-student"
+    SandboxSettings(PYTHON), b"secret", TimeLimits(20, 90), {"ps1": VERSION}, kernel="tinytorch-student"
 )
 
 

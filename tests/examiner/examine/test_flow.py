@@ -66,7 +66,7 @@ def run(engine, instructor, submitted=None, modes=None):
     handed = document(*(submitted or instructor))
     key = GradeKey(hashlib.sha256(handed).hexdigest(), "assignment", "environment")
     identity = Identity("course", "student", "ps1", "1", key)
-    done = engine.run(Job(identity, document(*instructor), handed, {}, TimeLimits(3, 60), modes or {}))
+    done = engine.run(Job(identity, document(*instructor), handed, {}, TimeLimits(20, 60), modes or {}))
     found = {raw["id"]: raw["outputs"] for raw in json.loads(done.notebook)["cells"]}
     printed = "".join(output.get("text", output.get("evalue", "")) for output in found.get("plain", []))
     return {verdict.grade_id: verdict for verdict in done.sheet.verdicts}, printed

@@ -49,12 +49,12 @@ def notebook(solution, tests, locked=""):
     return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
 
 
-def job(*tests, solution=RIGHT, locked="", student="student01", **more):
-    """Return the job of a student, tried by some grade cells."""
+def job(*tests, solution=RIGHT, locked="", student="student01", seconds=30, **more):
+    """Return the job of a student, tried by some grade cells; where one hangs, the test waits less."""
     submitted = notebook(solution, tests, locked)
     key = GradeKey(hashlib.sha256(submitted).hexdigest(), "a", "e")
     identity = Identity("course", student, "ps1", "1", key)
-    limits = TimeLimits(cell_seconds=2, notebook_seconds=60)
+    limits = TimeLimits(cell_seconds=seconds, notebook_seconds=90)
     return Job(identity, notebook("", tests, locked), submitted, limits=limits, **more)
 
 
@@ -118,7 +118,9 @@ LOSSES = {
 @pytest.mark.parametrize(("source", "outcome"), LOSSES.values(), ids=LOSSES.keys())
 def test_a_judge_that_is_lost_costs_its_cell_alone(engine, source, outcome):
     """Another is started for the cells after it, and the next submission notices nothing."""
-    assert outcomes(engine, WORKS, source, WORKS) == [Outcome.PASSED, outcome, Outcome.PASSED]
+    seconds = 2 if outcome is Outcome.TIMEOUT else 30
+    found = outcomes(engine, WORKS, source, WORKS, seconds=seconds)
+    assert found == [Outcome.PASSED, outcome, Outcome.PASSED]
     assert outcomes(engine, WORKS) == [Outcome.PASSED]
 
 
@@ -267,10 +269,10 @@ FAILS = {
 @pytest.mark.parametrize(("source", "why"), [*ENDS.values(), *FAILS.values()], ids=[*ENDS, *FAILS])
 def test_a_locked_cell_that_cannot_be_run_is_the_authors_and_no_students(engine, source, why):
     """It is named with its line, before a student's work is looked at; all other work is graded."""
-    locked = f"{BEFORE}{source}"
+    locked, seconds = f"{BEFORE}{source}", 2 if "time" in why or "longer" in why else 30
     for student in ("student01", "student02"):
         with pytest.raises(AuthorFault) as fault:
-            engine.run(job("assert X is None", locked=locked, student=student))
+            engine.run(job("assert X is None", locked=locked, student=student, seconds=seconds))
         assert re.fullmatch(r"the instructor's notebook, locked cell locked, line [34]", fault.value.place)
         assert why in fault.value.fact
     assert outcomes(engine, WORKS) == [Outcome.PASSED]
@@ -311,7 +313,8 @@ def test_a_locked_cell_that_fills_memory_is_the_authors(engine):
 )
 def test_a_locked_cell_that_no_grade_cell_needs_may_fail(engine, locked):
     """It shows something to students, who see what it raises."""
-    assert outcomes(engine, WORKS, locked=locked) == [Outcome.PASSED]
+    seconds = 2 if "while" in locked else 30
+    assert outcomes(engine, WORKS, locked=locked, seconds=seconds) == [Outcome.PASSED]
 
 
 def test_a_locked_cell_reads_the_files_beside_it(engine):

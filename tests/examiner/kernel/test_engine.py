@@ -67,12 +67,12 @@ def kernels(tmp_path_factory):
         yield
 
 
-def run(instructor=None, kernel="students", files=None, limit=60, **changed):
+def run(instructor=None, kernel="students", files=None, seconds=30, limit=90, **changed):
     """Grade a student who has handed in a notebook with these changes."""
     submitted = notebook(**changed)
     key = GradeKey(hashlib.sha256(submitted).hexdigest(), "assignment", "environment")
     identity = Identity("course", "student", "ps1", "1", key)
-    limits = TimeLimits(cell_seconds=3, notebook_seconds=limit)
+    limits = TimeLimits(cell_seconds=seconds, notebook_seconds=limit)
     with KernelEngine(kernel, SandboxSettings(PYTHON), b"secret", BOUNDS) as engine:
         return engine.run(Job(identity, instructor or notebook(), submitted, files or {}, limits))
 
@@ -178,13 +178,13 @@ def test_a_kernel_that_grows_too_large_is_ended_and_the_sheet_says_so():
 
 def test_a_function_that_hangs_is_interrupted_and_the_next_cell_runs():
     """As nbgrader does it, within the time of a cell."""
-    graded = run(f="def f(x):\n    while x == 2: pass\n    return x + 1")
+    graded = run(seconds=3, f="def f(x):\n    while x == 2: pass\n    return x + 1")
     assert outcomes(graded) == PASSED | {"test_f": Outcome.TIMEOUT, "test_both": Outcome.TIMEOUT}
 
 
 def test_a_function_that_cannot_be_interrupted_costs_all_that_comes_after():
     """Nobody waits for it cell by cell."""
-    graded = run(g=f"def g(x):\n    {LOOP}")
+    graded = run(seconds=3, g=f"def g(x):\n    {LOOP}")
     assert outcomes(graded) == PASSED | {"test_g": Outcome.TIMEOUT, "test_both": Outcome.TIMEOUT}
 
 
@@ -205,7 +205,7 @@ def test_a_flood_of_outputs_is_cut_off():
 
 def test_a_message_that_is_too_large_is_not_taken_in():
     """The kernel is not heard from that on, and what it has answered before stays."""
-    graded = run(g="def g(x):\n    return 2 * x\nprint('x' * 100_000_000)")
+    graded = run(seconds=3, g="def g(x):\n    return 2 * x\nprint('x' * 100_000_000)")
     assert outcomes(graded) == dict.fromkeys(TESTS, Outcome.TIMEOUT) | {"test_f": Outcome.PASSED}
 
 

@@ -1,0 +1,122 @@
+"""What real grade cells do, a notebook for each kind: honest answers pass, wrong and cheating ones do not.
+
+Each file of `kinds/` is a notebook of a plain nbgrader course. Its cells are, in the order of the notebook:
+
+- `shown`: a locked cell without points;
+- `honest`: the instructor's solution. `wrong` and `cheating`, if given, are what two students write instead;
+- `own`: a plain cell that only the student named by `of` has;
+- `test`: a grade cell of one point. The honest student gets it, and who is in `gets`.
+
+`files` are the texts that lie beside the notebook. All grade cells must be examined.
+"""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from examiner.course.load import load_course
+from examiner.gate import evidence
+from examiner.model import Mode
+from examiner.store.grades import read_grades
+
+pytestmark = pytest.mark.course
+
+KINDS = {
+    path.stem: tomllib.loads(path.read_text()) for path in Path(__file__).with_name("kinds").glob("*.toml")
+}
+STUDENTS = ("honest", "wrong", "cheating")
+CONFIG = """
+c = get_config()
+c.CourseDirectory.course_id = "kinds"
+c.Execute.kernel_name = "tinytorch-student"
+c.Execute.timeout = 20
+"""
+
+
+def notebook(kind, who=None):
+    """Return the notebook of a kind: the instructor's, or the one that a student hands in."""
+    cells = []
+    for number, cell in enumerate(kind["cells"]):
+        name, is_test = f"cell{number}", "test" in cell
+        if "own" in cell and who != cell["of"]:
+            continue
+        if "honest" in cell:
+            answer = cell.get(who, cell["honest"])
+            source = answer if who else f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
+        else:
+            source = cell.get("test") or cell.get("shown") or cell["own"]
+        marks = {"grade_id": name, "grade": is_test, "solution": "honest" in cell, "schema_version": 3}
+        marks |= (
+            {"locked": "honest" not in cell, "task": False, "points": 1}
+            if is_test
+            else {"locked": "honest" not in cell, "task": False}
+        )
+        metadata = {} if "own" in cell else {"nbgrader": marks}
+        made = {"cell_type": "code", "id": name, "metadata": metadata, "source": source}
+        cells.append(made | {"outputs": [], "execution_count": None})
+    metadata = {"kernelspec": {"name": "tinytorch-student", "display_name": "Python 3", "language": "python"}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+def due(kind, who):
+    """Return the points that a student is to get, by cell."""
+    return {
+        f"cell{number}": 1.0 if who == "honest" or who in cell.get("gets", ()) else 0.0
+        for number, cell in enumerate(kind["cells"])
+        if "test" in cell
+    }
+
+
+def write(folder, kind_name, kind, who=None):
+    """Write a notebook and what lies beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{kind_name}.ipynb").write_text(notebook(kind, who))
+    for name, text in kind.get("files", {}).items():
+        (folder / name).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A course of all kinds, and three students, graded by the command as nobody has prepared anything."""
+    root = tmp_path_factory.mktemp("kinds")
+    (root / "nbgrader_config.py").write_text(CONFIG)
+    for name, kind in KINDS.items():
+        write(root / "source" / name, name, kind)
+        for who in STUDENTS:
+            write(root / "submitted" / who / name, name, kind, who)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "examiner", "grade"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return load_course(root)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_a_kind_of_grade_cell_is_examined_and_gives_what_is_due(course, name):
+    """To an honest, a wrong and a cheating student."""
+    [assignment] = [known for known in course.assignments if known.name == name]
+    found = evidence.read(course, assignment)
+    assert {*found.modes.values()} == {Mode.EXAMINED}, found.reasons
+    grades = read_grades(course)
+    for who in STUDENTS:
+        marks = grades.of(who, name).marks
+        assert {question.grade_id: mark.score for question, mark in marks.items()} == due(KINDS[name], who), (
+            who
+        )
+
+
+def test_each_file_names_its_kind_and_has_both_other_answers():
+    """A kind without a cheat would show only that right work passes."""
+    for name, kind in KINDS.items():
+        assert kind["kind"], name
+        for who in STUDENTS[1:]:
+            assert notebook(kind, who) != notebook(kind, "honest"), (name, who)
