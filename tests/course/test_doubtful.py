@@ -33,12 +33,13 @@ speed(double, twice, lambda: (np.random.normal(size=8),), at_most=1.0)
 """
 
 
-# Twice as fast for one half of the inputs, half as fast for the other: no pair makes that clearer, as long as
-# a call takes so long that it is a sample by itself.
+# Twice as fast in one half of the calls, half as fast in the other, by turns: no pair makes that clearer, as
+# long as a call takes so long that it is a sample by itself.
 UNDECIDED = """
-import numpy as np
+import itertools
+pace = itertools.cycle([250_000, 1_000_000])
 def double(x):
-    sum(range(250_000 if np.ravel(x)[0] > 0 else 1_000_000))
+    sum(range(next(pace)))
     return 2 * x
 """
 
