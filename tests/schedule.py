@@ -1,7 +1,7 @@
 """How the tests are shared out among processes: whole files, those that take longest first.
 
-What waits for a class of submissions leaves a core to others, so there is one process more than there are
-cores. The gate, which leaves none, has run before. A folder whose files share an expensive fixture stays
+What waits for a class of submissions, or for a cell that hangs, leaves a core to others, so there are two
+processes more than there are cores. The gate, which leaves none, has run before. A folder whose files share an expensive fixture stays
 together, and the fixture is made once.
 """
 
@@ -49,7 +49,7 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(optionalhook=True, tryfirst=True)  # before the answer of pytest-xdist itself
 def pytest_xdist_auto_num_workers() -> int:
     """Keep all cores busy while something waits."""
-    return (os.cpu_count() or 1) + 1
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,8 +1,8 @@
-"""What attacks earn, and what they leave alone: an eighth of them as one class, a few alone.
+"""What attacks earn, and what they leave alone: a twelfth of them as one class, a few alone.
 
 Three claims about each: it gets the points that its code really earned, no other student's result changed,
 nothing outside the box changed and no process is left. And nobody ever sees a hidden test. Each commit has
-another quarter; `make whole` has all of them, and `full.py` does the same at length.
+others; `make whole` has all of them, and `full.py` does the same at length.
 """
 
 import pytest
@@ -29,7 +29,7 @@ EXPLAINED = (
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
-TURNS = 8
+TURNS = 12
 HOSTILE, HONEST = in_turn(attacks(), TURNS), in_turn(honest(), TURNS)
 
 

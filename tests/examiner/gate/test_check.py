@@ -10,10 +10,9 @@ from typer.testing import CliRunner
 from examiner.cli.main import app
 from examiner.errors import AuthorFault, UnknownName
 from examiner.gate import evidence, hollow
-from examiner.gate.check import CheckRequest, check
+from examiner.gate.check import RUNS_ALONE, CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
 from examiner.report.gate import warnings
-
 
 THRICE = """
 mistake = "three times as large"
@@ -50,7 +49,7 @@ def ignore(done, total):
 
 
 @pytest.fixture
-def doubling(tiny):
+def alone(tiny):
     """The course with its function `double` alone, of which a third as many worthless answers can be made."""
     document = json.loads(tiny.path.read_text())
     others = {"counter_class", "interface_count", "interface_start"}
@@ -174,28 +173,36 @@ def twice(x):
         ("quality(double(np.ones(3)).sum(), at_least=6)", ""),
     ],
 )
-def test_what_is_measured_has_to_be_right_in_its_values(doubling, report, measured, told):
+def test_what_is_measured_has_to_be_right_in_its_values(alone, report, measured, told):
     """The cell tests values before it measures; a stub is right until then, and zero from then on."""
-    doubling.edit("numeric_double", "x + x)", f"x + x)\n{MEASURED}\n{measured}")
+    alone.edit("numeric_double", "x + x)", f"x + x)\n{MEASURED}\n{measured}")
     found = sentences(report(1))
     assert len(found) == bool(told)
     for sentence in found:
-        assert sentence.startswith(f"{doubling.place('numeric_double')}: nothing is lost when {told}")
+        assert sentence.startswith(f"{alone.place('numeric_double')}: nothing is lost when {told}")
         assert "compare the values of what is measured, and read back what is kept" in sentence
+
+
+def test_a_threshold_that_seems_too_close_is_measured_again_with_nothing_beside_it(alone, report):
+    """Those runs decide: beside others, a machine tells less."""
+    alone.edit("numeric_double", "x + x)", f"x + x)\n{MEASURED}\nspeed(double, twice, ones, at_most=1.25)")
+    [sentence] = [found for found in sentences(report(1)) if "too close to the threshold of 1.25" in found]
+    figures = sentence.partition("reaches ")[2].partition(" times")[0]
+    assert len(figures.split(", ")) == RUNS_ALONE
 
 
 @pytest.mark.parametrize(
     ("read_back", "count"), [("", 1), ("assert all((one.times(2) == 2).all() for one in made)", 0)]
 )
-def test_what_is_kept_has_to_be_read_back(doubling, report, read_back, count):
+def test_what_is_kept_has_to_be_read_back(alone, report, read_back, count):
     """An object with arrays of the right shape that are all zeros takes the same memory."""
     keeper = "class Keeper:\n    def __init__(self, x): self.x = x.copy()\n"
     keeper += "    def times(self, n): return n * self.x\n"
-    doubling.edit("double", "def double", f"{keeper}def double")
+    alone.edit("double", "def double", f"{keeper}def double")
     held = "made = []\ndef make(x):\n    made.append(Keeper(x))\n    return made[-1]\n"
     held += "from examiner_checks import held\n"
     held += f"held(make, lambda: (np.ones(300_000),), at_most=1e8)\n{read_back}"
-    doubling.edit("numeric_double", "x + x)", f"x + x)\nassert Keeper(x).times(2)[0] == 2 * x[0]\n{held}")
+    alone.edit("numeric_double", "x + x)", f"x + x)\nassert Keeper(x).times(2)[0] == 2 * x[0]\n{held}")
     found = [sentence for sentence in sentences(report(1)) if "Keeper" in sentence]
     assert len(found) == count
     assert all(
@@ -211,38 +218,36 @@ def test_progress_counts_every_run(tiny):
     assert seen == [(n, seen[0][1]) for n in range(seen[0][1] + 1)]
 
 
-def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(doubling, report):
+def test_a_solution_that_fails_with_some_seeds_is_named_with_one_of_them(alone, report):
     """Students' points must not depend on the numbers that were drawn."""
-    doubling.edit("numeric_double", "x = rng", "x = 1 / rng('other').integers(0, 2)\nx = rng")
+    alone.edit("numeric_double", "x = rng", "x = 1 / rng('other').integers(0, 2)\nx = rng")
     [sentence] = sentences(report(12, known=False))
-    assert sentence.startswith(f"{doubling.place('numeric_double')}: the instructor's solution fails it in ")
+    assert sentence.startswith(f"{alone.place('numeric_double')}: the instructor's solution fails it in ")
     assert "of 12 runs (stderr:" in sentence
     assert re.search("run it with EXAMINER_SEED=[0-9a-f]{64} and mend it", sentence)
 
 
-def test_a_cell_without_points_must_run_too(doubling, report):
+def test_a_cell_without_points_must_run_too(alone, report):
     """A demonstration that fails in front of students is a defect."""
-    doubling.edit(
-        "setup", "import numpy as np", "import numpy as np\nimport sys\nprint('oh', file=sys.stderr)"
-    )
+    alone.edit("setup", "import numpy as np", "import numpy as np\nimport sys\nprint('oh', file=sys.stderr)")
     [sentence] = sentences(report())
     assert sentence.startswith(
-        f"{doubling.place('setup')}: the instructor's solution fails it in 2 of 2 runs (stderr: oh)"
+        f"{alone.place('setup')}: the instructor's solution fails it in 2 of 2 runs (stderr: oh)"
     )
 
 
 SHOWN = "import numpy as np\nshown = []\ndef show(x): shown.append(x)"
 
 
-def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(doubling, report):
+def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(alone, report):
     """What its calls change inside cannot be seen from its text."""
-    doubling.edit("setup", "import numpy as np", SHOWN)
-    doubling.edit("numeric_double", "x + x)", "x + x)\nassert len(shown) == 1")
-    document = json.loads(doubling.path.read_text())
+    alone.edit("setup", "import numpy as np", SHOWN)
+    alone.edit("numeric_double", "x + x)", "x + x)\nassert len(shown) == 1")
+    document = json.loads(alone.path.read_text())
     [place] = [i for i, cell in enumerate(document["cells"]) if cell["id"] == "numeric_double"]
     demo = {"id": "demo", "cell_type": "code", "source": "show(double(1))", "outputs": []}
     document["cells"].insert(place, demo | {"metadata": {}, "execution_count": None})
-    doubling.path.write_text(json.dumps(document))
+    alone.path.write_text(json.dumps(document))
     assert report(6, known=False).perfect_runs == 6
 
 
@@ -252,40 +257,38 @@ def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
     assert "(the cell ends in 21 of 20 points)" in sentences(report())[0]
 
 
-def test_points_for_no_work_are_a_breach(doubling, report):
+def test_points_for_no_work_are_a_breach(alone, report):
     """A cell that only defines its tests gives them to everybody, and no mutant fails it."""
-    doubling.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
-    doubling.edit(
-        "numeric_double", "check_array(double(x), x + x)", "def test(): check_array(double(x), x + x)"
-    )
+    alone.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    alone.edit("numeric_double", "check_array(double(x), x + x)", "def test(): check_array(double(x), x + x)")
     release, vacuous = sentences(report())
     assert release.startswith(
-        f"{doubling.place('numeric_double')}: the release gets 40 points for no work at all"
+        f"{alone.place('numeric_double')}: the release gets 40 points for no work at all"
     )
     assert vacuous.startswith(
-        f"{doubling.place('numeric_double')}: it passes whatever the functions of a solution return"
+        f"{alone.place('numeric_double')}: it passes whatever the functions of a solution return"
     )
 
 
-def test_comparing_by_broadcasting_is_found_by_automatic_mutants(doubling, report):
+def test_comparing_by_broadcasting_is_found_by_automatic_mutants(alone, report):
     """An empty array equals everything it is broadcast against."""
     compare = "import numpy as np\nassert (np.abs(double(x) - 2 * x) < 1e-9).all()"
-    doubling.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
-    doubling.edit(
+    alone.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    alone.edit(
         "numeric_double", "normal(size=5)\ncheck_array(double(x), x + x)", f"normal(size=1)\n{compare}"
     )
     assert sentences(report()) == [
-        f"{doubling.place('double')}: nothing is lost when double returns {empty}; test what it returns."
+        f"{alone.place('double')}: nothing is lost when double returns {empty}; test what it returns."
         for empty in ("[]", "zeros(0)")
     ]
 
 
-def test_an_object_that_agrees_with_everything_passes_no_examined_cell(doubling, report):
+def test_an_object_that_agrees_with_everything_passes_no_examined_cell(alone, report):
     """It has no items, so a loop over them compares nothing; the fix says what to write."""
     compare = "for got, want in zip(double(x), x + x):\n    assert got == want"
-    doubling.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
-    doubling.edit("numeric_double", "check_array(double(x), x + x)", compare)
-    fact = f"{doubling.place('numeric_double')}: it passes when double returns an object that agrees with everything"
+    alone.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    alone.edit("numeric_double", "check_array(double(x), x + x)", compare)
+    fact = f"{alone.place('numeric_double')}: it passes when double returns an object that agrees"
     [found] = [sentence for sentence in sentences(report()) if sentence.startswith(fact)]
     assert "float(f(x))" in found
 
@@ -309,28 +312,28 @@ HANDS_OVER = {
 
 
 @pytest.mark.parametrize("compare", HANDS_OVER.values(), ids=HANDS_OVER)
-def test_no_examined_cell_hands_what_it_wants_to_a_student(doubling, report, compare):
+def test_no_examined_cell_hands_what_it_wants_to_a_student(alone, report, compare):
     """Who notes it can give it back, at once or when it is asked again."""
-    doubling.edit("double", "def double(x):", f"{BOX}\ndef double(x):")
-    doubling.edit("double", "return 2 * np.asarray(x)", "return Box(2 * np.asarray(x))")
-    doubling.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
-    doubling.edit("numeric_double", "check_array(double(x), x + x)", compare)
+    alone.edit("double", "def double(x):", f"{BOX}\ndef double(x):")
+    alone.edit("double", "return 2 * np.asarray(x)", "return Box(2 * np.asarray(x))")
+    alone.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
+    alone.edit("numeric_double", "check_array(double(x), x + x)", compare)
     fact = "it passes when double returns an object that gives back what it is given"
     found = [sentence for sentence in sentences(report()) if fact in sentence]
-    assert [sentence.startswith(doubling.place("numeric_double")) for sentence in found] == [True]
+    assert [sentence.startswith(alone.place("numeric_double")) for sentence in found] == [True]
 
 
-def test_a_locked_cell_that_ends_its_process_is_named(doubling, report):
+def test_a_locked_cell_that_ends_its_process_is_named(alone, report):
     """Before anything is tried: no trial of it could be judged."""
-    doubling.edit("setup", "import numpy as np", "import os\nimport numpy as np\nnumber = os._exit(1)")
+    alone.edit("setup", "import numpy as np", "import os\nimport numpy as np\nnumber = os._exit(1)")
     with pytest.raises(AuthorFault, match="locked cell setup, line 3: it cannot be run"):
         report()
 
 
-def test_what_no_cell_names_may_agree_with_the_students_own_code(doubling, report):
+def test_what_no_cell_names_may_agree_with_the_students_own_code(alone, report):
     """The function that the cell does name is tried as well, and nothing else comes from there."""
-    doubling.edit("double", "def double(x):", "def ready(x):\n    return 1\n\ndef double(x):")
-    doubling.edit("double", "return 2 * np.asarray(x)", "return 2 * np.asarray(x) if ready(x) > 0 else None")
+    alone.edit("double", "def double(x):", "def ready(x):\n    return 1\n\ndef double(x):")
+    alone.edit("double", "return 2 * np.asarray(x)", "return 2 * np.asarray(x) if ready(x) > 0 else None")
     assert [found for found in sentences(report()) if "agrees with everything" in found] == []
 
 
@@ -366,68 +369,68 @@ def test_a_mutant_loses_exactly_what_it_names(tiny, report, loses, fact):
     ]
 
 
-def test_a_mutant_that_does_not_fit_is_a_breach_and_stops_nothing(doubling, report):
+def test_a_mutant_that_does_not_fit_is_a_breach_and_stops_nothing(alone, report):
     """The notebook has moved on; the other mutants are still tried."""
-    doubling.mutant("thrice", THRICE)
-    doubling.mutant("stale", THRICE.replace("2 *", "two *"))
+    alone.mutant("thrice", THRICE)
+    alone.mutant("stale", THRICE.replace("2 *", "two *"))
     found = report()
     assert "stale.toml, edit of double: 'two *' occurs 0 times" in sentences(found)[0]
     assert [mutant.name for mutant in found.mutants] == ["thrice"]
 
 
-def test_an_equivalent_mutant_needs_a_proof_that_runs(doubling, report):
+def test_an_equivalent_mutant_needs_a_proof_that_runs(alone, report):
     """Otherwise it is an excuse."""
-    doubling.mutant("sloppy", SLOPPY.replace("== [2]", "== [3]"))
+    alone.mutant("sloppy", SLOPPY.replace("== [2]", "== [3]"))
     assert sentences(report())[0].startswith(
         "tests/mutants/01_tiny/sloppy.toml: its proof fails (AssertionError: )"
     )
 
 
-def test_an_equivalent_mutant_that_loses_points_is_none(doubling, report):
+def test_an_equivalent_mutant_that_loses_points_is_none(alone, report):
     """A test has been written that tells it apart."""
-    doubling.mutant(
+    alone.mutant(
         "sloppy", SLOPPY.replace("np.array(x)", "np.array(x) + 0.5").replace("assert", "assert 1 or")
     )
     assert "it loses numeric_double (40) instead of nothing; it is not equivalent" in sentences(report())[0]
 
 
-def test_one_equivalent_mutant_is_enough(doubling, report):
+def test_one_equivalent_mutant_is_enough(alone, report):
     """A second one says that something cannot be tested that should be."""
-    doubling.mutant("sloppy", SLOPPY)
-    doubling.mutant("worse", SLOPPY)
+    alone.mutant("sloppy", SLOPPY)
+    alone.mutant("worse", SLOPPY)
     [sentence] = sentences(report())
     assert sentence.startswith(
         "tests/mutants/01_tiny/worse.toml: it is the assignment's second equivalent mutant"
     )
 
 
-def test_a_hanging_mutant_loses_what_it_reaches(doubling, report):
+def test_a_hanging_mutant_loses_what_it_reaches(alone, report):
     """And costs its time once."""
     text = THRICE.replace("3 *", "next(iter(int, 1)) *")
-    doubling.mutant("endless", text)
-    doubling.course = replace(doubling.course, limits=TimeLimits(cell_seconds=1, notebook_seconds=30))
+    alone.mutant("endless", text)
+    alone.course = replace(alone.course, limits=TimeLimits(cell_seconds=1, notebook_seconds=30))
     assert sentences(report(1)) == []
 
 
-def test_what_never_runs_is_void_and_shown_as_such(doubling, report):
+def test_what_never_runs_is_void_and_shown_as_such(alone, report):
     """Nobody should believe that it was tested."""
-    doubling.edit("double", "def double", "def unused(x):\n    return x\n\ndef double")
+    alone.edit("double", "def double", "def unused(x):\n    return x\n\ndef double")
     excuses = {mutant.excuse for mutant in report().automatic if mutant.name.startswith("unused")}
     assert excuses == {"it is never called"}
 
 
-def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(doubling):
+def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checked(alone):
     """One unfinished assignment must not hide the state of the others."""
-    course = replace(doubling.course, assignments=(Assignment("02_later"), doubling.assignment))
+    course = replace(alone.course, assignments=(Assignment("02_later"), alone.assignment))
     first, second = check(course, CheckRequest(repeat=1), ignore)
     assert "one notebook is expected, there is none" in sentences(first)[0]
     assert sentences(second) == []
     assert second.runs == 1
 
 
-def test_a_notebook_that_cannot_be_released_is_not_run(doubling, report):
+def test_a_notebook_that_cannot_be_released_is_not_run(alone, report):
     """Where a solution ends is not to be guessed."""
-    doubling.edit("double", "    ### END SOLUTION", "")
+    alone.edit("double", "    ### END SOLUTION", "")
     found = report()
     [sentence] = sentences(found)
     assert (
@@ -436,9 +439,9 @@ def test_a_notebook_that_cannot_be_released_is_not_run(doubling, report):
     assert found.runs == 0
 
 
-def test_a_solution_that_cannot_be_watched_is_a_breach(doubling, report):
+def test_a_solution_that_cannot_be_watched_is_a_breach(alone, report):
     """Otherwise every automatic mutant that survives would pass for one that is never called."""
-    doubling.edit(
+    alone.edit(
         "setup",
         "import numpy as np",
         "import numpy as np\nimport sys\nsys.modules['examiner_automatic'] = None",
@@ -449,11 +452,11 @@ def test_a_solution_that_cannot_be_watched_is_a_breach(doubling, report):
     )
 
 
-def test_what_is_beside_the_notebook_is_there(doubling, report):
+def test_what_is_beside_the_notebook_is_there(alone, report):
     """Data files of an assignment, as in a release."""
-    (doubling.path.parent / "data").mkdir()
-    (doubling.path.parent / "data" / "numbers.txt").write_text("2")
-    doubling.edit("double", "return 2 *", "return int(open('data/numbers.txt').read()) *")
+    (alone.path.parent / "data").mkdir()
+    (alone.path.parent / "data" / "numbers.txt").write_text("2")
+    alone.edit("double", "return 2 *", "return int(open('data/numbers.txt').read()) *")
     assert sentences(report()) == []
 
 
@@ -486,7 +489,7 @@ def test_the_command_exits_with_2_and_a_sentence_for_each_breach(tiny):
     assert sentence in ended.stderr
 
 
-def test_an_unknown_assignment_is_refused_with_the_known_ones(doubling):
+def test_an_unknown_assignment_is_refused_with_the_known_ones(alone):
     """Before anything runs."""
     with pytest.raises(UnknownName, match="choose from 01_tiny"):
-        CliRunner().invoke(app, ["check", "01_tinny", "--course", str(doubling.root)], catch_exceptions=False)
+        CliRunner().invoke(app, ["check", "01_tinny", "--course", str(alone.root)], catch_exceptions=False)
