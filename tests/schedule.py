@@ -1,8 +1,8 @@
 """How the tests are shared out among processes: whole files, those that take longest first.
 
 What waits for a class of submissions, or for a cell that hangs, leaves a core to others, so there are two
-processes more than there are cores. The gate, which leaves none, has run before. A folder whose files share an expensive fixture stays
-together, and the fixture is made once.
+processes more than there are cores. The gate, which leaves none, has run before. A folder whose files share
+an expensive fixture stays together, and the fixture is made once.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What attacks earn, and what they leave alone: a twelfth of them as one class, a few alone.
+"""What attacks earn, and what they leave alone: a twelfth of them as one class, one alone.
 
 Three claims about each: it gets the points that its code really earned, no other student's result changed,
 nothing outside the box changed and no process is left. And nobody ever sees a hidden test. Each commit has
@@ -23,13 +23,13 @@ from .suite import ASSIGNMENT, attacks, honest
 pytestmark = pytest.mark.course
 
 CELL_SECONDS = 4  # a neighbour that takes all memory at once stalls a busy machine for seconds
-ALONE = {"death_and_denial.kills_its_parent", "white_box.forged_reports"}
 EXPLAINED = (
     "page_attacks",
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
 TURNS = 12
+ALONE = in_turn(("death_and_denial.kills_its_parent", "white_box.forged_reports"), 2)
 HOSTILE, HONEST = in_turn(attacks(), TURNS), in_turn(honest(), TURNS)
 
 

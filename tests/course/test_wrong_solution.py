@@ -60,24 +60,24 @@ def test_no_right_student_gets_nothing_for_a_wrong_test(slipped):
 
 def test_it_stops_until_the_test_is_mended(slipped):
     """Then everybody gets what they earned."""
-    slipped.examiner("grade")
-    assert slipped.examiner("grade").returncode == AuthorFault.exit_code
+    slipped.called("grade")
+    assert slipped.called("grade").returncode == AuthorFault.exit_code
     slip(slipped, "check_equal(double(21), 24", "check_equal(double(21), 42")
-    run = slipped.examiner("grade")
+    run = slipped.called("grade")
     assert run.returncode == 0, run.stderr
     assert scores(slipped)["anna", WRONG] == 7
 
 
 def test_who_wants_goes_on_anyway(slipped):
     """The scores are those of the wrong test; without the option, nothing is graded by it later either."""
-    run = slipped.examiner("grade", "--anyway")
+    run = slipped.called("grade", "--anyway")
     assert run.returncode == 0, run.stderr
     assert scores(slipped)["anna", WRONG] == 3
     slipped.hand_in("carl", WRONG)
-    assert slipped.examiner("grade").returncode == AuthorFault.exit_code
+    assert slipped.called("grade").returncode == AuthorFault.exit_code
     assert ("carl", WRONG) not in scores(slipped)
     assert scores(slipped)["anna", WRONG] == 3
-    slipped.examiner("grade", "--anyway")
+    slipped.called("grade", "--anyway")
     assert scores(slipped)["carl", WRONG] == 3
 
 
