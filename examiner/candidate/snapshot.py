@@ -5,6 +5,7 @@ by value; any other object stays here and is returned as a numbered handle.
 """
 
 import builtins
+import contextlib
 import ctypes
 import importlib
 import inspect
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
+from examiner.candidate.asked import QUESTIONS, SetAttributes, reached, same, share_memory
 from examiner.candidate.work import FOREVER
 from examiner.wire.channel import Channel, FrameKind
 from examiner.wire.codec import TYPE_CODES, Handle, Reverse, decode, encode
@@ -42,6 +44,8 @@ UNARY: Final = {
     **{function.__name__: function for function in (math.trunc, math.floor, math.ceil)},
 }
 
+
+MAX_ERROR: Final = 64 << 10  # bytes of an exception with its arguments
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE: Final = 64 << 10  # bytes
@@ -146,6 +150,7 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "enter": lambda a: type(a).__enter__(a),
     "exit": _exit,
     "value": lambda a: a,
+    **QUESTIONS,
     "map": lambda f, calls: [f(*args) for args in calls],
     "carry": lambda _there, back: back,
     "give back": give_back,
@@ -171,6 +176,7 @@ class Snapshot:
         self.numbers = itertools.count(1)
         self.lent: dict[int, _Lent] = {}
         self.nonce = 0
+        self.patches = SetAttributes()
 
     def serve(self) -> None:
         """Answer requests until the examiner closes the channel."""
@@ -205,7 +211,7 @@ class Snapshot:
             value = self._operation(operation)(*args)
             kind, reply = FrameKind.VALUE, self._encode(_ByRef(value) if by_ref else value)
         except BaseException as error:  # noqa: BLE001 - what student code raises is an answer, even SystemExit
-            kind, reply = FrameKind.RAISED, self._encode(_described(error))
+            kind, reply = FrameKind.RAISED, self._raised(error)
         self.channel.send(kind, nonce, reply, time.monotonic() + FOREVER)
 
     def _operation(self, name: str) -> Callable[..., Any]:
@@ -215,6 +221,14 @@ class Snapshot:
             "exec": self._exec,
             "bind": self.namespace.update,
             "define": self._define,
+            "unbind": self._unbind,
+            "names": lambda: [name for name in self.namespace if type(name) is str],
+            "same": lambda a, b: same(a, b, self.namespace),
+            "share memory": lambda a, b: share_memory(a, b, self.namespace),
+            "address": lambda path: id(reached(path, self.namespace)),
+            "patch": self.patches.patch,
+            "remove": self.patches.remove,
+            "restore": self.patches.restore,
         }
         return own[name] if name in own else OPERATIONS[name]
 
@@ -275,6 +289,20 @@ class Snapshot:
             return {name: v if type(v) in SINGLE else _ByRef(v) for name, v in found.items()}
         return found
 
+    def _unbind(self, *names: str) -> None:
+        """Delete names, where the student's notebook has them."""
+        for name in names:
+            self.namespace.pop(name, None)
+
+    def _raised(self, error: BaseException) -> bytes:
+        """Return an exception encoded: names and text, its arguments if they are short, and itself."""
+        names, text = _described(error)
+        with contextlib.suppress(BaseException):
+            found = self._encoded((names, text, _arguments(error), _ByRef(error.with_traceback(None))))
+            if len(found) <= MAX_ERROR:
+                return found
+        return self._encoded((names, text, (), None))
+
     def _eval(self, source: str) -> Any:
         """Evaluate a text among the student's names, behind the student's walls."""
         return eval(source, dict(self.namespace))  # noqa: S307 - as above
@@ -286,6 +314,13 @@ class Snapshot:
     def _define(self, source: str) -> None:
         """Run a visible statement of a grade cell, which imports or defines something."""
         exec(source, self.namespace)  # type: ignore[arg-type]  # noqa: S102 - as above
+
+
+def _arguments(error: BaseException) -> tuple[Any, ...]:
+    """Return the arguments that give an exception again: `args` leaves out the file of an `OSError`."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return error.errno, error.strerror, error.filename
+    return tuple(error.args)
 
 
 def _described(error: BaseException) -> tuple[list[str], str]:

@@ -35,7 +35,7 @@ from examiner.judge.cell import MEASURING_SECONDS
 from examiner.judge.compile import MEASURING_CHECKS, GradeCell, prepare
 from examiner.judge.work import JudgedAssignment
 from examiner.model import Identity, Mode, TimeLimits
-from examiner.notebook import Notebook, parse
+from examiner.notebook import Notebook, parse, visible
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Verdict, timestamp
 from examiner.wire.channel import Channel
@@ -177,7 +177,8 @@ class Engine:
                 follower = RunFollower(candidate, code, job.limits, released)
                 follower.follow_to_the_end()
                 instruments = partial(self._instruments, follower, seconds)
-                with JudgeRun(judges, slot, self._limits, seconds, instruments) as judge:
+                sources = partial(_sources_before, code)
+                with JudgeRun(judges, slot, self._limits, seconds, instruments, sources) as judge:
                     sheet = examine(prepared.cells, follower, job.identity, self._secret, judge.judge)
                 kernel_verdicts = self._self_reported(job, prepared, follower)
                 follower.check_server()
@@ -314,6 +315,18 @@ def _work(job: Job, prepared: PreparedNotebook, code: Sequence[Piece], released:
 def _asks_for_history(prepared: PreparedNotebook) -> bool:
     """Whether a grade cell reads names of IPython's, such as `In` or `_ih`, which change with each cell."""
     return any(n in _OF_IPYTHON or n.startswith("_") for cell in prepared.cells for n in cell.wanted)
+
+
+def _sources_before(code: Sequence[Piece], grade_id: str) -> tuple[str, ...]:
+    """Return the texts of the code cells before a grade cell; of other grade cells, what is released."""
+    texts = []
+    for piece in code:
+        if piece.original and piece.original.grade_id == grade_id:
+            break
+        texts.append(
+            visible(piece.original.source) if piece.original and piece.is_autograded else piece.source
+        )
+    return tuple(texts)
 
 
 def _role(piece: Piece, modes: Mapping[str, Mode]) -> Role:

@@ -209,18 +209,21 @@ class JudgeRun:
         For each cell, and for each answer of the candidate.
     open_instruments : callable
         Returns the instruments for a cell and the channel to its snapshot.
+    sources : callable
+        Returns, by grade_id, the texts of the code cells before a cell, as they were handed in.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that is the same for each cell
         self,
         server: JudgeServer,
         slot: int,
         limits: ResourceLimits,
         seconds: float,
         open_instruments: Callable[[GradeCell, Channel], BoxInstruments],
+        sources: Callable[[str], tuple[str, ...]] = lambda _: (),
     ) -> None:
         self._server, self._slot, self._seconds = server, slot, seconds
-        self._open_instruments = open_instruments
+        self._open_instruments, self._sources = open_instruments, sources
         self._limits = json.dumps(asdict(limits)).encode()
         self._process: _Process | None = _Process.start(server, self._limits)
 
@@ -240,10 +243,11 @@ class JudgeRun:
         """
         process = self._process = self._process or _Process.start(self._server, self._limits)
         kills, seconds = self._server.memory_kills(), self._seconds
+        sources = self._sources(cell.grade_id) if cell.reads_sources else ()
         deadline = time.monotonic() + seconds + (MEASURING_SECONDS if cell.is_timed else 0) + ENDING_SECONDS
         try:
             process.pass_on(channel)
-            process.send(JudgeFrame.JUDGE, (self._slot, cell.grade_id, seed, seconds))
+            process.send(JudgeFrame.JUDGE, (self._slot, cell.grade_id, seed, seconds, sources))
             with self._open_instruments(cell, channel) as instruments:
                 verdict = _verdict(cell, seed, _reported(process, instruments, deadline))
             if self._server.memory_kills() == kills:
@@ -272,7 +276,7 @@ def _rehearse(server: JudgeServer, slot: int, rehearsal: Rehearsal) -> Stop | No
     process = _Process.start(server, json.dumps(asdict(rehearsal.limits)).encode())
     kills, at, failed = server.memory_kills(), (0, 1, ""), None
     try:
-        process.send(JudgeFrame.REHEARSE, (slot, "", "", rehearsal.seconds))
+        process.send(JudgeFrame.REHEARSE, (slot, "", "", rehearsal.seconds, ()))
         while message := process.told(time.monotonic() + rehearsal.seconds + ENDING_SECONDS):
             at = message
             failed = failed or (at if at[2] else None)

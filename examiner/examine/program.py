@@ -16,6 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 SHARED_SOURCES: Final = (
     "wire/*.py",
     "box/*.py",
+    "candidate/asked.py",
     "candidate/memory_layout.py",
     "candidate/snapshot.py",
     "candidate/work.py",

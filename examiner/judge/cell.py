@@ -26,10 +26,12 @@ from examiner.judge.chance import Chance
 from examiner.judge.clock import CellClock
 from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
+from examiner.judge.files import CellFiles
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.namespace import KeepingBench, Namespace, Undecided
 from examiner.judge.proxy import Remote
+from examiner.judge.raised import class_name
 from examiner.verdict import AUTHOR_ERROR, Outcome, Verdict
 from examiner.wire.channel import Channel
 from examiner_checks import CheckFailed
@@ -64,12 +66,15 @@ class Conditions:
         measuring is refused.
     open_clock : callable, optional
         Returns the clock of a cell that reads clocks by itself; without it, the cell reads the real ones.
+    sources : tuple of str, optional
+        The code cells before the grade cell, as they were handed in, for a cell that asks for their texts.
     """
 
     seconds: float
     reference: ModuleType | None = None
     open_bench: Callable[[GradeCell, Remote, Chance], CellBench] | None = None
     open_clock: Callable[[Remote], CellClock] | None = None
+    sources: tuple[str, ...] | None = None
 
 
 def judge_cell(
@@ -106,10 +111,12 @@ def judge_cell(
                 if cell.measures:
                     bench.begin()
                 namespace = namespace or Namespace(cell, conditions.reference)
-                namespace.connect(remote, bench)
+                namespace.connect(remote, bench, conditions.sources)
                 clock = conditions.open_clock(remote) if cell.reads_clocks and conditions.open_clock else None
-                with clock.running() if clock else contextlib.nullcontext():
-                    namespace.clock = clock
+                files = CellFiles(cell, remote)
+                with clock.running() if clock else contextlib.nullcontext(), files.watched():
+                    namespace.clock, namespace.files = clock, files
+                    namespace.modules |= clock.modules if clock else {}
                     verdict = _judged(cell, remote, namespace, chance)
         except CandidateLost as lost:  # the alarm went off just as the cell ended
             verdict = lost_verdict(cell, seed, lost)
@@ -206,7 +213,7 @@ def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
         seed,
         outcome,
         message=f"{type(error).__name__}: {error}"[:MAX_MESSAGE],
-        raised=type(error).__name__,
+        raised=class_name(error),
         hint=hint if outcome is Outcome.FAILED else "",
         line=line,
         is_hidden=line is None or _is_hidden(cell, line),

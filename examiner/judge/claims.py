@@ -4,12 +4,10 @@ Nothing here checks more than the form of an answer, so each is noted as a claim
 """
 
 import inspect
-import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, Final, NoReturn
 
-from examiner.judge.proxy import Proxy, Remote
+from examiner.judge.proxy import Proxy, Remote, named
 from examiner.verdict import Outcome
 
 MAX_PARAMETERS: Final = 255
@@ -25,12 +23,6 @@ class Claims:
 
     def __init__(self, remote: Callable[[], Remote]) -> None:
         self._remote = remote
-        self.inspect = SimpleNamespace(
-            signature=self.signature,
-            getsource=self.source,
-            Signature=inspect.Signature,
-            Parameter=inspect.Parameter,
-        )
 
     def same(self, a: Proxy, b: Proxy) -> bool:
         """Whether two proxies stand for one object."""
@@ -42,16 +34,29 @@ class Claims:
             return getattr(x, kind)
         return self._asked(kind, (str, type(None)), "getattr", x, kind)
 
-    def attributes(self, *of: Any) -> list[str]:
-        """Return `dir(x)`, and `dir()` of the caller."""
-        if not of:
-            return sorted(sys._getframe(1).f_locals)  # noqa: SLF001 - as the builtin does it
-        if type(of[0]) is not Proxy:
-            return dir(*of)
-        names = self._asked("dir", list, "dir", *of)
+    def attributes(self, of: Any) -> list[str]:
+        """Return `dir(x)`."""
+        if type(of) is not Proxy:
+            return dir(of)
+        names = self._asked("dir", list, "dir", of)
         if not all(type(name) is str for name in names):
-            self._lose()
+            self.lose()
         return names  # type: ignore[no-any-return]
+
+    def variables(self, x: Any) -> Any:
+        """Return `vars(x)`, and `x.__dict__`."""
+        return vars(x) if type(x) is not Proxy else self._asked("vars", dict, "vars", x)
+
+    def class_of(self, x: Proxy) -> Any:
+        """Return the class of a student's object."""
+        found = self._asked("class", object, "type", x)
+        if type(found) is not Proxy and not isinstance(found, type):
+            self.lose()
+        return found
+
+    def is_named(self, x: Proxy, cls: type) -> bool:
+        """Whether a student's object is an instance of a class that both sides can import."""
+        return self._asked("class", bool, "is named", x, *named(cls))  # type: ignore[no-any-return]
 
     def source(self, x: Any) -> str:
         """Return `inspect.getsource(x)`."""
@@ -67,16 +72,13 @@ class Claims:
         try:
             return inspect.Signature([_parameter(*part) for part in described[:MAX_PARAMETERS]])
         except (LookupError, TypeError, ValueError):
-            self._lose()
+            self.lose()
 
     def _asked(self, claim: str, cls: Any, operation: str, *args: Any) -> Any:
-        self._remote().claims[claim] = None
-        answer = self._remote().ask(operation, *args)
-        if not isinstance(answer, cls):
-            self._lose()
-        return answer
+        return self._remote().claim(claim, cls, operation, *args)
 
-    def _lose(self) -> NoReturn:
+    def lose(self) -> NoReturn:
+        """Give up a candidate that lied about the form of its objects."""
         self._remote().lose(Outcome.TAMPERED, "the candidate sent an invalid answer about one of its objects")
 
 

@@ -1,9 +1,8 @@
 """Compiles grade cells for the examiner to run: once for an assignment, not for each student.
 
 The author writes a grade cell as for any notebook, but here the values that it sees are copies from another
-process, so some expressions are rewritten: `ref(x.data)` leaves the array with the candidate; `is`, `type(x)`
-and `id(x)` become calls that refuse what a copy cannot answer; a method of a student's object is called in
-one request. What a copy can never answer is the author's error, reported before any student is graded.
+process, so some expressions are rewritten (`judge/rewriting.py`). What a copy can never answer is the
+author's error, reported before any student is graded.
 
 Cells before a grade cell run on both sides, as far as it uses them: the imports of NumPy, of the checks and
 of the standard library are repeated here, and so is what locked cells compute without a student's code.
@@ -12,14 +11,18 @@ of the standard library are repeated here, and so is what locked cells compute w
 import ast
 import builtins
 import contextlib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Final
 
+from examiner.judge.changing import Changed, changed_arguments
 from examiner.judge.graded import GradedCode
-from examiner.judge.locked import DEFINITION, LockedCode, NamesRead, free, read_first, without_magics
+from examiner.judge.locked import LockedCode, NamesRead, free, read_first, without_magics
+from examiner.judge.rewriting import Refused, Rewriting, bound_to_ref
+from examiner.judge.sharing import sharing, with_calls
 from examiner.model import Mode
 from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
 
@@ -30,25 +33,12 @@ _MOST_LINES: Final = 1 << 16  # of a cell
 CLOCKS: Final = ("perf_counter", "process_time", "thread_time", "monotonic", "time")
 FINE_CLOCKS: Final = tuple(f"{name}_ns" for name in CLOCKS)
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
+# The names by which IPython gives the texts of the cells that have run.
+HISTORY: Final = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
+_SHOWING: Final = re.compile(
+    r"\s*%(matplotlib|precision|config|autoreload|load_ext\s+autoreload|pylab_import_all)\b|%%(capture|time)\s*$"
+)
 OURS: Final = frozenset({"numpy", CHECKS, *sys.stdlib_module_names})
-
-# The names under which rewritten cells find the functions of their `Namespace`.
-BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__", "__id__"
-SHARE, DEFINE = "__share__", "__define__"
-ATTRIBUTE: Final = "__attribute__"
-# What a student's object says of itself: the candidate's claim.
-CLAIMED: Final = frozenset({"__name__", "__qualname__", "__module__", "__doc__"})
-
-_MEMORY: Final = "memory is judged by behaviour: write through one ref(…), read through the other by value(…)"
-_INSTEAD: Final = {
-    "shares_memory": _MEMORY,
-    "may_share_memory": _MEMORY,
-    "flags": _MEMORY,
-    "__array_interface__": _MEMORY,
-    "__class__": "write isinstance(x, Class)",
-    "__dict__": "ask for single attributes",
-}
-_LOOKS_INSIDE: Final = frozenset({"gc", "resource", "tracemalloc", "weakref"})
 
 
 @dataclass(frozen=True)
@@ -75,6 +65,12 @@ class GradeCell:
     definitions
         The source text of what the cell and the locked cells before it define without the student's code. Its
         baselines run it; it is empty for a cell that measures nothing.
+    changing
+        The parameters that functions of the solution change, by the function's name.
+    solution_texts
+        The texts that stand in the instructor's solution: names of files among them.
+    reads_sources
+        Whether it asks for the texts of the student's cells.
     measures, reads_clocks
         Whether it uses checks that measure; if not, whether it reads clocks by itself.
     refusal
@@ -99,6 +95,9 @@ class GradeCell:
     hidden: tuple[Region, ...] = ()
     refusal: str = ""
     definitions: str = ""
+    changing: Changed = field(default_factory=dict)
+    solution_texts: frozenset[str] = frozenset()
+    reads_sources: bool = False
     measures: bool = False
     reads_clocks: bool = False
     ours: frozenset[str] = OURS
@@ -134,10 +133,6 @@ class LockedStatement:
     ours: frozenset[str]
 
 
-class _Refused(Exception):  # noqa: N818 - it is caught in this module, and never reported as an error
-    """A cell uses something that means nothing for copies of values."""
-
-
 def prepare(
     cells: Sequence[Cell], modes: Mapping[str, Mode] | None = None, ours: frozenset[str] = OURS
 ) -> tuple[GradeCell, ...]:
@@ -153,11 +148,11 @@ def prepare(
         The modules that are the judge's own, whatever a student bound or handed in.
     """
     modes, earlier, graded, prepared = modes or {}, LockedCode(ours), GradedCode(), []
-    read = NamesRead.of(cells)
+    read, changing, texts = NamesRead.of(cells), changed_arguments(cells), _solution_texts(cells)
     for cell in cells:
         if cell.is_autograded:
             mode = modes.get(cell.grade_id, Mode.EXAMINED)
-            prepared.append(_grade_cell(cell, mode, _Before(earlier, graded, read), ours))
+            prepared.append(_grade_cell(cell, mode, _Before(earlier, graded, read, changing, texts), ours))
             graded.add(without_magics(cell.source))
         elif cell.is_code:
             graded.add_other(without_magics(cell.source))
@@ -189,8 +184,8 @@ def _place(node: ast.stmt) -> tuple[int, int]:
 def _statement(node: ast.stmt, is_needed: bool, ours: frozenset[str]) -> LockedStatement:
     cell, line = _place(node)
     tree = ast.Module([node], [])
-    with contextlib.suppress(_Refused):  # a grade cell that needs it is refused
-        _Rewriting(set()).visit(tree)
+    with contextlib.suppress(Refused):  # a grade cell that needs it is refused
+        Rewriting(set()).visit(tree)
     code = compile(ast.fix_missing_locations(tree), LOCKED, "exec")
     return LockedStatement(code, cell, line, is_needed, tree, ours)
 
@@ -210,6 +205,8 @@ class _Before:
     locked: LockedCode
     graded: GradedCode
     read: NamesRead
+    changing: Changed
+    solution_texts: frozenset[str]
 
 
 def _grade_cell(cell: Cell, mode: Mode, before: _Before, ours: frozenset[str]) -> GradeCell:
@@ -217,15 +214,15 @@ def _grade_cell(cell: Cell, mode: Mode, before: _Before, ours: frozenset[str]) -
         return GradeCell(cell.grade_id, cell.points, mode, cell.source)
     try:
         return _compiled(cell, before, ours)
-    except (_Refused, SyntaxError, ValueError) as error:
+    except (Refused, SyntaxError, ValueError) as error:
         fact = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         return GradeCell(cell.grade_id, cell.points, mode, cell.source, refusal=fact)
 
 
 def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
-    hidden, tree = hidden_regions(cell.source), ast.parse(cell.source)
+    hidden, tree = hidden_regions(cell.source), ast.parse(without_harmless_magics(cell.source))
     _check_reference(tree, hidden)
-    sharing, again = _sharing(tree, hidden, before.read), before.graded.needed(read_first(tree))
+    told, again = sharing(tree, hidden, before.read), before.graded.needed(read_first(tree))
     notebook, own = before.locked.needed(free(tree) | free(ast.Module(again, [])))
     needed, prelude, setting = [*notebook, *own, *again], ast.Module(notebook, []), ast.Module(own, [])
     late = ast.Module([*own, *again, *tree.body], [])
@@ -235,11 +232,11 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
     whole = ast.Module([*needed, *tree.body], [])
     texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
     is_by_the_clock = not measures and reads_clocks(whole)
-    refs, hints = set(_bound_to_ref(ast.Module([*needed, *tree.body], []))), frozenset(_literal_hints(tree))
+    refs, hints = bound_to_ref(ast.Module([*needed, *tree.body], [])), frozenset(_literal_hints(tree))
     earlier = [ast.Module([statement], []) for statement in again]
     for module in (prelude, setting, tree, *earlier):
-        _Rewriting(refs).visit(module)
-    tree.body = [*_with_calls(tree.body, sharing)]
+        Rewriting(refs, frozenset(before.changing)).visit(module)
+    with_calls(tree.body, told)
     for module in (prelude, setting, tree, *earlier):
         ast.fix_missing_locations(module)
     file, last = f"<{cell.grade_id}>", None
@@ -262,10 +259,19 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
         imports=imports,
         hidden=hidden,
         definitions=definitions,
+        changing=before.changing,
+        solution_texts=before.solution_texts,
+        reads_sources=bool(imports & {"inspect"} or wanted & HISTORY),
         measures=measures,
         reads_clocks=is_by_the_clock,
         ours=ours,
     )
+
+
+def without_harmless_magics(source: str) -> str:
+    """Return a cell's source with an empty line for each magic that changes only how something is shown."""
+    lines = source.split("\n")
+    return "\n".join("" if _SHOWING.match(line) else line for line in lines)
 
 
 def compile_text(source: str, mode: str, file: str) -> CodeType:
@@ -278,43 +284,10 @@ def compile_text(source: str, mode: str, file: str) -> CodeType:
     """
     tree = ast.parse(source, file, mode)
     try:
-        _Rewriting(set()).visit(tree)
-    except _Refused as error:
+        Rewriting(set()).visit(tree)
+    except Refused as error:
         raise SyntaxError(str(error)) from error
     return compile(ast.fix_missing_locations(tree), file, mode)  # type: ignore[no-any-return,call-overload]
-
-
-def _sharing(tree: ast.Module, hidden: Iterable[Region], read: NamesRead) -> dict[ast.stmt, ast.Call]:
-    """Return what is to be called after the statements that bind names which the solution's functions read.
-
-    It gives the names to the candidate, where the student's functions find them, as in a notebook.
-    """
-    calls, known = {}, {*read.bound}
-    for statement in tree.body:
-        names = read.given_by(statement)
-        if not any(statement.lineno in region for region in hidden):
-            known |= names
-        elif names - known:
-            raise _Refused(
-                f"line {statement.lineno}: a function of the solution reads `{min(names - known)}`, which "
-                "only the hidden tests bind: bind it in a visible line, or pass it as an argument"
-            )
-        if not names:
-            continue
-        is_code = isinstance(statement, DEFINITION | ast.Import | ast.ImportFrom)
-        calls[statement] = (
-            _call(DEFINE, ast.Constant(ast.unparse(statement)))
-            if is_code
-            else _call(SHARE, *map(ast.Constant, sorted(names)))
-        )
-    return calls
-
-
-def _with_calls(statements: Iterable[ast.stmt], calls: Mapping[ast.stmt, ast.Call]) -> Iterator[ast.stmt]:
-    for statement in statements:
-        yield statement
-        if statement in calls:
-            yield ast.copy_location(ast.Expr(calls[statement]), statement)
 
 
 def reads_clocks(tree: ast.Module) -> bool:
@@ -335,6 +308,16 @@ def reads_clocks(tree: ast.Module) -> bool:
         if isinstance(node, ast.Attribute) and node.attr in clocks and isinstance(node.value, ast.Name)
     }
     return bool(used or asked & modules)
+
+
+def _solution_texts(cells: Iterable[Cell]) -> frozenset[str]:
+    """Return the texts that stand in the cells of the instructor's solution."""
+    found = set[str]()
+    for cell in cells:
+        with contextlib.suppress(SyntaxError, ValueError):
+            if cell.is_solution and cell.is_code:
+                found |= {*_texts(ast.parse(without_magics(cell.source)))}
+    return frozenset(found)
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
@@ -370,95 +353,6 @@ def _definitions(statements: Iterable[ast.stmt], ours: frozenset[str]) -> str:
     )
 
 
-class _Rewriting(ast.NodeTransformer):
-    """Rewrites `ref(…)`, `is`, `type(x)`, `id(x)` and method calls; refuses what means nothing for copies."""
-
-    def __init__(self, refs: set[str]) -> None:
-        self.refs = refs
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        """Rewrite a node; a pattern of `match` stays, since a call cannot stand in it."""
-        return node if isinstance(node, ast.pattern) else super().visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        function = node.func.id if isinstance(node.func, ast.Name) and len(node.args) == 1 else ""
-        if function in self.refs and not node.keywords:
-            self._visit_operands(node.args[0])  # the last operation itself is done by reference
-            return ast.copy_location(_call(BY_REF, *_last_step(node.args[0])), node)
-        self._visit_operands(node)
-        if function in {"type", "id"} and not node.keywords:
-            return ast.copy_location(_call(TYPE if function == "type" else ID, *node.args), node)
-        if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
-            method = _call(METHOD, node.func.value, ast.Constant(node.func.attr), *node.args)
-            method.keywords = node.keywords
-            return ast.copy_location(method, node)  # one request instead of two, if the object is a student's
-        return node
-
-    def _visit_operands(self, node: ast.AST) -> None:
-        """Rewrite what an operation is applied to; the method of a call belongs to the operation."""
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            _check_attribute(node.func)
-            for operand in (node.func, *node.keywords):
-                self.generic_visit(operand)
-            arguments = ast.Tuple(node.args, ast.Load())
-            self.generic_visit(arguments)
-            node.args = arguments.elts
-        else:
-            self.generic_visit(node)
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        self.generic_visit(node)
-        if not any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
-            return node
-        if any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators)):
-            return node  # such as `x is None`, which means the same for a copy
-        if len(node.ops) > 1:
-            raise _Refused(f"line {node.lineno}: compare by `is` in an expression of its own")
-        same = _call(IS, node.left, node.comparators[0])
-        return ast.copy_location(
-            same if isinstance(node.ops[0], ast.Is) else ast.UnaryOp(ast.Not(), same), node
-        )
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        _check_attribute(node)
-        self.generic_visit(node)
-        if not isinstance(node.ctx, ast.Load) or (node.attr.startswith("__") and node.attr not in CLAIMED):
-            return node
-        return ast.copy_location(_call(ATTRIBUTE, node.value, ast.Constant(node.attr)), node)
-
-    def visit_Import(self, node: ast.Import) -> ast.AST:
-        for alias in node.names:
-            _check_import(node, alias.name.partition(".")[0])
-        return node
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        module = node.module or ""
-        _check_import(node, module.partition(".")[0])
-        for alias in node.names:
-            if alias.name == "*":
-                raise _Refused(f"line {node.lineno}: name what is imported from {module}, instead of `*`")
-            if alias.name in _INSTEAD:
-                raise _Refused(
-                    f"line {node.lineno}: `{alias.name}` of copies means nothing; {_INSTEAD[alias.name]}"
-                )
-        return node
-
-
-def _check_attribute(node: ast.Attribute) -> None:
-    if node.attr in _INSTEAD:
-        raise _Refused(f"line {node.lineno}: `.{node.attr}` of a copy means nothing; {_INSTEAD[node.attr]}")
-
-
-def _check_import(node: ast.Import | ast.ImportFrom, root: str) -> None:
-    if isinstance(node, ast.ImportFrom) and node.level:
-        raise _Refused(f"line {node.lineno}: a notebook is no package, write the whole name of the module")
-    if root in _LOOKS_INSIDE:
-        raise _Refused(
-            f"line {node.lineno}: `{root}` would look at the judge's own process; "
-            "judge what the student's code does"
-        )
-
-
 def uses_reference(source: str) -> bool:
     """Whether a grade cell uses the reference; what is not plain Python does not."""
     try:
@@ -471,38 +365,9 @@ def uses_reference(source: str) -> bool:
 def _check_reference(tree: ast.Module, hidden: Iterable[Region]) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == REFERENCE and not any(node.lineno in r for r in hidden):
-            raise _Refused(
+            raise Refused(
                 f"line {node.lineno}: `{REFERENCE}` may be used in hidden tests only; move the line there"
             )
-
-
-def _call(name: str, *args: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), list(args), [])
-
-
-def _last_step(node: ast.expr) -> list[ast.expr]:
-    """Return the last operation of an expression and its operands."""
-    match node:
-        case ast.Attribute(value=owner, attr=name):
-            return [ast.Constant("getattr"), owner, ast.Constant(name)]
-        case ast.Subscript(value=owner, slice=key):
-            return [ast.Constant("getitem"), owner, key]
-        case ast.Call(func=function, args=args, keywords=named):
-            keys: list[ast.expr | None] = [
-                None if keyword.arg is None else ast.Constant(keyword.arg) for keyword in named
-            ]
-            given = [ast.Tuple(args, ast.Load()), ast.Dict(keys, [keyword.value for keyword in named])]
-            if isinstance(function, ast.Attribute):
-                return [ast.Constant("method"), function.value, ast.Constant(function.attr), *given]
-            return [ast.Constant("call"), function, *given]
-    return [ast.Constant("value"), node]
-
-
-def _bound_to_ref(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that `ref` of the checks is imported as."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == CHECKS:
-            yield from (alias.asname or alias.name for alias in node.names if alias.name == "ref")
 
 
 def _literal_hints(tree: ast.Module) -> Iterator[str]:

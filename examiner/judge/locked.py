@@ -42,7 +42,7 @@ _SAFE_BUILTINS: Final = frozenset(vars(builtins)) - _OPAQUE
 _BRANCHING: Final = (ast.If, ast.While, ast.Try, ast.TryStar, ast.Match, ast.For, ast.With)
 _GENERATORS: Final = "<the global generators>"
 # Methods of containers and arrays that change them.
-_MUTATING: Final = frozenset(
+MUTATING: Final = frozenset(
     {"add", "append", "appendleft", "byteswap", "clear", "difference_update", "discard", "extend"}
     | {"extendleft", "fill", "insert", "intersection_update", "move_to_end", "partition", "pop", "popitem"}
     | {"popleft", "put", "remove", "resize", "reverse", "rotate", "setdefault", "setfield", "setflags"}
@@ -349,7 +349,7 @@ def changed(node: ast.stmt) -> Iterator[str]:
         match n:
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
                 yield from root(n)
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as method)) if name in _MUTATING:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as method)) if name in MUTATING:
                 yield from root(method)
 
 

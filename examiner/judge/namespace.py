@@ -6,7 +6,8 @@ bound to the snapshot of one cell.
 
 import builtins
 import sys
-from collections.abc import Callable
+import unittest.mock
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from functools import wraps
 from io import StringIO
@@ -17,32 +18,44 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import examiner_checks
+from examiner.judge.answers import EXPECTING, Answers
+from examiner.judge.changing import places, take_over
 from examiner.judge.claims import Claims
-from examiner.judge.compile import (
+from examiner.judge.compile import HISTORY, MEASURING_CHECKS, GradeCell, compile_text
+from examiner.judge.importing import MOCK, Importing
+from examiner.judge.inspecting import Inspecting
+from examiner.judge.names import NotebookNames
+from examiner.judge.patching import Patches, is_found
+from examiner.judge.printed import PrintedText
+from examiner.judge.proxy import ArrayHandle, Proxy, Remote, attribute, by_ref, read
+from examiner.judge.rewriting import (
     ATTRIBUTE,
     BY_REF,
-    CLAIMED,
+    CAUGHT,
+    CHANGING,
+    CONTAINED,
     DEFINE,
+    EQUAL,
     ID,
     IS,
-    MEASURING_CHECKS,
     METHOD,
+    NAMES,
+    PATCHED,
     SHARE,
+    SHARES,
+    TEXT,
     TYPE,
-    GradeCell,
-    compile_text,
+    UNBIND,
 )
-from examiner.judge.proxy import ArrayHandle, Proxy, Remote, attribute, by_ref, class_of, read
-from examiner.notebook import CHECKS, REFERENCE
+from examiner.notebook import CHECKS, REFERENCE, visible
 from examiner.verdict import Outcome, surely_cleared
-from examiner.wire.codec import BY_VALUE
-from examiner.wire.standard import NamedItems
 from examiner_checks import CheckFailed, Inconclusive
 from examiner_checks.bench import Bench
 from examiner_checks.decision import Estimate
 from examiner_checks.measured import Measured
 
-COPIED: Final = BY_VALUE | {Proxy, ArrayHandle}
+# What a student's object says of itself: the candidate's claim.
+CLAIMED: Final = frozenset({"__name__", "__qualname__", "__module__", "__doc__"})
 
 
 class Unconnected:
@@ -62,6 +75,7 @@ class Undecided(CheckFailed):
 
 if TYPE_CHECKING:
     from examiner.judge.clock import CellClock
+    from examiner.judge.files import CellFiles
 
 
 class KeepingBench(Bench, Protocol):
@@ -80,6 +94,10 @@ class Namespace:
     ----------
     clock : CellClock, optional
         What the cell sees in place of the real clocks.
+    modules : dict from str to object
+        What the cell has in place of some modules.
+    files : CellFiles, optional
+        The files that the cell shares with the snapshot.
     undecided : str
         What the last measurement that stayed undecided found; empty if there was none.
     """
@@ -87,9 +105,17 @@ class Namespace:
     def __init__(self, cell: GradeCell, reference: ModuleType | None) -> None:
         self.remote: Remote = cast("Remote", Unconnected())
         self._bench: KeepingBench = cast("KeepingBench", Unconnected())
-        self._cell, self._has_run_locked, self.undecided = cell, False, ""
+        self.cell, self._has_run_locked, self.undecided = cell, False, ""
         self.clock: CellClock | None = None
+        self.files: CellFiles | None = None
+        self.names: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}
+        self._shared: set[str] = set()
+        self._sources: Sequence[str] | None = None
         self._claims = Claims(lambda: self.remote)
+        self.answers = answers = Answers(lambda: self.remote, self._claims, self._given)
+        self._inspecting = inspecting = Inspecting(lambda: self.remote, self._claims, self.names)
+        self.patches = Patches(lambda: self.remote, self.names, cell)
         self.checks = SimpleNamespace(
             **{name: getattr(examiner_checks, name) for name in examiner_checks.__all__}
         )
@@ -97,46 +123,65 @@ class Namespace:
         for name in (*MEASURING_CHECKS, "quality"):
             setattr(self.checks, name, self._measuring(getattr(examiner_checks, name)))
         self.checks.rng = self.rng
+        self.checks.raises = lambda *classes, **options: examiner_checks.raises(
+            *map(answers.expected, classes), **options
+        )
+        self.modules: dict[str, Any] = {CHECKS: self.checks, "inspect": inspecting, MOCK: self.patches.mock}
         own = {
-            "__import__": self.import_,
+            "__import__": Importing(cell, lambda: self.remote, answers, self.modules).import_,
             "callable": self.callable_,
             "compile": self.compile_,
-            "dir": self._claims.attributes,
+            "dir": self.dir_,
             "eval": self.eval_,
             "exec": self.exec_,
             "getattr": self.getattr_,
             "hasattr": self.hasattr_,
-            "isinstance": self.isinstance_,
-            "issubclass": self.issubclass_,
+            "format": answers.formatted,
+            "isinstance": answers.is_instance,
+            "issubclass": answers.is_subclass,
+            "print": answers.print,
+            "repr": answers.represented,
+            "vars": self.vars_,
         }
-        self.names: dict[str, Any] = {
+        self.names |= {
             "__builtins__": {**vars(builtins), **own},
             "__name__": "__grade_cell__",
             ATTRIBUTE: self.attribute,
             BY_REF: self.by_ref,
             METHOD: self.method,
-            IS: self.is_,
-            TYPE: self.type_,
-            ID: self.id_,
+            IS: answers.same,
+            TYPE: answers.type,
+            ID: answers.address,
+            SHARES: answers.share_memory,
+            EQUAL: answers.equal,
+            CONTAINED: answers.contained,
+            CAUGHT: answers.caught,
+            TEXT: answers.text,
+            NAMES: self.notebook_names,
+            PATCHED: self.patches.of,
+            CHANGING: self.changing,
             SHARE: self.share,
+            UNBIND: self.unbind,
             DEFINE: self.define,
             **({} if reference is None else {REFERENCE: reference}),
         }
 
-    def connect(self, remote: Remote, bench: KeepingBench) -> None:
-        """Say which snapshot the cell is about, and on which bench it measures."""
+    def connect(self, remote: Remote, bench: KeepingBench, sources: Sequence[str] | None = None) -> None:
+        """Say which snapshot the cell is about, on which bench it measures, and what cells came before it."""
         self.remote, self._bench, self.undecided = remote, bench, ""
+        self._sources = self._inspecting.sources = sources
+        PrintedText(remote).install()
 
     @property
     def is_to_run_locked(self) -> bool:
         """Whether the locked cells before the cell compute something that has not been run yet."""
-        return self._cell.prelude is not None and not self._has_run_locked
+        return self.cell.prelude is not None and not self._has_run_locked
 
     def run_locked(self) -> None:
         """Run once what the locked cells before the cell compute without a student's code."""
-        if self.is_to_run_locked and self._cell.prelude is not None:
+        if self.is_to_run_locked and self.cell.prelude is not None:
             with redirect_stdout(StringIO()):  # it is shown where the locked cells ran
-                exec(self._cell.prelude, self.names)  # noqa: S102 - running the author's text is a judge's work
+                exec(self.cell.prelude, self.names)  # noqa: S102 - running the author's text is a judge's work
         self._has_run_locked = True
 
     def run_again(self) -> None:
@@ -146,7 +191,7 @@ class Namespace:
         """
         refused = self.remote.refused
         with redirect_stdout(StringIO()):
-            for code in self._cell.again:
+            for code in self.cell.again:
                 with suppress(Exception, SystemExit):
                     exec(code, self.names)  # noqa: S102 - running the author's text is a judge's work
         self.remote.refused = refused
@@ -188,37 +233,22 @@ class Namespace:
         found = self.remote.ask("resolve", *wanted)
         if type(found) is not dict or not found.keys() <= set(wanted):
             self.remote.lose(Outcome.TAMPERED, "the candidate sent names that nobody asked for")
+        if self._sources is not None and HISTORY & {*wanted}:
+            found |= self._history(self._sources)
+        self._given.update(found)
         return found
 
-    def import_(
-        self, name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
-    ) -> Any:
-        """Import one of our modules here, and any other module in the candidate."""
-        root = name.partition(".")[0]
-        if (
-            type(fromlist) is list and root in self._cell.ours
-        ):  # NumPy's own C code, called from a cell, imports so
-            return builtins.__import__(name, globals_, locals_, fromlist, level)
-        if name not in self._cell.imports and name not in self._cell.texts:
-            self.remote.refuse("a module is imported by a name that stands in the cell")
-        if self.clock and name in self.clock.modules:
-            return self.clock.modules[name]
-        if name == CHECKS:
-            return self.checks
-        if name == "inspect":
-            return self._claims.inspect
-        if root == CHECKS:
-            self.remote.refuse(f"import from {CHECKS} itself, not from {name}")
-        if root in self._cell.ours:
-            return builtins.__import__(name, globals_, locals_, fromlist, level)
-        module = self.remote.ask("import", name)
-        return module if fromlist else self.remote.ask("import", root)
+    def _history(self, sources: Sequence[str]) -> dict[str, Any]:
+        """Return IPython's names for the texts of the cells that were handed in."""
+        latest = [*reversed(["", "", "", *sources])][:3]
+        texts = ["", *sources, visible(self.cell.source)]
+        return {"In": texts, "_ih": texts} | dict(zip(("_i", "_ii", "_iii"), latest, strict=True))
 
     def eval_(self, source: Any, globals_: Any = None, locals_: Any = None, /) -> Any:
         """Evaluate a literal of the cell here, and any other text in the snapshot: it may be a student's."""
         if self._is_own(source):
             caller = sys._getframe(1)  # noqa: SLF001 - as the builtin does it
-            code = compile_text(source, "eval", self._cell.file) if type(source) is str else source
+            code = compile_text(source, "eval", self.cell.file) if type(source) is str else source
             names = caller.f_globals if globals_ is None else globals_
             return eval(code, names, caller.f_locals if globals_ is None else locals_)  # noqa: S307 - the author's
         return self.remote.ask("eval", self._foreign(source))
@@ -227,7 +257,7 @@ class Namespace:
         """Run a literal of the cell here, and any other text in the snapshot."""
         if self._is_own(source):
             caller = sys._getframe(1)  # noqa: SLF001 - as the builtin does it
-            code = compile_text(source, "exec", self._cell.file) if type(source) is str else source
+            code = compile_text(source, "exec", self.cell.file) if type(source) is str else source
             names = caller.f_globals if globals_ is None else globals_
             exec(code, names, caller.f_locals if globals_ is None else locals_)  # noqa: S102 - the author's
         else:
@@ -243,7 +273,7 @@ class Namespace:
 
     def _is_own(self, source: Any) -> bool:
         """Whether a text stands in the cell, or was compiled from one that does."""
-        return type(source) is CodeType or (type(source) is str and source in self._cell.texts)
+        return type(source) is CodeType or (type(source) is str and source in self.cell.texts)
 
     def _foreign(self, source: Any) -> str:
         if type(source) is not str:
@@ -252,7 +282,15 @@ class Namespace:
 
     def attribute(self, x: Any, name: str) -> Any:
         """Return an attribute that the cell's own text asks for."""
-        return self._claims.name(x, name) if name in CLAIMED else attribute(x, name)
+        if is_found(patch := self.patches.read(x, name)):
+            return patch
+        if type(x) is Proxy:
+            if name in CLAIMED:
+                return self._claims.name(x, name)
+            if name == "__dict__":
+                return self._claims.variables(x)
+        found = attribute(x, name)
+        return self.patches.mock if found is unittest.mock else found
 
     def getattr_(self, x: Any, name: str, *default: Any) -> Any:
         """Return an attribute, or the default if there is none."""
@@ -268,24 +306,18 @@ class Namespace:
         missing = object()
         return self.getattr_(x, name, missing) is not missing
 
-    def isinstance_(self, x: Any, cls: Any) -> bool:
-        """Ask the candidate about a student's class, and decide about any other class here."""
-        if type(cls) is tuple:
-            return any(self.isinstance_(x, single) for single in cls)
-        if type(x) is NamedItems and isinstance(cls, type) and x.is_of(cls):
-            return True
-        if type(x) is Proxy or (type(x) is NamedItems and type(cls) is Proxy):
-            return type(cls) is Proxy and self.remote.ask("isinstance", x, cls) is True
-        known = class_of(cls)
-        return known is not None and isinstance(x, known)
+    def dir_(self, *of: Any) -> list[str]:
+        """Return `dir(x)`, and `dir()` in a function of the cell's."""
+        return self._claims.attributes(*of) if of else sorted(sys._getframe(1).f_locals)  # noqa: SLF001 - as the builtin does it
 
-    def issubclass_(self, sub: Any, cls: Any) -> bool:
-        """Ask the candidate if one of them is a student's class, and decide about all others here."""
-        if type(cls) is tuple:
-            return any(self.issubclass_(sub, single) for single in cls)
-        if class_of(sub) is None or class_of(cls) is None:
-            return self.remote.ask("issubclass", sub, cls) is True
-        return issubclass(class_of(sub), class_of(cls))
+    def vars_(self, *of: Any) -> Any:
+        """Return `vars(x)`, and `vars()` in a function of the cell's."""
+        return self._claims.variables(*of) if of else sys._getframe(1).f_locals  # noqa: SLF001 - as above
+
+    def notebook_names(self, function: str) -> Any:
+        """Return what `dir()`, `globals()`, `locals()` or `vars()` gives for the notebook."""
+        names = NotebookNames(self.names, lambda: self.remote)
+        return [*names] if function == "dir" else names
 
     def callable_(self, x: Any) -> bool:
         """Ask the candidate about a student's object, and decide about any other object here."""
@@ -321,36 +353,43 @@ class Namespace:
 
     def share(self, *names: str) -> None:
         """Give the candidate names that the cell has bound, where its functions find them."""
-        self.remote.ask("bind", {name: self.names[name] for name in names if name in self.names})
+        self._shared.update(names)
+        bound = {name: self.names[name] for name in names if name in self.names}
+        if given := {name: value for name, value in bound.items() if not isinstance(value, ModuleType)}:
+            self.remote.ask("bind", given)
 
     def define(self, text: str) -> None:
         """Have the candidate run a visible statement that imports or defines what its functions use."""
         self.remote.ask("define", text)
 
+    def unbind(self, *names: str) -> None:
+        """Have the candidate forget names that the cell has deleted."""
+        if theirs := [name for name in names if name in self._shared or name in self.cell.wanted]:
+            self.remote.ask("unbind", *theirs)
+
     def method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method; of a student's object in one request."""
         if type(owner) is Proxy:
             return self.remote.ask("method", owner, name, args, kwargs)
-        return getattr(owner, name)(*args, **kwargs)
+        if self.files:
+            self.files.looked_for(name, (owner, *args))
+        if name in EXPECTING:
+            args = tuple(map(self.answers.expected, args))
+        patch = self.patches.read(owner, name)
+        return (patch if is_found(patch) else getattr(owner, name))(*args, **kwargs)
 
-    def is_(self, a: Any, b: Any) -> bool:
-        """Compare identities, unless both sides are copies, whose identity says nothing."""
-        if isinstance(class_of(a), type) and isinstance(class_of(b), type):
-            return class_of(a) is class_of(b)
-        if type(a) is type(b) is Proxy:
-            return self._claims.same(a, b)
-        if {type(a), type(b)} <= COPIED:
-            self.remote.refuse(
-                "`is` between copies means nothing: write through one ref(…), read through the other"
-            )
-        return a is b
-
-    def type_(self, x: Any) -> type:
-        """Return the type of plain data, which the wire keeps exactly; refuse a student's object."""
-        if type(x) in {Proxy, ArrayHandle, NamedItems}:
-            self.remote.refuse("type(x) of a student's object: write isinstance(x, Class)")
-        return type(x)
-
-    def id_(self, _x: Any) -> int:
-        """Refuse: an id is an address in one process."""
-        self.remote.refuse("id(x) of a copy means nothing: write through one ref(…), read through the other")
+    def changing(self, owner: Any, name: str, is_method: bool, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function that may change its arguments: where the solution's does, ours become the same."""
+        expected_back = places(self.cell.changing[name], args, kwargs)
+        if type(owner) is not Proxy or not expected_back:
+            return self.method(owner, name, *args, **kwargs) if is_method else owner(*args, **kwargs)
+        function = attribute(owner, name) if is_method else owner
+        answer = self.remote.ask("called", function, args, kwargs, expected_back)
+        if type(answer) is not tuple or len(answer) != 2:  # noqa: PLR2004 - the result, and the arguments
+            self.remote.refuse("arguments so large do not come back at once: pass less at a time")
+        result, after = answer
+        if type(after) is not list or len(after) != len(expected_back):
+            self._claims.lose()
+        for place, theirs in zip(expected_back, after, strict=True):
+            take_over(args[place] if isinstance(place, int) else kwargs[place], theirs)
+        return result

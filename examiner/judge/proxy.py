@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from types import FunctionType
 from typing import Any, Final, Never, NoReturn, Protocol, TypeVar
 
 import numpy as np
@@ -27,9 +28,10 @@ from examiner.judge.lent import (
     known_name,
     listed,
     raise_recursion,
-    recreated,
 )
 from examiner.judge.lost import CandidateLost
+from examiner.judge.raised import class_name, recreated
+from examiner.judge.rewriting import VERDICTS
 from examiner.verdict import Outcome
 from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
 from examiner.wire.codec import DTYPES, Handle, Reverse, decode, encode
@@ -76,6 +78,8 @@ class Remote:
         What the cell asked that the candidate alone can answer, in the order in which it did.
     timer : RequestTimer or None
         What tells a cell's clock how long requests take.
+    before, after : list of callable
+        What is done before each request, with its arguments, and after it.
     """
 
     def __init__(self, channel: Channel, deadline: float, patience: float = math.inf) -> None:
@@ -85,6 +89,8 @@ class Remote:
         self.calls = 0
         self.claims: dict[str, None] = {}
         self.timer: RequestTimer | None = None
+        self.before: list[Callable[[tuple[Any, ...]], None]] = []
+        self.after: list[Callable[[], None]] = []
         self._lent: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._dropped: list[int] = []
@@ -106,9 +112,33 @@ class Remote:
         CandidateLost
             If there is no answer, none in time, or an invalid one.
         """
-        if self.timer is None:
-            return self._ask(operation, args, by_ref=by_ref)
-        return self.timer.request(args, lambda: self._ask(operation, args, by_ref=by_ref))
+        for prepare in self.before:
+            prepare(args)
+        try:
+            if self.timer is None:
+                return self._ask(operation, args, by_ref=by_ref)
+            return self.timer.request(args, lambda: self._ask(operation, args, by_ref=by_ref))
+        finally:
+            for finish in self.after:
+                finish()
+
+    def claim(self, claim: str, cls: Any, operation: str, *args: Any) -> Any:
+        """Return the answer to a question that the candidate alone can answer, of this class; and note it."""
+        self.claims[claim] = None
+        return self.told(cls, operation, *args)
+
+    def told(self, cls: Any, operation: str, *args: Any) -> Any:
+        """Return an answer of this class."""
+        return self._of_class(cls, self.ask(operation, *args))
+
+    def aside(self, cls: Any, operation: str, *args: Any) -> Any:
+        """Return an answer of this class to what is asked before or after each request."""
+        return self._of_class(cls, self._ask(operation, args, by_ref=False))
+
+    def _of_class(self, cls: Any, answer: Any) -> Any:
+        if not isinstance(answer, cls):
+            self.lose(Outcome.TAMPERED, "the candidate sent an invalid answer about one of its objects")
+        return answer
 
     def _ask(self, operation: str, args: tuple[Any, ...], *, by_ref: bool) -> Any:
         if self.lost:
@@ -235,13 +265,13 @@ class Remote:
     def _raised(self, described: Any, failure: Exception | None) -> Exception:
         """Return the exception that the candidate described: our own, if a callback raised it."""
         match described:
-            case ([*names], str(text)) if names and all(type(name) is str for name in names):
+            case ([*names], str(text), tuple(args), None | Proxy() as raised) if _are_names(names):
                 pass
             case _:
                 self.lose(Outcome.TAMPERED, "the candidate sent an invalid exception")
         if failure and (is_finding(failure) or names[0] == known_name(type(failure))):
             return failure
-        return recreated(names, text)
+        return recreated(names, text, args, raised)
 
     def _to_handle(self, value: Any) -> Handle | Reverse:
         if type(value) is ArrayHandle:
@@ -255,7 +285,8 @@ class Remote:
         if listed(value) is None and (not callable(value) or isinstance(value, type)):
             self.refuse(
                 f"a {type(value).__name__} cannot be given to a student's code: pass arrays, numbers, text, "
-                "functions, NumpyOnly, Spy, or name what it may read of the class there, in `lent_attributes`"
+                "functions, NumpyOnly, Spy, or an object whose class lists what may be read of it, as "
+                "`lent_attributes = ('name', …)`"
             )
         if id(value) not in self._numbers:
             if len(self._lent) >= MAX_LENT:
@@ -311,18 +342,19 @@ class Proxy:
         # in another process, and with a `__name__`, `from … import` would search the examiner's own modules.
         if name == "dtype" and (known := class_of(self)) in _DTYPE_CLASSES:
             return np.dtype(known)  # so that NumPy takes the proxy of a scalar type where it takes a dtype
-        if name.startswith("__") and name.endswith("__") and name != "__array__":
+        if _is_special(name) and name != "__array__":
             raise AttributeError(f"{name} is not asked of a student's {_handle(self).type_name}")
         _refuse_mixed(self, f"`.{name}`, read by a library,")  # a cell's own text reads it by `attribute`
         return _remote(self).ask("getattr", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        _refuse_patch(self, name)
-        _remote(self).ask("setattr", self, name, value)
+        if _is_patched(self):
+            _remote(self).ask("patch", self, name, value, kind_of(value))
+        else:
+            _remote(self).ask("setattr", self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        _refuse_patch(self, name)
-        _remote(self).ask("delattr", self, name)
+        _remote(self).ask("remove" if _is_patched(self) else "delattr", self, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the student's function, or make an instance of the student's class."""
@@ -377,7 +409,7 @@ class Proxy:
         swallows = _remote(self).ask("exit", self, None if error is None else known_name(type(error)))
         if error is not None and swallows is True and not is_finding(error):
             # The rest of the block did not run: without this error, its checks would count as passed.
-            raise CheckFailed(f"a student's `with` swallowed a {type(error).__name__}") from error
+            raise CheckFailed(f"a student's `with` swallowed a {class_name(error)}") from error
 
     def __reduce_ex__(self, _protocol: object) -> Never:
         _remote(self).refuse(
@@ -388,16 +420,25 @@ class Proxy:
         _remote(self).refuse("a grade cell cannot subclass a student's class: call what the class itself has")
 
     def __eq__(self, other: object) -> bool:
-        """Compare what two known classes are; refuse any other comparison."""
-        if class_of(self) and isinstance(class_of(other), type):
-            return class_of(self) is class_of(other)
-        return self._refuse_to_compare("==")
+        """Compare classes, and identities; refuse what a student's `__eq__` would decide."""
+        return self._is_equal(other, "==")
 
     def __ne__(self, other: object) -> bool:
-        """Compare what two known classes are; refuse any other comparison."""
+        """Compare classes, and identities; refuse what a student's `__eq__` would decide."""
+        return not self._is_equal(other, "!=")
+
+    def _is_equal(self, other: object, operator: str) -> bool:
         if class_of(self) and isinstance(class_of(other), type):
-            return class_of(self) is not class_of(other)
-        return self._refuse_to_compare("!=")
+            return class_of(self) is class_of(other)
+        if type(other) is Proxy and not (_is_mixed(self) or _is_mixed(other)):
+            if _remote(self).claim("identity", bool, "is", self, other):
+                return True
+            if all(_remote(self).told(bool, "has default equality", x) for x in (self, other)):
+                return False
+        elif isinstance(other, type) and is_class(self):
+            is_it: bool = _remote(self).claim("class", bool, "is class named", self, *named(other))
+            return is_it
+        return self._refuse_to_compare(operator)
 
     def __hash__(self) -> int:
         """Return the hash of a known class; refuse that of any other object."""
@@ -411,6 +452,7 @@ class Proxy:
     __lt__ = __le__ = __gt__ = __ge__ = _refuse("the order", "compare values, x.numpy()")
     __bool__ = _refuse("the truth", "compare values, check_equal(x.requires_grad, True), `x is not None`")
     _refuse_to_hash = _refuse("the hash", "keep students' objects in lists, not in sets or as keys")
+    _refuse_verdict = _refuse("a comparison", "compare values, which the test takes first")
     __contains__ = _refuse("`in`", "compare values, check_equal([p.shape for p in module.parameters()], …)")
 
 
@@ -479,6 +521,7 @@ _remote: Callable[[Proxy], Remote] = Proxy.__dict__["_Proxy__remote"].__get__
 _handle: Callable[[Proxy], Handle] = Proxy.__dict__["_Proxy__handle"].__get__
 _is_mixed: Callable[[Proxy], bool] = Proxy.__dict__["_Proxy__mixed"].__get__
 _set_mixed: Callable[[Proxy, bool], None] = Proxy.__dict__["_Proxy__mixed"].__set__
+_CLASSES: Final = frozenset({"type", "ABCMeta", "EnumType"})
 _DTYPE_CLASSES: Final = frozenset(dtype.type for dtype in DTYPES)
 
 
@@ -491,7 +534,45 @@ def class_of(x: Any) -> Any:
 
 def attribute(x: Any, name: str) -> Any:
     """Return the attribute of any object that a cell's own text asks for, of a mixed result, too."""
-    return _remote(x).ask("getattr", x, name) if type(x) is Proxy and _is_mixed(x) else getattr(x, name)
+    if type(x) is not Proxy or not (_is_mixed(x) or _is_special(name)):
+        return getattr(x, name)
+    if name in VERDICTS:
+        Proxy.__dict__["_refuse_verdict"](x)
+    if _is_special(name) and name != "__array__":
+        _remote(x).claims[name] = None
+    return _remote(x).ask("getattr", x, name)
+
+
+def text_of(x: Any, kind: str, *more: Any) -> str:
+    """Return a student's object as `str`, `repr` or `format` gives it."""
+    _refuse_mixed(x, f"{kind}(…)")
+    found = _remote(x).ask("format", x, *more) if kind == "format" else _remote(x).ask("text", kind, x)
+    if type(found) is not str:
+        _remote(x).lose(Outcome.TAMPERED, "the candidate sent an invalid text")
+    return found
+
+
+def is_class(x: Proxy) -> bool:
+    """Whether the candidate says that an object is a class."""
+    return _handle(x).type_name in _CLASSES
+
+
+def is_mixed(x: Any) -> bool:
+    """Whether an object is what an operator between a student's object and a value of the test gave."""
+    return type(x) is Proxy and _is_mixed(x)
+
+
+def named(cls: type) -> tuple[str, str]:
+    """Return the module and the name by which the candidate finds a class."""
+    return cls.__module__, cls.__qualname__
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _are_names(names: list[Any]) -> bool:
+    return bool(names) and all(type(name) is str for name in names)
 
 
 def _next(iterator: Proxy) -> list[Any]:
@@ -507,12 +588,14 @@ def _items(iterator: Proxy) -> Iterator[Any]:
         yield batch[0]
 
 
-def _refuse_patch(proxy: Proxy, name: str) -> None:
-    if _handle(proxy).type_name in {"module", "type", "ABCMeta", "function", "method"}:
-        _remote(proxy).refuse(
-            f"a grade cell cannot patch a student's {_handle(proxy).type_name} (`….{name} = …`): "
-            "judge what it does"
-        )
+def _is_patched(proxy: Proxy) -> bool:
+    """Whether setting an attribute is a patch, which a class may make a method of."""
+    return _handle(proxy).type_name in {"module", "type", "ABCMeta", "EnumType", "function", "method"}
+
+
+def kind_of(value: Any) -> str:
+    """Return what a patch is made of: a function, which a class makes a method of, or any value."""
+    return "function" if isinstance(value, FunctionType) else "value"
 
 
 class ArrayHandle:

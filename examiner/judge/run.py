@@ -66,7 +66,7 @@ class Judge:
                 frame = self._control.receive(time.monotonic() + FOREVER)
             except ChannelClosed:
                 return
-            slot, grade_id, seed, seconds = decode(frame.payload, limits=VERDICT_LIMITS)
+            slot, grade_id, seed, seconds, sources = decode(frame.payload, limits=VERDICT_LIMITS)
             assignment = self._assignments[slot]
             if self._laid is None:
                 lay_out(assignment.files)
@@ -76,11 +76,17 @@ class Judge:
                 self._send(JudgeFrame.AT, None)
                 continue
             cell, namespace = assignment.cells[grade_id]
-            self._send(JudgeFrame.VERDICT, self._run(cell, namespace, seed, seconds))
+            self._send(
+                JudgeFrame.VERDICT, self._run(cell, namespace, seed, self._conditions(seconds, sources))
+            )
 
-    def _run(self, cell: GradeCell, namespace: Namespace, seed: str, seconds: float) -> dict[str, Any]:
+    def _conditions(self, seconds: float, sources: tuple[str, ...]) -> Conditions:
+        return Conditions(seconds, self._reference, self._open_bench, self._open_clock, sources)
+
+    def _run(
+        self, cell: GradeCell, namespace: Namespace, seed: str, conditions: Conditions
+    ) -> dict[str, Any]:
         channel = self.received()
-        conditions = Conditions(seconds, self._reference, self._open_bench, self._open_clock)
         try:
             with restored():
                 return reported(judge_cell(cell, channel, seed, conditions, namespace))

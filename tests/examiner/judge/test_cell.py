@@ -30,6 +30,8 @@ class Wrong:
         return True
     def __bool__(self):
         return True
+    def __matmul__(self, other):
+        return self
 def double(x):
     return 2 * x
 def wrong(x):
@@ -219,14 +221,13 @@ def test_aliasing_is_judged_by_behaviour(judge):
     [
         ("x = Tensor([1.0])\nassert x.numpy() is x.data", "ref"),
         ("import numpy as np\nassert np.shares_memory(1, 2)", "ref"),
-        ("from numpy import may_share_memory", "ref"),
+        ("from numpy import may_share_memory\nmay_share_memory([1], [2])", "ref"),
         ("assert Tensor([1.0]).data.flags.writeable", "ref"),
-        ("assert type(Tensor([1.0])) is Tensor", "isinstance"),
-        ("assert Tensor([1.0]).__class__", "isinstance"),
+        ("type(Wrong() @ 1)", "isinstance"),
+        ("Tensor([1.0]).__eq__(1)", "compare values"),
         ("id(double(1))", "ref"),
         ("import weakref", "judge what the student's code does"),
         ("class Mine(Tensor):\n    pass", "call what the class itself has"),
-        ("Tensor.numpy = 1", "judge what it does"),
         ("from nn import *", "name what"),
         ("from . import nn", "whole name"),
         ("import examiner_checks.values", "from examiner_checks itself"),
