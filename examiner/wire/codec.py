@@ -81,6 +81,8 @@ BY_VALUE: Final[frozenset[type]] = frozenset(
     {np.ndarray, bytes, bytearray, complex, dict, float, int, list, range, slice, str, tuple, NamedItems}
     | {Counter, OrderedDict, defaultdict, deque, set, frozenset, *(kind.cls for kind in TEXT_KINDS)}
 )
+MAX_KEY: Final = 8  # items of a tuple that is a key
+MAX_TUPLES: Final = 4000  # such keys in a message
 _KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 _DICTS: Final[dict[type, bytes]] = {dict: b"d", Counter: b"C", OrderedDict: b"O"}
 _SETS: Final[dict[type, bytes]] = {set: b"j", frozenset: b"J"}
@@ -101,7 +103,7 @@ class _Writer:
         self.out = bytearray()
         self.keeps_classes = keeps_classes
         self.to_handle, self.block, self.limits = to_handle, block, limits
-        self.items_left = limits.items
+        self.items_left, self.tuples = limits.items, 0
 
     def value(self, v: Any, depth: int = 0) -> None:
         self.items_left -= 1
@@ -113,6 +115,11 @@ class _Writer:
             is_record = is_namedtuple(type(v))
             write, v = (_write_record, v) if is_record else (_write_handle, self.to_handle(v))
         write(self, v, depth)
+
+    def takes_keys(self, keys: Collection[Any]) -> bool:
+        """Whether a dict or a set with these keys is sent by value."""
+        self.tuples += sum(type(key) is tuple for key in keys)
+        return all(map(_is_key, keys)) and self.tuples <= MAX_TUPLES
 
     def many(self, values: Collection[Any], depth: int) -> None:
         self.out += _U32.pack(len(values))
@@ -174,12 +181,21 @@ def _write_text(w: _Writer, v: Any, _depth: int) -> None:
 
 
 def _is_key(key: Any) -> bool:
-    """Whether a dict may have this key; long ints may not, as they can be chosen to share one hash."""
+    """Whether a dict may have this key; long ints may not, as they can be chosen to share one hash.
+
+    Tuples can, too: there may be few of them.
+    """
+    if type(key) is tuple:
+        return len(key) <= MAX_KEY and all(map(_is_simple_key, key))
+    return _is_simple_key(key)
+
+
+def _is_simple_key(key: Any) -> bool:
     return type(key) in _KEYS and (type(key) is not int or -(1 << 63) <= key < 1 << 63)
 
 
 def _write_dict(w: _Writer, v: dict[Any, Any], depth: int) -> None:
-    if not all(map(_is_key, v)):
+    if not w.takes_keys(v):
         return w.reference(v)
     if isinstance(v, defaultdict):
         w.out += b"D"
@@ -194,7 +210,7 @@ def _write_dict(w: _Writer, v: dict[Any, Any], depth: int) -> None:
 
 
 def _write_set(w: _Writer, v: set[Any] | frozenset[Any], depth: int) -> None:
-    if not all(map(_is_key, v)):
+    if not w.takes_keys(v):
         return w.reference(v)
     w.out += _SETS[type(v)]
     w.many(v, depth)
@@ -306,7 +322,7 @@ class _Reader:
     ) -> None:
         self.takes_classes, self.to_record = takes_classes, to_record
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
-        self.position = self.items = 0
+        self.position = self.items = self.tuples = 0
         # Bytes that arrays of this message may still take; several arrays may claim the same shared memory.
         self.shared = limits.shared
 
@@ -350,6 +366,12 @@ class _Reader:
             raise WireError("an unknown kind of value")
         return read(self, depth)
 
+    def take_key(self, key: Any) -> None:
+        """Raise WireError if this can be no key, or if there were too many of its kind."""
+        self.tuples += type(key) is tuple
+        if not _is_key(key) or self.tuples > MAX_TUPLES:
+            raise WireError("keys that are not plain, or too many that are tuples")
+
     def many(self, depth: int) -> list[Any]:
         return [self.value(depth + 1) for _ in range(self.count(item_size=1))]
 
@@ -388,8 +410,7 @@ def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for _ in range(count):
         key = r.value(depth + 1)
-        if not _is_key(key):
-            raise WireError("a dict with keys that are not plain")
+        r.take_key(key)
         found[key] = r.value(depth + 1)
     if len(found) != count:
         raise WireError("a dict with keys that collide")
@@ -398,8 +419,8 @@ def _read_dict(r: _Reader, depth: int) -> dict[Any, Any]:
 
 def _read_set(r: _Reader, depth: int) -> set[Any]:
     items = r.many(depth)
-    if not all(map(_is_key, items)):
-        raise WireError("a set of items that are not plain")
+    for item in items:
+        r.take_key(item)
     if len(found := set(items)) != len(items):
         raise WireError("a set of items that collide")
     return found
