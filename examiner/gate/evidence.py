@@ -8,6 +8,7 @@ kernel. Every other cell runs in the sandboxed kernel, and the author is told wh
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
 from examiner.model import Assignment, Course, Mode
 from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
+from examiner.verdict import AUTHOR_ERROR
 
 FOLDER: Final = "evidence"
 
@@ -150,6 +152,8 @@ def weigh(
     return Evidence(assignment.name, version(course, assignment), modes, reasons, counts, failures)
 
 
+MAX_LINE: Final = 100  # characters of a line that are shown
+_LINE: Final = re.compile(r"line (\d+): ")
 REPEAT: Final = 3  # runs of the solution; `examiner check` has more
 COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 
@@ -167,9 +171,7 @@ def _differences(plan: Plan, cell: str, failure: str, results: Sequence[Result])
     lost = next((examined for _, examined, _ in solutions if _loses(plan, cell, examined)), None)
     if lost and not failure:
         points = plan.points[cell] - lost.points
-        yield (
-            f"examined, the instructor's solution loses {points:g} points ({lost.message or lost.outcome})"
-        )
+        yield (f"examined, the instructor's solution loses {points:g} points ({_told(plan, cell, lost)})")
     if failure and not lost:
         yield f"in a Jupyter kernel, the instructor's solution fails it ({failure})"
     if all(_is_like_kernel(plan, cell, examined, twin) for _, examined, twin in solutions):
@@ -201,8 +203,19 @@ def _excesses(plan: Plan, cell: str, pairs: Sequence[tuple[Trial, Account, Accou
         if is_more and not _is_due_to_kernel(plan, cell, examined, kernel):
             yield (
                 f"{trial.name} gets {examined.points:g} points examined and {kernel.points:g} in the "
-                f"kernel ({kernel.message or kernel.outcome})"
+                f"kernel ({_told(plan, cell, kernel)})"
             )
+
+
+def _told(plan: Plan, cell: str, account: Account) -> str:
+    """Return where a cell ended, with that line of it, and why; of what cannot be examined, what to write."""
+    why = (account.message or str(account.outcome)).removeprefix(f"{AUTHOR_ERROR}: ").removesuffix(": ")
+    at = _LINE.match(why)
+    number = int(at[1]) if at else account.line
+    lines = plan.notebook.find(cell).source.split("\n") if number else []
+    if not number or number > len(lines):
+        return why
+    return f"line {number}, `{lines[number - 1].strip()[:MAX_LINE]}`: {why.removeprefix(at[0] if at else '')}"
 
 
 def _is_due_to_kernel(plan: Plan, cell: str, examined: Account, kernel: Account) -> bool:

@@ -42,6 +42,9 @@ MAX_OUTPUT: Final = 64 << 10
 MAX_MESSAGE: Final = 4000
 MEASURING_SECONDS: Final = 30.0  # extra time of a cell that measures; the limit for one answer is unchanged
 SEED: Final = "EXAMINER_SEED"
+PYTEST_FAILED: Final = (
+    "Failed"  # the class of what `pytest.raises` and `pytest.fail` raise, which is no Exception
+)
 
 
 class CellBench(KeepingBench, Protocol):
@@ -138,7 +141,9 @@ def _judged(cell: GradeCell, remote: Remote, namespace: Namespace, chance: Chanc
         value = _run(cell, namespace, chance)
     except CandidateLost as lost:
         return lost_verdict(cell, seed, lost)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a cell raises is evidence
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a cell raises is evidence, also what pytest does
         if remote.lost:
             return lost_verdict(cell, seed, remote.lost)
         return _raised(cell, seed, error)
@@ -206,7 +211,8 @@ def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
     elif isinstance(error, MemoryError):
         outcome = Outcome.OUT_OF_MEMORY
     else:
-        outcome = Outcome.FAILED if isinstance(error, AssertionError) else Outcome.ERROR
+        is_failure = isinstance(error, AssertionError) or type(error).__name__ == PYTEST_FAILED
+        outcome = Outcome.FAILED if is_failure else Outcome.ERROR
     hint = error.hint if isinstance(error, CheckFailed) else str(error) if str(error) in cell.hints else ""
     return _verdict(
         cell,

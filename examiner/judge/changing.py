@@ -48,12 +48,32 @@ def _changed(function: ast.FunctionDef, known: Changed) -> Iterator[tuple[int, s
     """Yield the place and the name of each parameter that a function changes, by one that it calls, too."""
     parameters = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args)]
     is_method = parameters[:1] == ["self"]
+    flags = {arg.arg for arg in _with_defaults(function.args)}
     for place, name in enumerate(parameters[1:] if is_method else parameters):
-        statements = [*_before_rebound(function.body, name)]
+        statements = [*_before_rebound(_always(function.body, flags), name)]
         same = {name, *_aliases(statements, name)}
         written = {found for statement in statements for found in _written(statement, known)}
         if written & same or _is_augmented(statements, name):
             yield place, name
+
+
+def _with_defaults(args: ast.arguments) -> Iterator[ast.arg]:
+    """Yield the parameters that a call may leave out."""
+    given = [*args.posonlyargs, *args.args]
+    yield from given[len(given) - len(args.defaults) :]
+    yield from (arg for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default)
+
+
+def _always(statements: Iterable[ast.stmt], flags: set[str]) -> Iterator[ast.stmt]:
+    """Yield the statements but for branches that an option decides about, such as `inplace=False`."""
+    for statement in statements:
+        names = (
+            {n.id for n in ast.walk(statement.test) if isinstance(n, ast.Name)}
+            if isinstance(statement, ast.If)
+            else set()
+        )
+        if not names & flags:
+            yield statement
 
 
 def _before_rebound(statements: Iterable[ast.stmt], name: str) -> Iterator[ast.stmt]:

@@ -123,9 +123,6 @@ class Namespace:
         for name in (*MEASURING_CHECKS, "quality"):
             setattr(self.checks, name, self._measuring(getattr(examiner_checks, name)))
         self.checks.rng = self.rng
-        self.checks.raises = lambda *classes, **options: examiner_checks.raises(
-            *map(answers.expected, classes), **options
-        )
         self.modules: dict[str, Any] = {CHECKS: self.checks, "inspect": inspecting, MOCK: self.patches.mock}
         own = {
             "__import__": Importing(cell, lambda: self.remote, answers, self.modules).import_,

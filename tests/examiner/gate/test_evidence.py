@@ -64,7 +64,18 @@ def test_a_solution_that_loses_points_when_examined_is_judged_in_the_kernel(tiny
     """What no proxy can mean is not the students' fault."""
     mode, why = weighed(tiny, (TrialKind.INSTRUCTOR, account(0, "AuthorError", "no"), account(40)))
     assert mode is Mode.KERNEL
-    assert why == "examined, the instructor's solution loses 40 points (AuthorError: no)"
+    assert why == "examined, the instructor's solution loses 40 points (no)"
+
+
+def test_a_reason_shows_the_line_of_the_cell(tiny):
+    """And no word of ours for what kind of error it was, or an empty one."""
+    failed = replace(account(0, "AssertionError", ""), line=1)
+    first = tiny.notebook.find("numeric_double").source.split("\n")[0]
+    _, why = weighed(tiny, (TrialKind.INSTRUCTOR, failed, account(40)))
+    assert why == f"examined, the instructor's solution loses 40 points (line 1, `{first}`: AssertionError)"
+    refused = account(0, "AuthorError", "line 1: `.flags` of a copy means nothing")
+    _, why = weighed(tiny, (TrialKind.INSTRUCTOR, refused, account(40)))
+    assert why.endswith(f"(line 1, `{first}`: `.flags` of a copy means nothing)")
 
 
 def test_a_solution_that_loses_points_both_ways_says_nothing_about_the_mode(tiny):
@@ -142,7 +153,8 @@ def test_evidence_is_gathered_without_mutants_and_without_a_gate(tiny):
     [found] = evidence.gather(TrialRunner(tiny.course, 2, ignore), [tiny.assignment])
     kernel = [cell for cell, mode in found.modes.items() if mode is Mode.KERNEL]
     assert kernel == [CELL]
-    assert "loses 40 points (AuthorError: line " in found.reasons[CELL]
+    line = "assert double([1.0]).flags.writeable"
+    assert f"loses 40 points (line 8, `{line}`: `.flags` of a copy" in found.reasons[CELL]
     assert found.tried == {"release": 1, "automatic": 19}
     assert evidence.read(tiny.course, tiny.assignment) == found
 
