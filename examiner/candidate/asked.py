@@ -9,15 +9,18 @@ import contextlib
 import importlib
 import inspect
 import io
+import random
 import sys
 import types
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
 MOST_PRINTED: Final = 1 << 20  # characters that are kept of what is printed
+MOST_WARNINGS: Final = 1000
 LONGEST_FILE: Final = 16 << 20  # bytes of a file
 _NOTHING: Final = object()
 _QUESTIONS: Final = frozenset(
@@ -62,6 +65,27 @@ def printed() -> tuple[str, str]:
     streams = sys.stdout, sys.stderr
     out, err = (stream.taken() if type(stream) is Printed else "" for stream in streams)
     return out, err
+
+
+def catch_warnings() -> None:
+    """Keep from now on what is warned of."""
+    warnings.simplefilter("always")
+    warnings.showwarning = _keep_warning  # type: ignore[assignment]  # it has all arguments, by place
+
+
+def _keep_warning(message: Any, category: Any, *_: Any) -> None:
+    if len(_warned) < MOST_WARNINGS:
+        _warned.append(([cls.__name__ for cls in category.__mro__], str(message)[:MOST_PRINTED]))
+
+
+def warned() -> list[tuple[list[str], str]]:
+    """Return what was warned of since the last time."""
+    found = [*_warned]
+    _warned.clear()
+    return found
+
+
+_warned: list[tuple[list[str], str]] = []
 
 
 def is_named(x: Any, module: str, name: str, *, is_class: bool = False) -> bool:
@@ -170,7 +194,25 @@ def _equality(cls: type) -> Any:
     return next(vars(base)["__eq__"] for base in cls.__mro__ if "__eq__" in vars(base))
 
 
+def draw_from(name: str, state: tuple[Any, ...]) -> None:
+    """Have a global generator go on from a state."""
+    if name == "random":
+        random.setstate(state)
+    else:
+        kind, numbers, *rest = state
+        np.random.set_state((kind, np.array(numbers, dtype=np.uint32), *rest))  # noqa: NPY002 - cells use it
+
+
+def throw(error: BaseException) -> NoReturn:
+    """Raise an exception."""
+    raise error
+
+
 QUESTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "draw from": draw_from,
+    "raise": throw,
+    "catch warnings": catch_warnings,
+    "warned": warned,
     "record": record,
     "printed": printed,
     "type": type,

@@ -121,6 +121,8 @@ class Answers:
         """Return `isinstance(x, cls)`; of a student's object, the snapshot knows it."""
         if isinstance(cls, types.UnionType):
             cls = cls.__args__
+        if not isinstance(cls, type):  # such as `typing.Callable`, which stands for a class
+            cls = getattr(cls, "__origin__", cls) if type(cls) is not Proxy else cls
         if type(cls) is tuple:
             return any(self.is_instance(x, single) for single in cls)
         if type(x) is NamedItems and isinstance(cls, type) and x.is_of(cls):
@@ -155,6 +157,13 @@ class Answers:
     def caught(self, wanted: Any) -> Any:
         """Return what `except wanted` catches of what was raised."""
         return caught(wanted, lambda cls: type(cls) is Proxy, self._is_raised_as)
+
+    def raised(self, x: Any) -> Any:
+        """Return what `raise x` raises; one of a student's is raised there, which makes it one of ours."""
+        if type(x) is not Proxy:
+            return x
+        self._remote().ask("raise", self._remote().ask("call", x, (), {}) if is_class(x) else x)
+        return x
 
     def expected(self, cls: Any) -> Any:
         """Return what a library takes for a student's class of exceptions, and anything else unchanged."""

@@ -8,8 +8,11 @@ seeded anew. `rng` of the checks needs none of this: its PCG64 shows too little 
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from examiner.judge.proxy import Remote
 
 
 @dataclass
@@ -33,6 +36,41 @@ class Chance:
         """Seed them so that nothing that was drawn before tells what comes."""
         self.turn += 1
         _seed(f"{self.seed} {self.turn}")
+
+
+class SharedChance:
+    """The generators that a cell has seeded by itself: a student's function draws from the same.
+
+    Until then their state is not sent: from it, anybody could tell what the cell will draw.
+
+    Parameters
+    ----------
+    remote : Remote
+        The connection to the snapshot.
+    """
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._sent: dict[str, Any] = {}
+        remote.before.append(self._before)
+
+    def seeded(self, owner: Any) -> None:
+        """Note that the cell has seeded the generator of a module, if that is one."""
+        for name, module in (("random", random), ("numpy", np.random)):
+            if owner is module:
+                self._sent[name] = None
+
+    def _before(self, _: Any) -> None:
+        for name, sent in self._sent.items():
+            state: Any = random.getstate() if name == "random" else _numpys()
+            if state != sent:
+                self._sent[name] = state
+                self._remote.aside(type(None), "draw from", name, state)
+
+
+def _numpys() -> tuple[Any, ...]:
+    kind, numbers, *rest = np.random.get_state()  # noqa: NPY002 - cells use it
+    return (kind, tuple(np.asarray(numbers).tolist()), *rest)
 
 
 def _seed(text: str) -> None:

@@ -35,6 +35,7 @@ FINE_CLOCKS: Final = tuple(f"{name}_ns" for name in CLOCKS)
 MEASURING_CHECKS: Final = frozenset({"speed", "growth", "break_even", "memory", "held"})
 # The names by which IPython gives the texts of the cells that have run.
 HISTORY: Final = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
+_CATCHING: Final = frozenset({"assertWarns", "catch_warnings", "deprecated_call", "warns"})
 _SHOWING: Final = re.compile(
     r"\s*%(matplotlib|precision|config|autoreload|load_ext\s+autoreload|pylab_import_all)\b|%%(capture|time)\s*$"
 )
@@ -71,6 +72,8 @@ class GradeCell:
         The texts that stand in the instructor's solution: names of files among them.
     reads_sources
         Whether it asks for the texts of the student's cells.
+    catches_warnings
+        Whether it looks at warnings.
     measures, reads_clocks
         Whether it uses checks that measure; if not, whether it reads clocks by itself.
     refusal
@@ -98,6 +101,7 @@ class GradeCell:
     changing: Changed = field(default_factory=dict)
     solution_texts: frozenset[str] = frozenset()
     reads_sources: bool = False
+    catches_warnings: bool = False
     measures: bool = False
     reads_clocks: bool = False
     ours: frozenset[str] = OURS
@@ -232,6 +236,7 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
     whole = ast.Module([*needed, *tree.body], [])
     texts, imports = frozenset(_texts(whole)), frozenset(_imported_modules(whole))
     is_by_the_clock = not measures and reads_clocks(whole)
+    catches = not _CATCHING.isdisjoint(_names_used(whole))
     refs, hints = bound_to_ref(ast.Module([*needed, *tree.body], [])), frozenset(_literal_hints(tree))
     earlier = [ast.Module([statement], []) for statement in again]
     for module in (prelude, setting, tree, *earlier):
@@ -261,6 +266,7 @@ def _compiled(cell: Cell, before: _Before, ours: frozenset[str]) -> GradeCell:
         definitions=definitions,
         changing=before.changing,
         solution_texts=before.solution_texts,
+        catches_warnings=catches,
         reads_sources=bool(imports & {"inspect"} or wanted & HISTORY),
         measures=measures,
         reads_clocks=is_by_the_clock,
@@ -308,6 +314,12 @@ def reads_clocks(tree: ast.Module) -> bool:
         if isinstance(node, ast.Attribute) and node.attr in clocks and isinstance(node.value, ast.Name)
     }
     return bool(used or asked & modules)
+
+
+def _names_used(tree: ast.Module) -> set[str]:
+    """Return the names and attributes that a cell uses."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return names | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
 def _solution_texts(cells: Iterable[Cell]) -> frozenset[str]:

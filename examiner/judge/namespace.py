@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 import examiner_checks
 from examiner.judge.answers import EXPECTING, Answers
+from examiner.judge.chance import SharedChance
 from examiner.judge.changing import places, take_over
 from examiner.judge.claims import Claims
 from examiner.judge.compile import HISTORY, MEASURING_CHECKS, GradeCell, compile_text
@@ -41,11 +42,13 @@ from examiner.judge.rewriting import (
     METHOD,
     NAMES,
     PATCHED,
+    RAISED,
     SHARE,
     SHARES,
     TEXT,
     TYPE,
     UNBIND,
+    VERDICTS,
 )
 from examiner.notebook import CHECKS, REFERENCE, visible
 from examiner.verdict import Outcome, surely_cleared
@@ -153,6 +156,7 @@ class Namespace:
             EQUAL: answers.equal,
             CONTAINED: answers.contained,
             CAUGHT: answers.caught,
+            RAISED: answers.raised,
             TEXT: answers.text,
             NAMES: self.notebook_names,
             PATCHED: self.patches.of,
@@ -167,7 +171,11 @@ class Namespace:
         """Say which snapshot the cell is about, on which bench it measures, and what cells came before it."""
         self.remote, self._bench, self.undecided = remote, bench, ""
         self._sources = self._inspecting.sources = sources
-        PrintedText(remote).install()
+        printed = PrintedText(remote)
+        printed.install()
+        if self.cell.catches_warnings:
+            printed.install_warnings()
+        self._chance = SharedChance(remote)
 
     @property
     def is_to_run_locked(self) -> bool:
@@ -247,6 +255,7 @@ class Namespace:
             caller = sys._getframe(1)  # noqa: SLF001 - as the builtin does it
             code = compile_text(source, "eval", self.cell.file) if type(source) is str else source
             names = caller.f_globals if globals_ is None else globals_
+            self._give(code, names)
             return eval(code, names, caller.f_locals if globals_ is None else locals_)  # noqa: S307 - the author's
         return self.remote.ask("eval", self._foreign(source))
 
@@ -256,9 +265,16 @@ class Namespace:
             caller = sys._getframe(1)  # noqa: SLF001 - as the builtin does it
             code = compile_text(source, "exec", self.cell.file) if type(source) is str else source
             names = caller.f_globals if globals_ is None else globals_
+            self._give(code, names)
             exec(code, names, caller.f_locals if globals_ is None else locals_)  # noqa: S102 - the author's
         else:
             self.remote.ask("exec", self._foreign(source))
+
+    def _give(self, code: CodeType, names: dict[str, Any]) -> None:
+        """Give a text of the cell, which names them, the names that only the student's notebook has."""
+        if names is self.names:
+            known = names.keys() | vars(builtins).keys()
+            names.update(self.candidates(tuple(name for name in code.co_names if name not in known)))
 
     def compile_(self, source: Any, filename: Any, mode: str, *_: Any, **__: Any) -> CodeType:
         """Compile a literal of the cell; any other text is refused."""
@@ -300,6 +316,8 @@ class Namespace:
 
     def hasattr_(self, x: Any, name: str) -> bool:
         """Whether there is such an attribute."""
+        if type(x) is Proxy and name in VERDICTS:
+            return name in self._claims.attributes(x)
         missing = object()
         return self.getattr_(x, name, missing) is not missing
 
@@ -370,6 +388,8 @@ class Namespace:
             return self.remote.ask("method", owner, name, args, kwargs)
         if self.files:
             self.files.looked_for(name, (owner, *args))
+        if name == "seed" and not self.cell.measures:
+            self._chance.seeded(owner)
         if name in EXPECTING:
             args = tuple(map(self.answers.expected, args))
         patch = self.patches.read(owner, name)

@@ -1,4 +1,4 @@
-"""What a student's code prints while a grade cell has put another stream in the place of `sys.stdout`.
+"""What a student's code prints while a grade cell has set another `sys.stdout`, and what it warns of.
 
 It is written there after each request, as if the student's function had run here. Otherwise nothing of it is
 kept: what is printed in a hidden test is shown to nobody.
@@ -6,8 +6,10 @@ kept: what is printed in a hidden test is shown to nobody.
 
 import io
 import sys
+import warnings
 from typing import Any
 
+from examiner.judge.lent import RECREATED
 from examiner.judge.proxy import Remote
 
 LONGEST_INPUT = 1 << 20
@@ -23,7 +25,7 @@ class PrintedText:
     """
 
     def __init__(self, remote: Remote) -> None:
-        self._remote, self._is_recording = remote, False
+        self._remote, self._is_recording, self._is_catching = remote, False, False
         self._own, self._stdin = (sys.stdout, sys.stderr), sys.stdin
 
     def install(self) -> None:
@@ -48,6 +50,24 @@ class PrintedText:
             sys.stdout.write(out)
         if type(err) is str and err and sys.stderr is not self._own[1]:
             sys.stderr.write(err)
+
+    def install_warnings(self) -> None:
+        """Warn after each request as the student's code did, for a cell that catches warnings."""
+        self._remote.before.append(self._catch)
+        self._remote.after.append(self._warn)
+
+    def _catch(self, _: Any) -> None:
+        if not self._is_catching:
+            self._remote.aside(type(None), "catch warnings")
+            self._is_catching = True
+
+    def _warn(self) -> None:
+        if self._remote.lost:
+            return
+        for names, text in self._remote.aside(list, "warned"):
+            known = (RECREATED.get(name) for name in names)
+            category = next((cls for cls in known if cls and issubclass(cls, Warning)), UserWarning)
+            warnings.warn(str(text), category, stacklevel=4)
 
     @property
     def _is_redirected(self) -> bool:

@@ -430,6 +430,8 @@ class Proxy:
     def _is_equal(self, other: object, operator: str) -> bool:
         if class_of(self) and isinstance(class_of(other), type):
             return class_of(self) is class_of(other)
+        if other is None and not _is_mixed(self):
+            return False  # no object is None, whatever its `__eq__` says
         if type(other) is Proxy and not (_is_mixed(self) or _is_mixed(other)):
             if _remote(self).claim("identity", bool, "is", self, other):
                 return True

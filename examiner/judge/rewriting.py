@@ -15,7 +15,7 @@ BY_REF, METHOD, IS, TYPE, ID = "__by_ref__", "__method__", "__is__", "__type__",
 SHARE, DEFINE, ATTRIBUTE = "__share__", "__define__", "__attribute__"
 UNBIND, NAMES, EQUAL, CONTAINED = "__unbind__", "__names__", "__equal__", "__contained__"
 CAUGHT, TEXT, PATCHED, SHARES = "__caught__", "__text__", "__patched__", "__shares__"
-CHANGING: Final = "__changing__"
+CHANGING, RAISED = "__changing__", "__raised__"
 
 # Comparisons, called by their names: the student's own verdict.
 VERDICTS: Final = frozenset(
@@ -146,6 +146,13 @@ class Rewriting(ast.NodeTransformer):
         self.generic_visit(node)
         if node.type is not None:
             node.type = ast.copy_location(_call(CAUGHT, node.type), node.type)
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """Rewrite what is raised: it may be an exception of the student's."""
+        self.generic_visit(node)
+        if node.exc is not None:
+            node.exc = ast.copy_location(_call(RAISED, node.exc), node.exc)
         return node
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:

@@ -82,7 +82,7 @@ BY_VALUE: Final[frozenset[type]] = frozenset(
     | {Counter, OrderedDict, defaultdict, deque, set, frozenset, *(kind.cls for kind in TEXT_KINDS)}
 )
 MAX_KEY: Final = 8  # items of a tuple that is a key
-MAX_TUPLES: Final = 4000  # such keys in a message
+MAX_TUPLES: Final = 2000  # such keys in a message
 _KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 _DICTS: Final[dict[type, bytes]] = {dict: b"d", Counter: b"C", OrderedDict: b"O"}
 _SETS: Final[dict[type, bytes]] = {set: b"j", frozenset: b"J"}

@@ -85,3 +85,48 @@ def test_no_measured_call_can_be_predicted(engine, test):
     """Each of them lasts long enough to be a sample by itself, and gets more words than the state has."""
     found = verdict(engine, test + "assert len(seen) >= 4 and sum(seen) == 0, seen")
     assert found.outcome is Outcome.PASSED, found.message
+
+
+DRAWS = """
+import random
+import numpy as np
+def roll(): return random.randint(1, 10**9)
+def draw(): return float(np.random.rand())
+def predicted():
+    random_now, numpy_now = random.Random(), np.random.RandomState()
+    random_now.setstate(random.getstate())
+    numpy_now.set_state(np.random.get_state())
+    return random_now.randint(1, 10**9), float(numpy_now.rand())
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        (
+            "random.seed(1)\nfirst = roll()\nrandom.seed(1)\n"
+            "assert first == roll() == fixed(1).randint(1, 10**9)"
+        ),
+        "np.random.seed(3)\nwant = np.random.rand()\nnp.random.seed(3)\nassert want == draw() != draw()",
+        (
+            "np.random.seed(3)\nx, y = np.random.rand(2)\nnp.random.seed(3)\nnp.random.rand()\n"
+            "assert draw() == y"
+        ),
+        (
+            "np.random.seed(3)\nrandom.seed(3)\n"
+            "assert predicted() == (random.randint(1, 10**9), np.random.rand())"
+        ),
+    ],
+)
+def test_a_student_draws_from_a_generator_that_the_cell_has_seeded(judged, test):
+    """It is one generator in a notebook."""
+    verdict = judged(f"import random\nimport numpy as np\nfixed = random.Random\n{test}", DRAWS)
+    assert verdict.outcome is Outcome.PASSED, verdict.message
+
+
+@pytest.mark.parametrize("seed", ["", "np.random.default_rng(1)\n", "random.Random(1).random()\n"])
+def test_what_a_cell_draws_cannot_be_told_from_the_students_generator(judged, seed):
+    """Unless the cell itself has seeded it."""
+    test = f"import random\nimport numpy as np\n{seed}told = predicted()\n"
+    drawn = "assert told[0] != random.randint(1, 10**9) and told[1] != np.random.rand()"
+    assert judged(test + drawn, DRAWS).outcome is Outcome.PASSED

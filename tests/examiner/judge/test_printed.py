@@ -20,6 +20,10 @@ class Node:
 node = Node()
 def numbers(f):
     print(f(1))
+def old():
+    import warnings
+    warnings.warn("it is old", DeprecationWarning)
+    return 5
 """
 
 
@@ -56,6 +60,29 @@ def test_what_is_printed_comes_to_the_stream_that_the_cell_has_set(judged, test)
     verdict = judged(start + test, STUDENT)
     assert verdict.outcome is Outcome.PASSED, verdict.message
     assert "unseen" not in verdict.output
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import pytest\nwith pytest.warns(DeprecationWarning, match='old'): assert old() == 5",
+        (
+            "import warnings\nwith warnings.catch_warnings(record=True) as seen:\n"
+            "    warnings.simplefilter('always')\n    old()\n    ask\n"
+            "assert [str(w.message) for w in seen] == ['it is old']"
+        ),
+        "import unittest\nwith unittest.TestCase().assertWarns(DeprecationWarning): old()",
+        (
+            "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('error')\n"
+            "    try: old()\n    except DeprecationWarning: done = 1\nassert done"
+        ),
+    ],
+)
+def test_a_cell_that_catches_warnings_gets_those_of_the_students_code(judged, test):
+    """With their class and their text."""
+    verdict = judged(test, STUDENT)
+    assert verdict.outcome is Outcome.PASSED, verdict.message
+    assert judged(test, STUDENT.replace("warnings.warn(", "str("), solution=STUDENT).points == 0.0
 
 
 def test_what_is_printed_is_bounded(judged):

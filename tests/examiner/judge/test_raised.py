@@ -54,6 +54,8 @@ def fine(): return 1
         "import unittest\nunittest.TestCase().assertRaises(Own, own)",
         "import unittest\nwith unittest.TestCase().assertRaisesRegex(TooSmall, 'small'): small()",
         "import contextlib\nwith contextlib.suppress(Own): own()",
+        "try: raise TooSmall('x', 5)\nexcept TooSmall as e: assert e.least == 5 and str(e) == 'x'",
+        "try: raise Own\nexcept Own as e: assert e.args == ()",
         "assert issubclass(TooSmall, ValueError) and not issubclass(Own, ValueError)",
         (
             "class T:\n    def test(self):\n        try: own()\n        except Own: return 1\n"
