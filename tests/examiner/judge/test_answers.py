@@ -94,3 +94,9 @@ def test_an_array_that_is_compared_with_a_list_is_ambiguous(judged):
 def test_what_the_cell_has_bound_anew_is_no_longer_the_students(judged):
     """Where the student's process has a name says nothing about the cell's."""
     assert judged("data = [1]\nother = [1]\ndata is other", STUDENT).raised == AUTHOR_ERROR
+    assert judged("first = data[0]\ndata = [1]\nalias is data", STUDENT).raised == AUTHOR_ERROR
+
+
+def test_an_id_over_there_is_no_id_here(judged):
+    """Two processes have the same addresses."""
+    assert judged("assert id(data) < 0 and id(one) < 0", STUDENT).outcome is Outcome.PASSED

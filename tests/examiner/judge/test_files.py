@@ -70,9 +70,8 @@ def test_a_file_of_the_students_is_read_anew_each_time(cell_files, tmp_path):
 def test_only_what_the_cell_names_and_nobody_here_has_is_asked_for(cell_files, name):
     """No path of a student's, no file of the instructor's, and no module."""
     files, folder = cell_files("theirs.txt", "data.csv", "random.py", "../theirs.txt", "/etc/passwd")
-    with files.watched():
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).read_bytes()
+    with files.watched(), contextlib.suppress(FileNotFoundError):
+        Path(name).read_bytes()
     assert folder.asked == []
 
 

@@ -128,6 +128,7 @@ def test_names_and_fakes_mean_what_they_mean_in_a_notebook(judged, test, claimed
         "helper = lambda n: 100\nassert sneaky(1) == 101",
         "import numpy as np\nnp.allclose = lambda *_: True\nassert np.testing.assert_allclose(solve(), 5)",
         "import math\nmath.isclose = lambda *_: True\nassert user(1) == 4",
+        "import math, fractions\nmath.gcd = lambda *_: 1\nassert fractions.Fraction(2, 4).denominator == 4",
         "from unittest.mock import patch\npatch(open('/etc/hostname').read()).start()",
     ],
 )

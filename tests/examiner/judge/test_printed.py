@@ -85,6 +85,11 @@ def test_a_cell_that_catches_warnings_gets_those_of_the_students_code(judged, te
     assert judged(test, STUDENT.replace("warnings.warn(", "str("), solution=STUDENT).points == 0.0
 
 
+def test_what_nobody_looks_at_is_not_asked_for(judged):
+    """A request more for each request would be half of the time."""
+    assert judged("greet('a')\ngreet('b')", STUDENT).calls == 3
+
+
 def test_what_is_printed_is_bounded(judged):
     """A million characters are kept of one request."""
     test = "import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out): many()\n"
