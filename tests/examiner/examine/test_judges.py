@@ -392,13 +392,13 @@ def name(process):
         return b""
 
 
-def test_a_cell_reads_the_instructors_file_and_no_students(engine):
-    """It has its own copy, so that nobody after it finds it spoiled."""
+def test_a_cell_reads_the_instructors_file_and_a_students_where_there_is_none(engine):
+    """It has its own copies, so that nobody after it finds them spoiled."""
     read = "assert open('data.csv').read() == 'right'"
-    other = "import os\nassert not os.path.exists('own.txt')"
+    other = "import os\nassert os.path.exists('own.txt') and open('own.txt').read() == 'own'"
     spoil = "import os\nos.remove('data.csv')\nwritten = open('data.csv', 'w').write('wrong')"
     given = {"data.csv": b"right"}
-    files = {"data.csv": b"right", "own.txt": b"own"}
+    files = {"data.csv": b"theirs", "own.txt": b"own"}
     cells = (read, other, spoil)
     for _ in range(2):
         assert outcomes(engine, *cells, files=files, instructors=given) == [Outcome.PASSED] * 3
