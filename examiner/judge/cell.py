@@ -27,6 +27,7 @@ from examiner.judge.clock import CellClock
 from examiner.judge.comparing import guarded_comparisons
 from examiner.judge.compile import GradeCell
 from examiner.judge.files import CellFiles
+from examiner.judge.foreign import ForeignCode
 from examiner.judge.lent import AuthorError
 from examiner.judge.lost import CandidateLost
 from examiner.judge.namespace import KeepingBench, Namespace, Undecided
@@ -117,7 +118,8 @@ def judge_cell(
                 namespace.connect(remote, bench, conditions.sources)
                 clock = conditions.open_clock(remote) if cell.reads_clocks and conditions.open_clock else None
                 files = CellFiles(cell, remote)
-                with clock.running() if clock else contextlib.nullcontext(), files.watched():
+                watched = (clock.running() if clock else contextlib.nullcontext(), files.watched())
+                with watched[0], watched[1], ForeignCode(remote, files).refused():
                     namespace.clock, namespace.files = clock, files
                     namespace.modules |= clock.modules if clock else {}
                     verdict = _judged(cell, remote, namespace, chance)

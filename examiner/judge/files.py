@@ -32,15 +32,25 @@ class CellFiles:
         The cell, in whose text the names stand.
     remote : Remote
         The connection to the snapshot.
+
+    Attributes
+    ----------
+    fetched : set of str
+        The names of the files here that came from the snapshot.
     """
 
     def __init__(self, cell: GradeCell, remote: Remote) -> None:
         self._remote = remote
         self._names = {text for text in cell.texts if _NAME.fullmatch(text) and not _is_module(text, cell)}
         self._students_names = cell.solution_texts
-        self._fetched: set[str] = set()
+        self.fetched: set[str] = set()
         self._written: set[str] = set()
         self._is_busy = False
+
+    @property
+    def names_own(self) -> bool:
+        """Whether the cell names a file that is the instructor's."""
+        return any(Path(name).exists() for name in self._names - self.fetched)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -55,7 +65,7 @@ class CellFiles:
             yield
         finally:
             _watching.remove(self)
-            for name in self._fetched:
+            for name in self.fetched:
                 Path(name).unlink(missing_ok=True)
 
     def looked_for(self, method: str, things: tuple[Any, ...]) -> None:
@@ -90,16 +100,16 @@ class CellFiles:
         return name if name in self._names else ""
 
     def _fetch(self, name: str) -> None:
-        if name in self._written or (name not in self._fetched and Path(name).exists()):
+        if name in self._written or (name not in self.fetched and Path(name).exists()):
             return
         content = self._remote.aside((bytes, type(None)), "read file", name)
         if content is None:
             Path(name).unlink(missing_ok=True)
-            self._fetched.discard(name)
+            self.fetched.discard(name)
             return
         if len(content) > MOST_READ:
             self._remote.refuse(f"the student's file {name} has more than {MOST_READ >> 20} MB")
-        self._fetched.add(name)
+        self.fetched.add(name)
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
 
@@ -114,7 +124,7 @@ class CellFiles:
                 there = Path(name).exists()
                 self._remote.aside(object, "write file", name, Path(name).read_bytes() if there else None)
                 self._written.discard(name)
-                self._fetched.add(name)
+                self.fetched.add(name)
         finally:
             self._is_busy = False
 
