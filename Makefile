@@ -8,6 +8,7 @@ ALONE := tests/course/test_gate.py
 # Of these, a run of the tests has another part with each commit.
 IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/attacks/test_attacks.py
 BENCH_PYTHON ?= .venv-bench/bin/python
+LIBRARIES := networkx, pandas, scipy.integrate, scipy.optimize, scipy.sparse, sklearn.linear_model, sympy
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
@@ -38,11 +39,11 @@ seeds: setup  ## The solutions of all assignments with 300 seeds each
 	@$(BIN)/examiner check --only-solution --repeat 300
 
 test: .venv/dev.stamp  ## Everything that has to hold
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup .venv-libraries/stamp
 	$(BIN)/python -m pytest $(ALONE)
 	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder --ignore=$(ALONE)
 
-whole: .venv/dev.stamp setup  ## All of what a run of the tests tries in turn: mistakes, attacks, the class
+whole: .venv/dev.stamp setup .venv-libraries/stamp  ## All of what a run of the tests tries in turn: mistakes, attacks, the class
 	TRY_THE_WHOLE=1 $(BIN)/python -m pytest $(IN_TURN)
 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
@@ -65,13 +66,13 @@ flake: setup  ## How often a decision on speed is wrong; goes on where it was (a
 	$(BIN)/python -m benchmarks.flake
 
 lock:  ## Pin the requirements anew, with hashes for every platform (needs uv)
-	for name in instructor dev student; do \
+	for name in instructor dev student libraries; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --output-file requirements/$$name.txt requirements/$$name.in || exit; \
 	done
 
 clean:  ## Everything that commands made, the environments included; not the gradebook
-	rm -rf .venv .venv-student .venv-bench .examiner build *.egg-info
+	rm -rf .venv .venv-student .venv-libraries .venv-bench .examiner build *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis source/*/tinytorch source/*/examiner_checks
 
 # The project goes in editable: what is in git is what runs.
@@ -91,6 +92,14 @@ endef
 .venv/dev.stamp: $(INPUTS) requirements/dev.txt
 	$(call install,requirements/dev.txt)
 	@touch .venv/instructor.stamp $@
+
+# A student environment with the libraries of which values cross. What is imported once here is compiled.
+.venv-libraries/stamp: requirements/libraries.txt .venv/dev.stamp
+	@echo "setting up .venv-libraries"
+	@$(PYTHON) -m venv --clear --without-pip .venv-libraries
+	@$(BIN)/python -m pip --python $(@D)/bin/python install $(PIP_OPTIONS) --no-compile --require-hashes -r $<
+	@$(@D)/bin/python -c "import $(LIBRARIES), ipykernel.kernelapp, matplotlib.pyplot"
+	@touch $@
 
 .venv-bench/bin/python: requirements/bench.txt
 	@echo "setting up .venv-bench with PyTorch (some minutes the first time)"

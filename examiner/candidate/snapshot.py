@@ -22,6 +22,7 @@ from examiner.candidate.asked import QUESTIONS, SetAttributes, reached, same, sh
 from examiner.candidate.work import FOREVER
 from examiner.wire.channel import Channel, FrameKind
 from examiner.wire.codec import TYPE_CODES, Handle, Reverse, decode, encode
+from examiner.wire.libraries import rebuilt
 from examiner.wire.limits import MAX_ERROR_TEXT, MessageLimits, WireError
 from examiner.wire.standard import is_namedtuple, signature_of
 
@@ -243,6 +244,7 @@ class Snapshot:
             channel.incoming,
             channel.limits,
             to_record=self._to_record,
+            to_value=rebuilt,
             takes_classes=True,
         )
 

@@ -16,6 +16,7 @@ from examiner.judge.claims import Claims
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote, class_of, is_class, is_mixed, named, text_of
 from examiner.judge.raised import StudentsError, caught, expected
 from examiner.wire.codec import BY_VALUE
+from examiner.wire.libraries import is_of_a_library
 from examiner.wire.standard import NamedItems
 
 _COPIED: Final = BY_VALUE | {Proxy, ArrayHandle}
@@ -26,6 +27,11 @@ _REPR: Final = ord("r")
 EXPECTING: Final = frozenset({"assertRaises", "assertRaisesRegex", "raises", "suppress"})
 _NO_COPIES: Final = "write through one ref(…), read through the other by value(…)"
 Path = tuple[Any, ...]
+
+
+def _is_copied(value: Any) -> bool:
+    """Whether a value may be a copy, which has no identity here."""
+    return type(value) in _COPIED or is_of_a_library(value)
 
 
 class Answers:
@@ -72,7 +78,7 @@ class Answers:
             return found
         if type(a) is type(b) is Proxy:
             return self._claims.same(a, b)
-        if not {type(a), type(b)} <= _COPIED:
+        if not (_is_copied(a) and _is_copied(b)):
             return a is b
         there = self._there(a, path_a), self._there(b, path_b)
         if None in there:

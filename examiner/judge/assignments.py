@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from examiner.judge.compile import OURS, GradeCell, LockedStatement, locked_statements, prepare
+from examiner.judge.libraries import guard_libraries, import_libraries
 from examiner.judge.namespace import Namespace
 from examiner.judge.rehearsal import limited
 from examiner.judge.restore import note_changes, restored
@@ -54,6 +55,7 @@ def compiled(
     notebook = parse(json.loads(assignment.notebook), Path("the instructor's notebook"))
     ours = ours.difference(assignment.beside)
     cells = prepare(notebook.cells, assignment.modes, ours)
+    import_libraries(ours, "\n".join(cell.source for cell in notebook.cells if cell.is_code))
     for cell in cells:
         _import(cell)
     namespaces = {cell.grade_id: (cell, Namespace(cell, reference)) for cell in cells}
@@ -80,6 +82,7 @@ def _import(cell: GradeCell) -> None:
         if name.partition(".")[0] in cell.ours - {CHECKS}:
             with contextlib.suppress(Exception):  # then the cell fails with it, and tells
                 importlib.import_module(name)
+    guard_libraries()
     note_changes()
 
 

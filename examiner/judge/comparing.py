@@ -4,6 +4,7 @@
 empty array broadcasts to an empty comparison. A function that returns nothing would pass by it.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from examiner.judge.proxy import class_of
+from examiner.wire.libraries import is_of_a_library
 
 _SEQUENCES: Final = (list, tuple, range, deque)
 _COPIED: Final = (np.ndarray, np.generic, *_SEQUENCES, bytearray, bool, int, float, complex)
@@ -29,16 +31,20 @@ _RAISING: Final = (
 
 def _are_comparable(a: Any, b: Any) -> bool:
     """Whether not just one of two copies is empty; what is no copy is not looked at."""
-    if not (isinstance(a, _COPIED) and isinstance(b, _COPIED)):
+    if not (_is_copy(a) and _is_copy(b)):
         return True
     return (_size(a) == 0) == (_size(b) == 0)
+
+
+def _is_copy(value: Any) -> bool:
+    return isinstance(value, _COPIED) or (is_of_a_library(value) and hasattr(value, "shape"))
 
 
 def _size(value: Any) -> int:
     """Return how many numbers a value has, however deep they lie."""
     if isinstance(value, _SEQUENCES):
         return sum(map(_size, value))
-    return int(np.size(value))
+    return math.prod(value.shape) if is_of_a_library(value) else int(np.size(value))
 
 
 def _guarded(function: Callable[..., Any], *, raises: bool, first: int = 0) -> Callable[..., Any]:

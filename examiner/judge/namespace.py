@@ -25,6 +25,7 @@ from examiner.judge.claims import Claims
 from examiner.judge.compile import HISTORY, MEASURING_CHECKS, GradeCell, compile_text
 from examiner.judge.importing import MOCK, Importing
 from examiner.judge.inspecting import Inspecting
+from examiner.judge.libraries import COMPARING_METHODS, allow_texts
 from examiner.judge.names import NotebookNames
 from examiner.judge.patching import Patches, is_found
 from examiner.judge.printed import PrintedText
@@ -52,6 +53,7 @@ from examiner.judge.rewriting import (
 )
 from examiner.notebook import CHECKS, REFERENCE, visible
 from examiner.verdict import Outcome, surely_cleared
+from examiner.wire.libraries import is_of_a_library
 from examiner_checks import CheckFailed, Inconclusive
 from examiner_checks.bench import Bench
 from examiner_checks.decision import Estimate
@@ -176,6 +178,7 @@ class Namespace:
         if self.cell.catches_warnings:
             printed.install_warnings()
         self._chance = SharedChance(remote)
+        allow_texts(self.cell.texts)
 
     @property
     def is_to_run_locked(self) -> bool:
@@ -385,6 +388,8 @@ class Namespace:
     def method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method; of a student's object in one request."""
         if type(owner) is Proxy:
+            if name in COMPARING_METHODS and any(map(is_of_a_library, (*args, *kwargs.values()))):
+                raise CheckFailed(f"got {owner!r}, whose own `{name}` would be the student's own verdict")
             return self.remote.ask("method", owner, name, args, kwargs)
         if self.files:
             self.files.looked_for(name, (owner, *args))

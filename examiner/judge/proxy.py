@@ -29,6 +29,7 @@ from examiner.judge.lent import (
     listed,
     raise_recursion,
 )
+from examiner.judge.libraries import rebuilt_here
 from examiner.judge.lost import CandidateLost
 from examiner.judge.raised import class_name, recreated
 from examiner.judge.rewriting import VERDICTS
@@ -235,8 +236,8 @@ class Remote:
         if frame.nonce != number:
             self.lose(Outcome.TAMPERED, "the candidate sent an answer to another request")
         try:
-            limits = self.channel.limits
-            return frame.kind, decode(frame.payload, self._from_handle, self.channel.incoming, limits)
+            block, limits = self.channel.incoming, self.channel.limits
+            return frame.kind, decode(frame.payload, self._from_handle, block, limits, to_value=rebuilt_here)
         except WireError as error:
             self.lose(Outcome.TAMPERED, str(error))
 

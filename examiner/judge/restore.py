@@ -18,7 +18,14 @@ _changes: list[tuple[ModuleType, str, Any]] = []
 
 
 class NotingModule(ModuleType):
-    """A module that notes what it had before a name of it is set or deleted."""
+    """A module that notes what it had before a name of it is set or deleted.
+
+    Python makes new modules of the class that `sys` has; while one is imported, it is a plain one.
+    """
+
+    def __init__(self, name: str, doc: str | None = None) -> None:
+        super().__init__(name, doc)
+        ModuleType.__setattr__(self, "__class__", ModuleType)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not isinstance(value, ModuleType):  # importing a submodule sets its name in the package

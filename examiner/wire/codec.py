@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 
+from examiner.wire.apart import Apart
+from examiner.wire.libraries import taken_apart
 from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
 from examiner.wire.standard import (
@@ -112,14 +114,20 @@ class _Writer:
             raise WireError("too deep, too many or too large values for one message")
         write = _WRITERS.get(type(v))
         if write is None:
-            is_record = is_namedtuple(type(v))
-            write, v = (_write_record, v) if is_record else (_write_handle, self.to_handle(v))
+            write, v = self.otherwise(v)
         write(self, v, depth)
 
     def takes_keys(self, keys: Collection[Any]) -> bool:
         """Whether a dict or a set with these keys is sent by value."""
         self.tuples += sum(type(key) is tuple for key in keys)
         return all(map(_is_key, keys)) and self.tuples <= MAX_TUPLES
+
+    def otherwise(self, v: Any) -> tuple[Callable[["_Writer", Any, int], None], Any]:
+        """Return what writes a value of no listed class, and the value as it writes it."""
+        if is_namedtuple(type(v)):
+            return _write_record, v
+        apart = taken_apart(v)
+        return (_write_handle, self.to_handle(v)) if apart is None else (_write_apart, apart)
 
     def many(self, values: Collection[Any], depth: int) -> None:
         self.out += _U32.pack(len(values))
@@ -171,6 +179,11 @@ def _write_deque(w: _Writer, v: deque[Any], depth: int) -> None:
     w.many(v, depth)
 
 
+def _write_apart(w: _Writer, v: Apart, depth: int) -> None:
+    w.counted(b"v", v.kind.encode())
+    w.value(v.parts, depth + 1)
+
+
 def _write_text(w: _Writer, v: Any, _depth: int) -> None:
     code = _TEXT_CODES[type(v)]
     text = as_text(TEXT_KINDS[code], v)
@@ -217,10 +230,11 @@ def _write_set(w: _Writer, v: set[Any] | frozenset[Any], depth: int) -> None:
     return None
 
 
-def _write_array(w: _Writer, v: "np.ndarray[Any, Any]", _depth: int) -> None:
+def _write_array(w: _Writer, v: "np.ndarray[Any, Any]", depth: int) -> None:
     code = CODES.get(v.dtype)
     if code is None or v.ndim > MAX_DIMENSIONS:
-        return w.reference(v)
+        apart = taken_apart(v) if code is None else None
+        return w.reference(v) if apart is None else _write_apart(w, apart, depth)
     shared = w.block is not None and v.nbytes >= INLINE
     w.out += (b"A" if shared else b"a") + _ARRAY.pack(code, v.ndim) + struct.pack(f"<{v.ndim}I", *v.shape)
     if shared and w.block is not None:
@@ -294,6 +308,7 @@ _WRITERS: dict[type, Callable[[_Writer, Any, int], None]] = {
     **dict.fromkeys(_DICTS, _write_dict),
     **dict.fromkeys(_SETS, _write_set),
     NamedItems: _write_record,
+    Apart: _write_apart,
     **dict.fromkeys(_TEXT_CODES, _write_text),
     slice: _write_slice,
     range: _write_range,
@@ -318,9 +333,10 @@ class _Reader:
         from_handle: Callable[[Handle | Reverse], Any],
         *,
         to_record: Callable[[str, tuple[str, ...], list[Any]], Any],
+        to_value: Callable[[str, Any], Any],
         takes_classes: bool,
     ) -> None:
-        self.takes_classes, self.to_record = takes_classes, to_record
+        self.takes_classes, self.to_record, self.to_value = takes_classes, to_record, to_value
         self.data, self.block, self.limits, self.from_handle = data, block, limits, from_handle
         self.position = self.items = self.tuples = 0
         # Bytes that arrays of this message may still take; several arrays may claim the same shared memory.
@@ -455,6 +471,11 @@ def _read_record(r: _Reader, depth: int) -> Any:
     return r.to_record(name, fields, items)
 
 
+def _read_apart(r: _Reader, depth: int) -> Any:
+    kind = r.text(MAX_NAME)
+    return r.to_value(kind, r.value(depth + 1))
+
+
 def _read_text(r: _Reader, _depth: int) -> Any:
     kind = r.listed(TEXT_KINDS)
     text = r.text(MAX_TEXT)
@@ -533,6 +554,7 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     ord("D"): _read_defaultdict,
     ord("q"): _read_deque,
     ord("n"): _read_record,
+    ord("v"): _read_apart,
     ord("x"): _read_text,
     ord("a"): _read_array,
     ord("A"): _read_shared_array,
@@ -550,6 +572,10 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
 
 def _refuse(value: Any) -> NoReturn:
     raise TypeError(f"a {type(value).__name__} is not plain data")
+
+
+def _refuse_library(kind: str, _parts: Any) -> NoReturn:
+    raise WireError(f"a {kind[:MAX_NAME]}, where no value of a library is expected")
 
 
 def encode(
@@ -595,6 +621,7 @@ def decode(  # noqa: PLR0913 - the two ends differ in two ways
     limits: MessageLimits | None = None,
     *,
     to_record: Callable[[str, tuple[str, ...], list[Any]], Any] = NamedItems.of,
+    to_value: Callable[[str, Any], Any] = _refuse_library,
     takes_classes: bool = False,
 ) -> Any:
     """Return the value that some bytes encode: plain data and handles only.
@@ -609,6 +636,9 @@ def decode(  # noqa: PLR0913 - the two ends differ in two ways
         Where arrays of 16 kB and more were put.
     to_record
         Returns what a namedtuple is on this side, given the name of its class, its fields and its items.
+    to_value
+        Returns the value of a library, given its kind and its parts, as `libraries.rebuilt` does; without it,
+        such a value is refused, since making it imports the library.
     takes_classes
         Whether classes may be in it, as on the candidate's side. None comes to the judge as itself, since it
         could be called there.
@@ -624,6 +654,7 @@ def decode(  # noqa: PLR0913 - the two ends differ in two ways
         limits or MessageLimits(),
         from_handle,
         to_record=to_record,
+        to_value=to_value,
         takes_classes=takes_classes,
     )
     value = reader.value()

@@ -7,7 +7,9 @@ Each file of `kinds/` is a notebook of a plain nbgrader course. Its cells are, i
 - `own`: a plain cell that only the student named by `of` has;
 - `test`: a grade cell of one point. The honest student gets it, and who is in `gets`.
 
-`files` are the texts that lie beside the notebook. All grade cells must be examined.
+`files` are the texts that lie beside the notebook. All grade cells must be examined. A file that says
+`libraries = true` is graded in the environment `.venv-libraries`, which `make test` sets up, as a course of
+its own.
 """
 
 import json
@@ -25,6 +27,8 @@ from examiner.store.grades import read_grades
 
 pytestmark = pytest.mark.course
 
+REPOSITORY = Path(__file__).parents[2]
+KERNELS = {False: "tinytorch-student", True: "kinds-libraries"}
 KINDS = {
     path.stem: tomllib.loads(path.read_text()) for path in Path(__file__).with_name("kinds").glob("*.toml")
 }
@@ -32,7 +36,7 @@ STUDENTS = ("honest", "wrong", "cheating")
 CONFIG = """
 c = get_config()
 c.CourseDirectory.course_id = "kinds"
-c.Execute.kernel_name = "tinytorch-student"
+c.Execute.kernel_name = "{kernel}"
 c.Execute.timeout = 20
 """
 
@@ -58,7 +62,8 @@ def notebook(kind, who=None):
         metadata = {} if "own" in cell else {"nbgrader": marks}
         made = {"cell_type": "code", "id": name, "metadata": metadata, "source": source}
         cells.append(made | {"outputs": [], "execution_count": None})
-    metadata = {"kernelspec": {"name": "tinytorch-student", "display_name": "Python 3", "language": "python"}}
+    kernel = KERNELS["libraries" in kind]
+    metadata = {"kernelspec": {"name": kernel, "display_name": "Python 3", "language": "python"}}
     return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
@@ -80,14 +85,35 @@ def write(folder, kind_name, kind, who=None):
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """A course of all kinds, and three students, graded by the command as nobody has prepared anything."""
+def kernels(tmp_path_factory):
+    """A folder in which Jupyter finds the kernel of the environment with libraries."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    python = REPOSITORY / ".venv-libraries" / "bin" / "python"
+    assert python.exists(), "`make .venv-libraries/stamp` sets it up"
+    environment = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel = {"argv": argv, "display_name": "Libraries", "language": "python", "env": environment}
+    place = folder / "kernels" / KERNELS[True]
+    place.mkdir(parents=True)
+    (place / "kernel.json").write_text(json.dumps(kernel))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=KERNELS.get)
+def course(request, kernels, tmp_path_factory):  # noqa: ARG001 - the kernel is there meanwhile
+    """A course of all kinds in an environment, and three students, graded by the command.
+
+    Nobody has prepared anything.
+    """
     root = tmp_path_factory.mktemp("kinds")
-    (root / "nbgrader_config.py").write_text(CONFIG)
+    (root / "nbgrader_config.py").write_text(CONFIG.format(kernel=KERNELS[request.param]))
     for name, kind in KINDS.items():
-        write(root / "source" / name, name, kind)
-        for who in STUDENTS:
-            write(root / "submitted" / who / name, name, kind, who)
+        if ("libraries" in kind) is request.param:
+            write(root / "source" / name, name, kind)
+            for who in STUDENTS:
+                write(root / "submitted" / who / name, name, kind, who)
     done = subprocess.run(
         [Path(sys.executable).parent / "examiner", "grade"],
         cwd=root,
@@ -100,18 +126,20 @@ def course(tmp_path_factory):
     return load_course(root)
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
-def test_a_kind_of_grade_cell_is_examined_and_gives_what_is_due(course, name):
+def test_every_kind_of_grade_cell_is_examined_and_gives_what_is_due(course):
     """To an honest, a wrong and a cheating student."""
-    [assignment] = [known for known in course.assignments if known.name == name]
-    found = evidence.read(course, assignment)
-    assert {*found.modes.values()} == {Mode.EXAMINED}, found.reasons
+    for assignment in course.assignments:
+        found = evidence.read(course, assignment)
+        assert {*found.modes.values()} == {Mode.EXAMINED}, (assignment.name, found.reasons)
     grades = read_grades(course)
-    for who in STUDENTS:
-        marks = grades.of(who, name).marks
-        assert {question.grade_id: mark.score for question, mark in marks.items()} == due(KINDS[name], who), (
-            who
-        )
+    expected = {
+        (who, known.name): due(KINDS[known.name], who) for known in course.assignments for who in STUDENTS
+    }
+    got = {
+        (who, name): {question.grade_id: mark.score for question, mark in grades.of(who, name).marks.items()}
+        for who, name in expected
+    }
+    assert got == expected
 
 
 def test_each_file_names_its_kind_and_has_both_other_answers():

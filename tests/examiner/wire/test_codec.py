@@ -157,7 +157,8 @@ def test_booleans_keep_their_shape_and_hold_only_0_and_1(value):
 
 
 @pytest.mark.parametrize(
-    "value", [type("L", (list,), {})(), np.ma.zeros(2), np.zeros(2).astype(">f8"), {(1j,): 2}, object]
+    "value",
+    [type("L", (list,), {})(), np.ma.masked_equal([1, 2], 2), np.zeros(2).astype(">f8"), {(1j,): 2}, object],
 )
 def test_what_only_looks_plain_travels_as_a_handle(value):
     """A subclass may override every comparison: only exact types are copied."""
