@@ -135,8 +135,8 @@ def _notes(value: Any) -> tuple[Any, bool]:
 def _take_index(index: Any) -> Any:
     array = index.array
     column = _column(array)
-    tuples = sum(type(one) is tuple for one in index) if index.dtype == object else 0
-    only_if(tuples <= MAX_LABELS)
+    if index.dtype == object:
+        only_if(sum(type(label(one)) is tuple for one in index) <= MAX_LABELS)
     return (type(index).__name__, column, label(index.name))
 
 
