@@ -113,6 +113,7 @@ class Namespace:
         self.cell, self._has_run_locked, self.undecided = cell, False, ""
         self.clock: CellClock | None = None
         self.files: CellFiles | None = None
+        self._chance: SharedChance | None = None
         self.names: dict[str, Any] = {}
         self._given: dict[str, Any] = {}
         self._shared: set[str] = set()
@@ -188,8 +189,10 @@ class Namespace:
     def run_locked(self) -> None:
         """Run once what the locked cells before the cell compute without a student's code."""
         if self.is_to_run_locked and self.cell.prelude is not None:
+            chance, self._chance = self._chance, None  # the student's process has run them, too
             with redirect_stdout(StringIO()):  # it is shown where the locked cells ran
                 exec(self.cell.prelude, self.names)  # noqa: S102 - running the author's text is a judge's work
+            self._chance = chance
         self._has_run_locked = True
 
     def run_again(self) -> None:
@@ -393,7 +396,7 @@ class Namespace:
             return self.remote.ask("method", owner, name, args, kwargs)
         if self.files:
             self.files.looked_for(name, (owner, *args))
-        if name == "seed" and not self.cell.measures:
+        if name == "seed" and self._chance and not self.cell.measures:
             self._chance.seeded(owner)
         if name in EXPECTING:
             args = tuple(map(self.answers.expected, args))

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from examiner.judge.cell import isolated
 from examiner.judge.compile import LockedStatement, holding
-from examiner.judge.namespace import Namespace
+from examiner.judge.namespace import Namespace, NoSnapshot
 from examiner.judge.restore import restored
 
 _SEED: Final = "rehearsal"
@@ -51,21 +51,34 @@ def _run(
     statements: tuple[LockedStatement, ...], reference: ModuleType | None, seconds: float, tell: Tell
 ) -> None:
     names = Namespace(holding(statements), reference).names
+    is_whole = True  # or a statement before was left out, and what fails may fail for want of it
     with restored(), isolated(_SEED, StringIO()):
         for statement in statements:
             tell((statement.cell, statement.line, ""))
-            failure = _failure(statement, names, seconds)
-            if failure and statement.is_needed:
+            try:
+                failure = _failure(statement, names, seconds)
+            except NoSnapshot:
+                is_whole = False
+                continue
+            if failure and statement.is_needed and is_whole:
                 tell((statement.cell, statement.line, failure))
 
 
 def _failure(statement: LockedStatement, names: dict[str, object], seconds: float) -> str:
-    """Return what a statement raised, in words; "" if nothing."""
+    """Return what a statement raised, in words; "" if nothing.
+
+    Raises
+    ------
+    NoSnapshot
+        If it needs a student's process; it is run again when there is one.
+    """
     try:
         with limited(seconds):
             exec(statement.code, names)  # noqa: S102 - running the author's text is a judge's work
     except TooSlow:
         return f"it takes longer than the {seconds:g} s of a cell"
+    except NoSnapshot:
+        raise
     except BaseException as error:  # noqa: BLE001 - SystemExit too ends the cells that need it
         return f"{type(error).__name__}: {error}".removesuffix(": ")[:300]
     return ""

@@ -327,6 +327,29 @@ def test_a_locked_cell_that_no_grade_cell_needs_may_fail(engine, locked):
     assert outcomes(engine, WORKS, locked=locked, seconds=seconds) == [Outcome.PASSED]
 
 
+# What a rewritten expression asks of a snapshot, or hands on to one, where there is none yet.
+BEFORE_A_SNAPSHOT = {
+    "a seed": "import random\nrandom.seed(1)\nX = random.random()",
+    "NumPy's seed": "import numpy as np\nnp.random.seed(1)\nX = np.random.rand()",
+    "names": "X = dir()",
+    "names, and what needs them": "names = dir()\nX = len(names)",
+    "a patch": "import math\nfrom unittest.mock import patch\n"
+    "with patch('math.sqrt', lambda x: 7):\n    X = math.sqrt(4)",
+    "an attribute of a module": "import math\nm = math\nm.more = 6\nX = m.more",
+    "its own exception": "class E(Exception): pass\ntry:\n    raise E(3)\nexcept E as e:\n    X = e.args",
+    "a printed text": "import contextlib, io\n"
+    "with contextlib.redirect_stdout(io.StringIO()) as X:\n    print('a')",
+    "a signature": "import inspect\ndef g(a): pass\nX = str(inspect.signature(g))",
+    "a pickle": "import pickle\nX = pickle.loads(pickle.dumps({'a': 1}))",
+}
+
+
+@pytest.mark.parametrize("locked", BEFORE_A_SNAPSHOT.values(), ids=BEFORE_A_SNAPSHOT)
+def test_a_locked_cell_may_need_a_snapshot(engine, locked):
+    """It runs when there is one, and is no fault of the author's before."""
+    assert outcomes(engine, f"assert X is not None\n{WORKS}", locked=locked) == [Outcome.PASSED]
+
+
 def test_a_locked_cell_reads_the_files_beside_it(engine):
     """They are there when it is run for the first time, too."""
     files = {"data.csv": b"right"}
