@@ -74,6 +74,30 @@ class StudentEnvironment:
         return self.folder / "caches"
 
 
+@dataclass(frozen=True)
+class Markers:
+    """The words that mark regions in a course's notebooks, and what nbgrader writes instead of a solution.
+
+    Parameters
+    ----------
+    solution, hidden, scheme : pair of str
+        What a line says that begins, and that ends, a solution, hidden tests or a mark scheme.
+    code_stubs : tuple of pairs of str
+        The stub of each language that has another one than nbgrader's.
+    """
+
+    solution: tuple[str, str] = ("BEGIN SOLUTION", "END SOLUTION")
+    hidden: tuple[str, str] = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+    scheme: tuple[str, str] = ("BEGIN MARK SCHEME", "END MARK SCHEME")
+    code_stubs: tuple[tuple[str, str], ...] = ()
+    text_stub: str = "YOUR ANSWER HERE"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words that mark a line."""
+        return (*self.solution, *self.hidden, *self.scheme)
+
+
 class Mode(StrEnum):
     """Where a grade cell was judged."""
 
@@ -96,6 +120,8 @@ class Course:
         Where all grade cells are judged; None decides it for each cell by its evidence.
     hidden : tuple of str
         The instructor's packages in the student environment, which cannot be imported in a box.
+    markers : Markers
+        How regions of the instructor's notebooks are marked.
     """
 
     root: Path
@@ -108,10 +134,15 @@ class Course:
     package: Path | None = None
     mode: Mode | None = None
     hidden: tuple[str, ...] = ()
+    markers: Markers = Markers()
 
     def source(self, assignment: Assignment) -> Path:
         """Return the folder of the instructor's version."""
         return self.root / "source" / assignment.name
+
+    def notebooks(self, assignment: Assignment) -> list[Path]:
+        """Return the paths of the instructor's notebooks, in order."""
+        return sorted(self.source(assignment).glob("*.ipynb"))
 
     def release(self, assignment: Assignment) -> Path:
         """Return the folder of the version that students get."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from examiner.errors import BadSource, ExaminerError
+from examiner.model import Markers
 
 NBFORMAT: Final = 4
 ENTRY: Final = "examiner"  # what is ours in the metadata of an executed notebook and of its cells
@@ -18,19 +19,30 @@ ENTRY: Final = "examiner"  # what is ours in the metadata of an executed noteboo
 CHECKS: Final = "examiner_checks"  # the package that grade cells import
 REFERENCE: Final = "reference"  # what a hidden test calls the instructor's package
 
-BEGIN_HIDDEN, END_HIDDEN = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
-BEGIN_SOLUTION, END_SOLUTION = "BEGIN SOLUTION", "END SOLUTION"
+USUAL: Final = Markers()
+BEGIN_HIDDEN, END_HIDDEN = USUAL.hidden
+BEGIN_SOLUTION, END_SOLUTION = USUAL.solution
+BEGIN_SCHEME, END_SCHEME = USUAL.scheme
 
-# What nbgrader writes instead of a solution, and instead of a written answer.
+# What nbgrader writes instead of a solution, by the kernel's language, and instead of a written answer.
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
-TEXT_STUB = "YOUR ANSWER HERE"
+CODE_STUBS: Final = {
+    "python": STUB,
+    "R": "# YOUR CODE HERE\nfail()",
+    "matlab": "% YOUR CODE HERE\nerror('No Answer Given!')",
+    "octave": "% YOUR CODE HERE\nerror('No Answer Given!')",
+    "sas": "/* YOUR CODE HERE */\n %notImplemented;",
+    "java": "// YOUR CODE HERE",
+}
+TEXT_STUB = USUAL.text_stub
+_STUBS: Final = "stubs"  # in `ENTRY` of a document that was read with a course's own markers
 
 CATEGORIES = ("interface", "gradient", "numeric", "speed", "memory", "written")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell, with what nbgrader's metadata says about it."""
+    """One cell, with what nbgrader's metadata says about it; `stub` is released instead of a solution."""
 
     index: int
     id: str
@@ -41,6 +53,13 @@ class Cell:
     is_grade: bool = False
     is_solution: bool = False
     is_locked: bool = False
+    is_task: bool = False
+    stub: str = ""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it has a part in the grading; everything else in a notebook is the student's to change."""
+        return bool(self.grade_id) and (self.is_grade or self.is_solution or self.is_locked or self.is_task)
 
     @property
     def is_code(self) -> bool:
@@ -111,11 +130,53 @@ def parse(document: Mapping[str, Any], path: Path) -> Notebook:
     if document["nbformat"] != NBFORMAT:
         raise BadSource(path, f"its format is {document['nbformat']}", f"save it in format {NBFORMAT}")
     try:
-        return Notebook(path, tuple(_cell(i, raw) for i, raw in enumerate(document["cells"])))
+        stubs = _stubs(document)
+        return Notebook(path, tuple(_cell(i, raw, stubs) for i, raw in enumerate(document["cells"])))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadSource(
             path, f"its cells cannot be read ({error!r})", "save it again in JupyterLab"
         ) from error
+
+
+def load_source(path: Path, markers: Markers) -> dict[str, Any]:
+    """Return the JSON of an instructor's notebook, with the usual markers instead of the course's own.
+
+    All that follows knows the usual ones alone. Only lines with a marker change, and none is added.
+
+    Raises
+    ------
+    BadSource
+        If the file is not a notebook, or has a line that would become a marker.
+    """
+    document = load(path, BadSource)
+    if markers == USUAL:
+        return document
+    for number, cell in enumerate(document.get("cells", ()), start=1):
+        source = cell.get("source", "")
+        lines = (source if isinstance(source, str) else "".join(source)).split("\n")
+        cell["source"] = "\n".join(_in_usual_words(line, markers, f"{path}, cell {number}") for line in lines)
+    stubs = {"code": dict(markers.code_stubs), "text": markers.text_stub}
+    document.setdefault("metadata", {}).setdefault(ENTRY, {})[_STUBS] = stubs
+    return document
+
+
+def _in_usual_words(line: str, markers: Markers, place: str) -> str:
+    words = dict(zip(markers.words, USUAL.words, strict=True))
+    for word in sorted(words, key=len, reverse=True):  # one may be part of another
+        if word in line:
+            return line.replace(word, words[word])
+    if any(usual in line for usual in USUAL.words):
+        fix = "write it otherwise there: the course has set another marker"
+        raise BadSource(place, f"'{line.strip()}' would be a marker in other courses", fix)
+    return line
+
+
+def _stubs(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what the release has instead of code, and of text."""
+    metadata = document.get("metadata", {})
+    language = metadata.get("kernelspec", {}).get("language", "python")
+    own = metadata.get(ENTRY, {}).get(_STUBS, {})
+    return (CODE_STUBS | own.get("code", {})).get(language, STUB), own.get("text", TEXT_STUB)
 
 
 def load(path: Path, fault: type[ExaminerError]) -> dict[str, Any]:
@@ -130,8 +191,8 @@ def load(path: Path, fault: type[ExaminerError]) -> dict[str, Any]:
     return document
 
 
-def _cell(index: int, raw: Mapping[str, Any]) -> Cell:
-    source = raw["source"]
+def _cell(index: int, raw: Mapping[str, Any], stubs: tuple[str, str]) -> Cell:
+    source, (code, text) = raw["source"], stubs
     return Cell(
         index=index,
         id=raw.get("id", ""),
@@ -142,6 +203,8 @@ def _cell(index: int, raw: Mapping[str, Any]) -> Cell:
         is_grade=bool(mark(raw, "grade")),
         is_solution=bool(mark(raw, "solution")),
         is_locked=bool(mark(raw, "locked")),
+        is_task=bool(mark(raw, "task")),
+        stub=code if raw["cell_type"] == "code" else text,
     )
 
 
@@ -157,12 +220,12 @@ class Region:
 
 
 def regions(source: str, begin: str, end: str) -> tuple[Region, ...]:
-    """Return the marked regions of a cell.
+    """Return the marked regions of a cell; an end without a beginning means nothing, as in nbgrader.
 
     Raises
     ------
     ValueError
-        If a region is opened twice, never closed, or closed without having been opened.
+        If a region is opened twice or never closed.
     """
     found, first = [], None
     for number, line in enumerate(source.split("\n"), start=1):
@@ -170,9 +233,7 @@ def regions(source: str, begin: str, end: str) -> tuple[Region, ...]:
             if first is not None:
                 raise ValueError(f"line {number} opens '{begin}' inside the region that line {first} opened")
             first = number
-        elif end in line:
-            if first is None:
-                raise ValueError(f"line {number} says '{end}', but no line before it says '{begin}'")
+        elif end in line and first is not None:
             found.append(Region(first, number))
             first = None
     if first is not None:
@@ -190,11 +251,24 @@ def solution_regions(source: str) -> tuple[Region, ...]:
     return regions(source, BEGIN_SOLUTION, END_SOLUTION)
 
 
+def stray_ends(source: str, begin: str, end: str) -> tuple[int, ...]:
+    """Return the lines that end a region which none has begun; nbgrader leaves them out of a release."""
+    inside = regions(source, begin, end)
+    lines = enumerate(source.split("\n"), start=1)
+    is_end = (n for n, line in lines if end in line and begin not in line)
+    return tuple(n for n in is_end if not any(n in region for region in inside))
+
+
+def _without(source: str, begin: str, end: str) -> str:
+    """Return the source without its marked regions, and without ends that nothing has begun."""
+    inside, stray = regions(source, begin, end), stray_ends(source, begin, end)
+    lines = enumerate(source.split("\n"), start=1)
+    return "\n".join(line for n, line in lines if n not in stray and not any(n in r for r in inside))
+
+
 def visible(source: str) -> str:
     """Return the source without its hidden tests, as students see it."""
-    hidden = hidden_regions(source)
-    lines = source.split("\n")
-    return "\n".join(line for n, line in enumerate(lines, start=1) if not any(n in r for r in hidden))
+    return _without(source, BEGIN_HIDDEN, END_HIDDEN)
 
 
 def hidden(source: str) -> str:
@@ -206,22 +280,28 @@ def hidden(source: str) -> str:
 
 def blank(source: str, stub: str = STUB) -> str:
     """Return a solution cell as students get it, with nbgrader's stub instead of each solution."""
-    lines, kept, past = source.split("\n"), [], 0
+    lines, kept, past = source.split("\n"), list[str](), 0
+    stray = stray_ends(source, BEGIN_SOLUTION, END_SOLUTION)
+
+    def keep(first: int, last: int) -> None:
+        kept.extend(line for n, line in enumerate(lines[first:last], start=first + 1) if n not in stray)
+
     for region in solution_regions(source):
-        kept += lines[past : region.first - 1]
+        keep(past, region.first - 1)
         marker = lines[region.first - 1]
         indent = marker[: len(marker) - len(marker.lstrip())]
         kept += [indent + line for line in stub.split("\n")]
         past = region.last
-    return "\n".join(kept + lines[past:])
+    keep(past, len(lines))
+    return "\n".join(kept)
 
 
 def released(cell: Cell) -> str:
-    """Return the source of a cell as in the release: without solutions and hidden tests."""
-    if not cell.is_solution:
-        return visible(cell.source)
-    stub = STUB if cell.is_code else TEXT_STUB
-    return blank(cell.source, stub) if solution_regions(cell.source) else stub
+    """Return the source of a cell as in the release: without solutions, hidden tests and mark schemes."""
+    source = blank(cell.source, cell.stub)
+    if cell.is_solution and not solution_regions(cell.source):
+        source = cell.stub
+    return _without(visible(source), BEGIN_SCHEME, END_SCHEME)
 
 
 def check_source(notebook: Notebook) -> None:
@@ -234,20 +314,25 @@ def check_source(notebook: Notebook) -> None:
     """
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        place = f"{notebook.path}, cell {cell.index + 1} ({cell.grade_id or cell.id})"
+        here = place(notebook, cell)
         try:
             has_solution, has_hidden = bool(solution_regions(cell.source)), bool(hidden_regions(cell.source))
         except ValueError as error:
-            raise BadSource(place, str(error), "close each region before the next is opened") from None
+            raise BadSource(here, str(error), "close each region before the next is opened") from None
         if has_solution and not cell.is_solution:
             raise BadSource(
-                place, "a solution is in a cell that is not a solution cell", "make it a solution cell"
+                here, "a solution is in a cell that is not a solution cell", "make it a solution cell"
             )
         if has_hidden and not cell.is_grade:
             raise BadSource(
-                place, "hidden tests are in a cell that is not a grade cell", "make it a grade cell"
+                here, "hidden tests are in a cell that is not a grade cell", "make it a grade cell"
             )
         if cell.grade_id and cell.grade_id in seen:
             fact = f"cell {seen[cell.grade_id] + 1} has the same grade_id"
-            raise BadSource(place, fact, "give each cell a grade_id of its own")
+            raise BadSource(here, fact, "give each cell a grade_id of its own")
         seen[cell.grade_id] = cell.index
+
+
+def place(notebook: Notebook, cell: Cell) -> str:
+    """Return the place of a cell, for people."""
+    return f"{notebook.path}, cell {cell.index + 1} ({cell.grade_id or cell.id})"

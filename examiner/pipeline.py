@@ -6,6 +6,7 @@ that is reported, and the grade stays until somebody asks for a regrade.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -18,15 +19,16 @@ from examiner.batch.worker import AssignmentVersion, GradingContext
 from examiner.course import environment
 from examiner.course.beside import generate
 from examiner.course.names import choose
-from examiner.errors import BadSource, ExaminerError, NoSubmissions, WrongSolution
+from examiner.errors import AuthorFault, BadSource, ExaminerError, NoSubmissions
 from examiner.examine.server import SandboxSettings
 from examiner.export.csv import to_csv
 from examiner.gate import evidence
 from examiner.gate.evidence import Evidence
+from examiner.gate.oddities import oddities
 from examiner.gate.run import TrialRunner
 from examiner.model import Assignment, Course, Grades, Mode, Question, Submission
 from examiner.nbgrader.steps import Step, step_worker
-from examiner.notebook import check_source, read
+from examiner.notebook import USUAL, check_source, load_source, parse, read
 from examiner.report import feedback
 from examiner.store import rebuild, records, sheets
 from examiner.store.atomic import write_text
@@ -70,8 +72,10 @@ class Run:
         The evidence on where to judge grade cells that this run had to gather first.
     varying : tuple of VaryingCell
         The cells that the student's own code has left unsettled again, in this run and those before it.
-    stopped : mapping from str to WrongSolution
-        The assignments that were not graded since their own solution loses points, by name.
+    stopped : mapping from str to AuthorFault
+        By name, the assignments that were not graded: they cannot be, or their own solution loses points.
+    oddities : tuple of str
+        What is odd in the notebooks that were released anew, in sentences.
     """
 
     course: Course
@@ -83,7 +87,24 @@ class Run:
     graded: Mapping[Submission, FiledGrade]
     gathered: tuple[Evidence, ...]
     varying: tuple[VaryingCell, ...] = ()
-    stopped: Mapping[str, WrongSolution] = field(default_factory=dict)
+    stopped: Mapping[str, AuthorFault] = field(default_factory=dict)
+    oddities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Releases:
+    """What came of bringing releases up to date.
+
+    Parameters
+    ----------
+    broken : mapping from str to AuthorFault
+        The assignments that have no release, by name, and why.
+    oddities : tuple of str
+        What is odd in the notebooks that were released anew, in sentences.
+    """
+
+    broken: Mapping[str, AuthorFault]
+    oddities: tuple[str, ...] = ()
 
 
 def grade(course: Course, request: GradeRequest, progress: Progress) -> Run:
@@ -101,10 +122,10 @@ def autograde(course: Course, request: GradeRequest, progress: Progress) -> Run:
     Raises
     ------
     AuthorFault
-        If the course, a source notebook or the request is wrong.
+        If the course or the request is wrong.
     PlatformFault
-        If the environment or the gradebook cannot be used. A fault with one submission is only reported: it
-        never stops the others.
+        If the environment or the gradebook cannot be used. A fault with one submission, or of one
+        assignment, is only reported: it never stops the others.
     """
     with records.alone(course):
         return _autograde(course, request, progress)
@@ -115,22 +136,37 @@ def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run
     assignments = _assignments(course, request)
     submissions = _submissions(course, request, assignments)
     submitted = {submission.assignment for submission in submissions}
-    _release(course, assignments, request, progress)
-    _require_submissions(course, submissions, assignments)
-    wanted = [assignment for assignment in assignments if assignment.name in submitted]
+    releases = _release(course, assignments, request, progress)
+    _require_submissions(course, submissions, assignments, releases)
+    sound = [assignment for assignment in assignments if assignment.name not in releases.broken]
+    wanted = [assignment for assignment in sound if assignment.name in submitted]
     gathered, stopped = _gather(course, wanted, request, progress)
-    context = _context(course, assignments, request)
-    all_pending, faults = triage(course, context.versions, submissions, fingerprint)
+    stopped |= releases.broken
+    context = _context(course, sound, request)
+    gradable = [submission for submission in submissions if submission.assignment in context.versions]
+    all_pending, faults = triage(course, context.versions, gradable, fingerprint)
     faults |= {pending.submission: pending.fault for pending in all_pending if pending.fault}
     going_on = [pending for pending in all_pending if pending.submission.assignment not in stopped]
     todo = [pending for pending in going_on if pending.is_new or (request.regrade and pending.is_stale)]
     graded, failed = grade_submissions(course, context, all_pending, todo, request.workers, progress)
     rebuild.keep_edits(course)
     stale = tuple(pending.submission for pending in all_pending if pending.is_stale and not request.regrade)
-    grades, unpenalized = _penalize(course, submissions, request, progress)
+    grades, unpenalized = _penalize(course, gradable, request, progress)
     faults |= failed | unpenalized
     varying = tuple(_varying(course, graded))
-    return Run(course, request, grades, tuple(submissions), faults, stale, graded, gathered, varying, stopped)
+    return Run(
+        course,
+        request,
+        grades,
+        tuple(submissions),
+        faults,
+        stale,
+        graded,
+        gathered,
+        varying,
+        stopped,
+        releases.oddities,
+    )
 
 
 def _varying(course: Course, graded: Mapping[Submission, FiledGrade]) -> Iterator[VaryingCell]:
@@ -139,11 +175,11 @@ def _varying(course: Course, graded: Mapping[Submission, FiledGrade]) -> Iterato
             yield from varying_cells(sheets.read(course, submission.student, submission.assignment))
 
 
-def release(course: Course, request: GradeRequest, progress: Progress) -> None:
+def release(course: Course, request: GradeRequest, progress: Progress) -> Releases:
     """Bring the releases of assignments up to date, before anybody has handed in."""
     assignments = _assignments(course, request)
     with records.alone(course):
-        _release(course, assignments, request, progress)
+        return _release(course, assignments, request, progress)
 
 
 def _assignments(course: Course, request: GradeRequest) -> list[Assignment]:
@@ -166,37 +202,61 @@ def _submissions(
 
 
 def _require_submissions(
-    course: Course, submissions: Sequence[Submission], assignments: Sequence[Assignment]
+    course: Course,
+    submissions: Sequence[Submission],
+    assignments: Sequence[Assignment],
+    releases: Releases,
 ) -> None:
     if not submissions:
+        for fault in releases.broken.values():
+            raise fault
         fix = f"put notebooks into submitted/<student>/{assignments[0].name}/ (the release is made)"
         raise NoSubmissions(course.root / "submitted", "there is no submission to grade", fix)
 
 
 def _release(
     course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
-) -> None:
+) -> Releases:
     """Bring the releases up to date, and the gradebook's students, due dates and cells."""
-    for assignment in assignments:
-        _check_source(course, assignment)
-    unreleased = [assignment for assignment in assignments if _is_unreleased(course, assignment)]
+    broken = dict(_broken(course, assignments))
+    sound = [assignment for assignment in assignments if assignment.name not in broken]
+    unreleased = [assignment for assignment in sound if _is_unreleased(course, assignment)]
     for step, fault in _run_steps(course, "release", unreleased, request, progress, "releases"):
-        if fault is not None:
+        if isinstance(fault, AuthorFault):
+            broken[str(step)] = fault
+        elif fault is not None:
             raise fault
-        records.write_release(course, str(step), _release_digest(course, str(step)))
-    if unreleased or not _is_outlined(course, read_grades(course)):
+        else:
+            records.write_release(course, str(step), _release_digest(course, str(step)))
+    if unreleased or not _is_outlined(course, read_grades(course), [assignment.name for assignment in sound]):
         rebuild.rebuild(course)
+    found = [sentence for assignment in unreleased for sentence in _oddities(course, assignment)]
+    return Releases(broken, tuple(found))
+
+
+def _broken(course: Course, assignments: Sequence[Assignment]) -> Iterator[tuple[str, AuthorFault]]:
+    """Yield the assignments whose source cannot be released, each with the error that says why."""
+    for assignment in assignments:
+        try:
+            _check_source(course, assignment)
+        except BadSource as fault:
+            yield assignment.name, fault
+
+
+def _oddities(course: Course, assignment: Assignment) -> Iterator[str]:
+    for path in course.notebooks(assignment):
+        yield from oddities(parse(load_source(path, course.markers), path))
 
 
 def _check_source(course: Course, assignment: Assignment) -> None:
     """Generate the modules that students may import, and refuse a source that cannot be released."""
     folder = course.source(assignment)
-    notebooks = sorted(folder.glob("*.ipynb"))
+    notebooks = course.notebooks(assignment)
     if not notebooks:
         fix = "put the instructor's notebook there, or take the assignment out of course.toml"
         raise BadSource(folder, "there is no notebook", fix)
     for path in notebooks:
-        check_source(read(path))
+        check_source(parse(load_source(path, course.markers), path))
     if course.student.requirements is not None:  # else the instructor installs what students may import
         generate(course, assignment)
 
@@ -211,32 +271,33 @@ def _release_digest(course: Course, assignment: str) -> str:
     return _hash(*(intake.digest(folder, BadSource) for folder in folders if folder.is_dir()))
 
 
-def _is_outlined(course: Course, grades: Grades) -> bool:
-    """Return whether the gradebook has the students, due dates and grade cells of the course."""
+def _is_outlined(course: Course, grades: Grades, names: Sequence[str]) -> bool:
+    """Return whether the gradebook has the course's students and due dates, and these assignments' cells."""
     due = {assignment.name: assignment.due for assignment in course.assignments}
     is_known = set(course.roster) <= set(grades.students) and due.items() <= dict(grades.due).items()
-    return is_known and all(_questions(course, name) <= set(grades.questions[name]) for name in due)
+    known = [assignment for assignment in course.assignments if assignment.name in names]
+    return is_known and all(_questions(course, each) <= set(grades.questions[each.name]) for each in known)
 
 
-def _questions(course: Course, assignment: str) -> set[Question]:
+def _questions(course: Course, assignment: Assignment) -> set[Question]:
     return {
         Question(path.stem, cell.grade_id, cell.points)
-        for path in (course.root / "source" / assignment).glob("*.ipynb")
+        for path in course.notebooks(assignment)
         for cell in read(path).grade_cells
     }
 
 
 def _gather(
     course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
-) -> tuple[tuple[Evidence, ...], dict[str, WrongSolution]]:
+) -> tuple[tuple[Evidence, ...], dict[str, AuthorFault]]:
     """Gather the missing evidence on where the grade cells of these assignments are judged.
 
     Returns
     -------
     tuple of Evidence
         What was gathered.
-    dict from str to WrongSolution
-        The assignments of which there is none, since their own solution loses points.
+    dict from str to AuthorFault
+        The assignments of which there is none, since they cannot be run, or their own solution loses points.
     """
     unknown = [
         assignment
@@ -244,7 +305,7 @@ def _gather(
         if course.mode is None and _is_missing(evidence.read(course, assignment), request)
     ]
     gathered: list[Evidence] = []
-    stopped: dict[str, WrongSolution] = {}
+    stopped: dict[str, AuthorFault] = {}
     runner = TrialRunner(course, request.workers, lambda *_: None)
     if unknown:
         progress.phase("evidence", len(unknown))
@@ -252,7 +313,7 @@ def _gather(
         progress.start(assignment.name)
         try:
             gathered += evidence.gather(runner, [assignment], anyway=request.anyway)
-        except WrongSolution as fault:
+        except AuthorFault as fault:
             stopped[assignment.name] = fault
         progress.end(assignment.name, stopped.get(assignment.name))
     return tuple(gathered), stopped
@@ -280,6 +341,9 @@ def _version(course: Course, assignment: Assignment) -> AssignmentVersion:
     files = intake.read(course.source(assignment), BadSource)
     is_notebook = {name: name.endswith(".ipynb") for name in files}
     notebooks = {Path(name).stem: files[name] for name in files if is_notebook[name] and "/" not in name}
+    if course.markers != USUAL:
+        sources = ((path, load_source(path, course.markers)) for path in course.notebooks(assignment))
+        notebooks |= {path.stem: json.dumps(document).encode() for path, document in sources}
     found = evidence.read(course, assignment) if course.mode is None else None
     modes = {cell: mode for cell, mode in found.modes.items() if mode is Mode.KERNEL} if found else {}
     return AssignmentVersion(notebooks, {name: files[name] for name in files if not is_notebook[name]}, modes)

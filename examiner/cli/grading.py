@@ -31,7 +31,13 @@ def grade(root: Path, request: pipeline.GradeRequest, json_file: Path | None, *,
 def release(root: Path, request: pipeline.GradeRequest) -> int:
     """Make the releases that are not up to date."""
     with progress_on(out) as progress:
-        pipeline.release(load_course(root), request, progress)
+        releases = pipeline.release(load_course(root), request, progress)
+    for sentence in releases.oddities:
+        out.print(sentence, style="yellow", markup=False)
+    for fault in releases.broken.values():
+        complain(str(fault))
+    if releases.broken:
+        return AuthorFault.exit_code
     out.print("the releases are up to date")
     return DONE
 
@@ -66,6 +72,8 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
         complain(str(fault))
     for stop in run.stopped.values():
         complain(str(stop))
+    for sentence in run.oddities:
+        out.print(sentence, style="yellow", markup=False)
     for found in run.gathered:
         for cell, reason in found.reasons.items():
             place = f"{found.assignment}, cell {cell}"

@@ -21,7 +21,7 @@ from examiner.gate import witness
 from examiner.gate.model import TOLERANCE, Account, Result, Results, Trial, TrialKind
 from examiner.gate.run import TrialRunner
 from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
-from examiner.model import Assignment, Course, Mode
+from examiner.model import Assignment, Course, Markers, Mode
 from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 from examiner.verdict import AUTHOR_ERROR
@@ -58,11 +58,13 @@ class Evidence:
 
 def version(course: Course, assignment: Assignment) -> str:
     """Return a digest of an assignment: its notebooks, the files beside them, the checks and its mutants."""
-    files = {path.name: path.read_bytes() for path in course.source(assignment).glob("*.ipynb")}
+    files = {path.name: path.read_bytes() for path in course.notebooks(assignment)}
     files |= beside(course, assignment)
     files |= {f"checks/{name}": content for name, content in checks_files().items()}
     mutants = (course.root / MUTANTS / assignment.name).glob("*.toml")
     files |= {f"mutants/{path.name}": path.read_bytes() for path in mutants}
+    if course.markers != Markers():
+        files["nbgrader's markers"] = repr(course.markers).encode()
     digest = hashlib.sha256()
     for name, content in sorted(files.items()):
         digest.update(f"{len(name)}:{name}{len(content)}:".encode() + content)
@@ -110,10 +112,7 @@ def gather(runner: TrialRunner, assignments: Sequence[Assignment], *, anyway: bo
     """
     course = runner.course
     plans = {
-        assignment.name: [
-            plan_notebook(course, assignment, path)
-            for path in sorted(course.source(assignment).glob("*.ipynb"))
-        ]
+        assignment.name: [plan_notebook(course, assignment, path) for path in course.notebooks(assignment)]
         for assignment in assignments
     }
     by_name = {plan.name: plan for group in plans.values() for plan in group}

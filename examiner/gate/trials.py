@@ -17,7 +17,7 @@ from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
 from examiner.gate.stubs import AutomaticMutant
 from examiner.judge.compile import prepare, uses_reference
 from examiner.model import Assignment, Course, Mode
-from examiner.notebook import CHECKS, Cell, Notebook, blank, check_source, load, parse, read
+from examiner.notebook import CHECKS, Cell, Notebook, check_source, load_source, parse, read, released
 
 MUTANTS = Path("tests", "mutants")
 FIRST: Final = (TrialKind.WITNESS, TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
@@ -110,7 +110,7 @@ def make_plan(course: Course, assignment: Assignment) -> Plan:
 
 def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
     """Read one notebook of an assignment, as `make_plan` does."""
-    document = load(path, BadSource)
+    document = load_source(path, course.markers)
     notebook = parse(document, path)
     check_source(notebook)
     breaches = list(
@@ -218,7 +218,7 @@ def first_trials(plan: Plan, repeat: int) -> Iterator[Trial]:
     watched = {cell: _watched(cell, source) for cell, source in solutions.items()}
     yield Trial(name, TrialKind.REACH, TrialKind.REACH, seed=name, sources=watched, is_bare=True)
     yield Trial(name, TrialKind.OBSERVED, TrialKind.OBSERVED, seed=name, sources=watched, last=stubs.TELL)
-    blanks = {cell: blank(source) for cell, source in solutions.items()}
+    blanks = {cell: released(plan.notebook.find(cell)) for cell in solutions}
     yield Trial(name, TrialKind.RELEASE, TrialKind.RELEASE, seed=name, sources=blanks)
     for number in range(min(repeat, WHOLE_RUNS)):
         yield solution_trial(plan, number, is_bare=False)

@@ -7,6 +7,7 @@ then refuses to add or remove cells of the assignment.
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from examiner.errors import BadSource
 from examiner.model import Assignment, Course
-from examiner.notebook import Cell, check_source, load, mark, parse, released
+from examiner.notebook import Cell, check_source, load_source, mark, parse, released
 from examiner.store import ledger, tables
 from examiner.store.ledger import ANSWERED, GRADED, TASK, Row
 
@@ -50,20 +51,28 @@ class _Marked:
         return released(self.cell) if self.cell.is_solution else self.cell.source
 
 
+@dataclass(frozen=True)
+class _Source:
+    """One notebook of an assignment, and its cells that are marked."""
+
+    name: str
+    kernelspec: Mapping[str, Any]
+    cells: tuple[_Marked, ...]
+
+
 def outline(connection: sa.Connection, course: Course) -> None:
     """Write the course into the gradebook as its files describe it; submissions get the rows that they lack.
 
-    Raises
-    ------
-    BadSource
-        If a source notebook is not what nbgrader could release.
+    Of an assignment that nbgrader could not release, the cells stay as they are.
     """
     known = set(connection.scalars(sa.select(tables.course.c.id)))
     new: list[Row] = [{"id": name} for name in (course.id, NBGRADERS_COURSE) if name not in known]
     ledger.save(connection, tables.course, new, ())
     _set_students(connection, course)
     for assignment in course.assignments:
-        _set_cells(connection, _set_assignment(connection, course, assignment), course.source(assignment))
+        id_ = _set_assignment(connection, course, assignment)
+        with suppress(BadSource):  # the release of that assignment reports it, and all others go on
+            _set_cells(connection, id_, _read(course, assignment))
 
 
 def _set_students(connection: sa.Connection, course: Course) -> None:
@@ -91,25 +100,40 @@ def _set_assignment(connection: sa.Connection, course: Course, assignment: Assig
     return id_
 
 
-def _set_cells(connection: sa.Connection, assignment: str, folder: Path) -> None:
+def _read(course: Course, assignment: Assignment) -> list[_Source]:
+    """Return an assignment's notebooks, all of them, before anything of it is written.
+
+    Raises
+    ------
+    BadSource
+        If one is not what nbgrader could release.
+    """
+    documents = {path: load_source(path, course.markers) for path in course.notebooks(assignment)}
+    return [
+        _Source(path.stem, document.get("metadata", {}).get("kernelspec", {}), tuple(_marked(document, path)))
+        for path, document in documents.items()
+    ]
+
+
+def _set_cells(connection: sa.Connection, assignment: str, sources: Sequence[_Source]) -> None:
     """Give an assignment the notebooks and cells of its source, and remove all others."""
-    paths = sorted(folder.glob("*.ipynb"))
-    if not paths:  # it is not written yet, or the folder is missing: its grades must not be deleted
+    if not sources:  # it is not written yet, or the folder is missing: its grades must not be deleted
         return
     known = ledger.notebooks(connection, assignment)
     wanted: dict[CellKey, _Marked] = {}
-    for path in paths:
-        document = load(path, BadSource)
-        id_ = known.get(path.stem) or tables.new_id(assignment, path.stem)
-        kernel = json.dumps(document.get("metadata", {}).get("kernelspec", {}))
-        row = {"id": id_, "name": path.stem, "assignment_id": assignment, "kernelspec": kernel}
+    for source in sources:
+        id_ = known.get(source.name) or tables.new_id(assignment, source.name)
+        kernel = json.dumps(source.kernelspec)
+        row = {"id": id_, "name": source.name, "assignment_id": assignment, "kernelspec": kernel}
         ledger.save(connection, tables.notebook, [row], known.values())
-        marked = list(_marked(document, path))
-        _set_sources(connection, id_, marked)
-        wanted |= {(path.stem, item.cell.grade_id, type_): item for item in marked for type_ in item.types}
+        _set_sources(connection, id_, source.cells)
+        wanted |= {
+            (source.name, item.cell.grade_id, type_): item for item in source.cells for type_ in item.types
+        }
     _remove(connection, assignment, wanted)
     _add(connection, assignment, wanted)
-    _remove_notebooks(connection, [id_ for name, id_ in known.items() if name not in {p.stem for p in paths}])
+    names = {source.name for source in sources}
+    _remove_notebooks(connection, [id_ for name, id_ in known.items() if name not in names])
     _fill(connection, assignment)
 
 
@@ -117,7 +141,7 @@ def _marked(document: Mapping[str, Any], path: Path) -> Iterator[_Marked]:
     notebook = parse(document, path)
     check_source(notebook)
     for raw, cell in zip(document["cells"], notebook.cells, strict=True):
-        is_task = bool(mark(raw, "task"))
+        is_task = cell.is_task
         if cell.is_grade or cell.is_solution or cell.is_locked:
             yield _Marked(cell, is_task, _checksum(_Marked(cell, is_task, None)))
         elif is_task:

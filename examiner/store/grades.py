@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from examiner.model import Course, Grade, Grades, Mark, Question, Student
+from examiner.errors import BadSource
+from examiner.model import Assignment, Course, Grade, Grades, Mark, Question, Student
 from examiner.notebook import read
 from examiner.store import tables
 
@@ -74,8 +76,9 @@ class _Reader:
     def _in_order(self, assignment: str, questions: list[Question]) -> tuple[Question, ...]:
         """Return the questions in the order of the notebooks, which the gradebook does not keep."""
         place: dict[tuple[str, str], int] = {}
-        for path in sorted((self._course.root / "source" / assignment).glob("*.ipynb")):
-            place |= {(path.stem, cell.grade_id): cell.index for cell in read(path).grade_cells}
+        for path in self._course.notebooks(Assignment(assignment)):
+            with suppress(BadSource):  # the release of that assignment reports it
+                place |= {(path.stem, cell.grade_id): cell.index for cell in read(path).grade_cells}
         last = len(place)
         return tuple(
             sorted(questions, key=lambda q: (q.notebook, place.get((q.notebook, q.grade_id), last), q))

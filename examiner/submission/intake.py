@@ -44,7 +44,7 @@ def check_folder(submission: Submission) -> None:
 
 def check(course: Course, assignment: Assignment, submission: Submission, files: Files) -> None:
     """Raise a StudentFault if the submission has none of the assignment's notebooks."""
-    wanted = [path.name for path in sorted(course.source(assignment).glob("*.ipynb"))]
+    wanted = [path.name for path in course.notebooks(assignment)]
     if files.keys().isdisjoint(wanted):
         others = ", ".join(sorted(name for name in files if name.endswith(".ipynb"))) or "no notebook"
         place, fix = submission.folder / wanted[0], "give the notebook its name back"

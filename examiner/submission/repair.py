@@ -157,8 +157,11 @@ def _match(notebook: Notebook, cells: Sequence[_StudentCell], repairs: list[str]
         by_grade_id[cell.grade_id] = position
     unnamed = [position for position, cell in enumerate(cells) if not cell.grade_id]
     by_id = {cells[position].id: position for position in unnamed if cells[position].id}
-    by_source = {cells[position].source.strip(): position for position in unnamed}
+    by_source: dict[str, list[int]] = {}
+    for position in reversed(unnamed):  # of several with the same text, the first is taken first
+        by_source.setdefault(_plain(cells[position].source), []).append(position)
     found: dict[int, int] = {}
+    taken = {by_id[cell.id] for cell in notebook.cells if cell.id in by_id}  # cells known by their ids
     for original in notebook.cells:
         where = by_grade_id.get(original.grade_id) if original.grade_id else None
         if where is None and original.id in by_id:
@@ -166,7 +169,8 @@ def _match(notebook: Notebook, cells: Sequence[_StudentCell], repairs: list[str]
             if original.grade_id:
                 repairs.append(f"{original.grade_id}: its name was lost; it was recognised by its id")
         if where is None and not original.grade_id:
-            where = by_source.get(original.source.strip())
+            same = by_source.get(_plain(released(original)), [])
+            where = next((same.pop() for _ in range(len(same)) if same[-1] not in taken), None)
         if where is not None and where not in found.values():
             found[original.index] = where
     repairs += _moved(notebook, found)
@@ -222,7 +226,7 @@ def _repaired(original: Cell, cell: _StudentCell | None, repairs: list[str]) -> 
             repairs.append(f"{name}: it was missing; put back as released")
         source = released(original) if original.is_solution else original.source
         return Piece(original.kind, source, original.id, original)
-    if not original.grade_id:
+    if not original.is_kept:
         return Piece(cell.kind, cell.source, original.id, original)
     if cell.kind != original.kind:
         repairs.append(f"{name}: it was made a {cell.kind} cell; it is a {original.kind} cell again")
@@ -230,18 +234,28 @@ def _repaired(original: Cell, cell: _StudentCell | None, repairs: list[str]) -> 
         repairs.append(f"{name}: its nbgrader entries were changed; the instructor's count")
     if original.is_solution:
         return Piece(original.kind, cell.source, original.id, original)
-    if cell.source.strip() not in {released(original).strip(), original.source.strip()}:
+    if _plain(cell.source) not in {_plain(released(original)), _plain(original.source)}:
         repairs.append(f"{name}: its text was changed; put back")
     return Piece(original.kind, original.source, original.id, original)
 
 
 def _has_same_metadata(original: Cell, cell: _StudentCell) -> bool:
     """Whether the nbgrader metadata that the student's cell still has is the instructor's."""
-    expected: dict[str, bool | float] = {
-        "grade": original.is_grade,
-        "solution": original.is_solution,
-        "locked": original.is_locked,
-    }
-    if original.is_grade:
-        expected["points"] = original.points
-    return all(cell.nbgrader.get(key) in (None, value) for key, value in expected.items())
+    expected = {"grade": original.is_grade, "solution": original.is_solution, "locked": original.is_locked}
+    found = cell.nbgrader
+    is_same = all(found.get(key) in (None, value) for key, value in expected.items())
+    points = found.get("points")
+    return is_same and (not original.is_grade or points is None or _number(points) == original.points)
+
+
+def _number(value: object) -> float | None:
+    """Return points as a number; nbgrader takes a text as well."""
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None
+
+
+def _plain(source: str) -> str:
+    """Return a text without what editors change when they save: ends of lines, and blanks before them."""
+    return "\n".join(line.rstrip() for line in source.splitlines()).strip()

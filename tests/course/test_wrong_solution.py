@@ -58,6 +58,24 @@ def test_no_right_student_gets_nothing_for_a_wrong_test(slipped):
     assert states == {(WRONG, "stopped"), (GOOD, "graded")}
 
 
+@pytest.mark.parametrize("text", ["{", '{"cells": [], "nbformat": 3}', None])
+def test_one_bad_source_stops_one_assignment(small, text):
+    """It is told once, with the place; the release and the grades of all others come."""
+    for student in ("anna", "ben"):
+        small.hand_in(student, WRONG)
+        small.hand_in(student, GOOD)
+    if text is None:
+        small.source(WRONG).unlink()
+    else:
+        small.source(WRONG).write_text(text)
+    run = small.called("grade")
+    assert run.returncode == AuthorFault.exit_code
+    assert " ".join(run.stderr.split()).count(f"source/{WRONG}") == 1
+    assert scores(small) == {("anna", GOOD): 10, ("ben", GOOD): 10}
+    assert small.called("rebuild").returncode == 0
+    assert scores(small) == {("anna", GOOD): 10, ("ben", GOOD): 10}
+
+
 def test_it_stops_until_the_test_is_mended(slipped):
     """Then everybody gets what they earned."""
     slipped.called("grade")

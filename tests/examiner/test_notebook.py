@@ -5,6 +5,7 @@ import json
 import pytest
 
 from examiner.errors import BadSource, UnreadableNotebook
+from examiner.model import Markers
 from examiner.notebook import (
     STUB,
     TEXT_STUB,
@@ -15,6 +16,8 @@ from examiner.notebook import (
     hidden,
     hidden_regions,
     load,
+    load_source,
+    parse,
     read,
     released,
     visible,
@@ -100,7 +103,6 @@ def test_a_blank_solution_keeps_what_stands_around_it():
             [raw("### BEGIN SOLUTION\nx", "a", solution=True)],
             "line 1 says 'BEGIN SOLUTION', but no line after",
         ),
-        ([raw("x\n### END SOLUTION", "a", solution=True)], "line 2 says 'END SOLUTION', but no line before"),
         (
             [raw("### BEGIN SOLUTION\n### BEGIN SOLUTION", "a", solution=True)],
             "inside the region that line 1",
@@ -144,3 +146,66 @@ def test_an_instructors_notebook_is_of_format_4(notebook, fields):
     """A release is made from it; there is no reason to guess."""
     with pytest.raises(BadSource, match=r"format|cannot be read"):
         notebook(**fields)
+
+
+@pytest.mark.parametrize(
+    ("source", "marks", "left"),
+    [
+        ("a = 1\n### END SOLUTION\nb = 2", {"locked": True}, "a = 1\nb = 2"),
+        ("a = 1\n### END SOLUTION", {"solution": True}, STUB),
+        ("### BEGIN SOLUTION\n1\n### END SOLUTION\nx\n### END SOLUTION", {"solution": True}, STUB + "\nx"),
+        ("assert a\n### END HIDDEN TESTS\nb", {"grade": True}, "assert a\nb"),
+        ("Do.\n### END MARK SCHEME", {"task": True}, "Do."),
+        ("Do.\n### BEGIN MARK SCHEME\n1 point\n### END MARK SCHEME", {"task": True}, "Do."),
+    ],
+)
+def test_an_end_without_a_beginning_is_left_out(notebook, source, marks, left):
+    """It is accepted, as by nbgrader, whose releases lack the line."""
+    found = notebook(raw(source, "a", **marks))
+    check_source(found)
+    assert released(found.cells[0]) == left
+
+
+@pytest.mark.parametrize(
+    ("language", "stub"), [("R", "# YOUR CODE HERE\nfail()"), ("python", STUB), ("perl", STUB)]
+)
+def test_the_stub_is_that_of_the_language(notebook, language, stub):
+    """nbgrader has one for each that it knows."""
+    found = notebook(raw("x", "a", solution=True), metadata={"kernelspec": {"language": language}})
+    assert released(found.cells[0]) == stub
+
+
+OWN = Markers(
+    solution=("ANSWER[", "]ANSWER"),
+    hidden=("SECRET", "END SECRET"),
+    scheme=("<key>", "</key>"),
+    code_stubs=(("python", "...  # yours"),),
+    text_stub="Write.",
+)
+
+
+def test_a_course_may_have_markers_of_its_own(notebook):
+    """No marker is a pattern, one may be part of another, and lines stay where they are."""
+    cells = [
+        raw("def f():\n    # ANSWER[\n    return 1\n    # ]ANSWER\n", "f", solution=True),
+        raw("assert f()\n# SECRET\nassert f() == 1\n# END SECRET", "t", grade=True),
+        raw("Because.", "w", kind="markdown", grade=True, solution=True),
+    ]
+    path = notebook(*cells).path
+    document = load_source(path, OWN)
+    found = parse(document, path)
+    check_source(found)
+    assert [released(cell) for cell in found.cells] == [
+        "def f():\n    ...  # yours\n",
+        "assert f()",
+        "Write.",
+    ]
+    lengths = [len(cell["source"].split("\n")) for cell in cells]
+    assert [len(cell.source.split("\n")) for cell in found.cells] == lengths
+
+
+def test_a_usual_marker_is_no_marker_where_the_course_has_another(notebook):
+    """It must not become one behind the author's back."""
+    path = notebook(raw("x\n### BEGIN SOLUTION", "a", solution=True)).path
+    with pytest.raises(BadSource, match=r"cell 1: '### BEGIN SOLUTION' would be a marker"):
+        load_source(path, OWN)

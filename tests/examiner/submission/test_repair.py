@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from examiner.errors import UnreadableNotebook
-from examiner.notebook import parse, visible
+from examiner.notebook import parse, released, visible
 from examiner.submission.repair import MOST_CELLS, repair
 
 SOLUTION = "def f(x):\n    ### BEGIN SOLUTION\n    return x + 1\n    ### END SOLUTION"
@@ -209,3 +209,67 @@ def test_a_notebook_of_too_many_cells_is_refused():
     document = {"cells": instructors() + [empty] * MOST_CELLS}
     with pytest.raises(UnreadableNotebook, match=f"more than {MOST_CELLS} cells"):
         repair(parse({"nbformat": 4, "cells": instructors()}, Path("a.ipynb")), document)
+
+
+def twins():
+    """Return an instructor's notebook in which all is there that may look as if it had been changed."""
+    return [
+        cell("", ""),
+        cell("", ""),
+        cell("", "# Text", "markdown"),
+        cell("", "# Text", "markdown"),
+        cell("", "x = 1\n### END SOLUTION"),
+        cell("f", "### BEGIN SOLUTION\ny = 1  \n### END SOLUTION\n### END SOLUTION\nz = 2  ", solution=True),
+        cell("t", "assert y\n### BEGIN HIDDEN TESTS\n1\n### END HIDDEN TESTS\n\n", grade=True, points="2"),
+        cell("task", "Do.\n### BEGIN MARK SCHEME\n1\n### END MARK SCHEME", "markdown", task=True, points=1),
+        cell("nobodys", "x = 3", locked=False),
+        cell("l", "a = 1\r\nb = 2", locked=True),
+        cell("", ""),
+    ]
+
+
+def saved(cells, program):
+    """Return cells as released and saved by a program."""
+    notebook = parse({"nbformat": 4, "cells": twins()}, Path("a.ipynb"))
+    for number, (raw, original) in enumerate(zip(cells, notebook.cells, strict=True)):
+        raw["source"] = released(original)
+        raw["metadata"] |= {"deletable": False, "editable": False}
+        match program:
+            case "colab":
+                raw["metadata"]["id"] = f"x{number}"
+                del raw["id"]
+            case "vscode":
+                raw["id"] = f"{number:08x}"
+                raw["metadata"]["vscode"] = {"languageId": "python"}
+                raw["source"] = "\r\n".join(line.rstrip() for line in raw["source"].splitlines())
+            case "jupyterlab":
+                raw["metadata"]["trusted"] = True
+                raw["source"] = raw["source"].splitlines(keepends=True)
+    return cells
+
+
+@pytest.mark.parametrize("program", ["nobody", "jupyterlab", "vscode", "colab"])
+def test_nothing_is_said_of_a_notebook_that_nobody_changed(program):
+    """Cells without names may be alike, and programs save metadata, ids and ends of lines of their own."""
+    notebook = parse({"nbformat": 4, "cells": twins()}, Path("a.ipynb"))
+    done = repair(notebook, {"nbformat": 4, "cells": saved(twins(), program)})
+    assert done.repairs == ()
+    assert [piece.original and piece.original.index for piece in done.pieces] == [*range(len(twins()))]
+
+
+def test_what_is_nobodys_to_grade_is_the_students_to_change():
+    """nbgrader leaves a name in a cell whose kind was taken away, and does not put it back."""
+    cells = saved(twins(), "nobody")
+    cells[8]["source"] = "x = 4"
+    notebook = parse({"nbformat": 4, "cells": twins()}, Path("a.ipynb"))
+    done = repair(notebook, {"nbformat": 4, "cells": cells})
+    assert (done.pieces[8].source, done.repairs) == ("x = 4", ())
+
+
+@pytest.mark.parametrize("number", [5, 6, 7, 9])
+def test_a_deletion_is_said_all_the_same(number):
+    """And of a locked cell, each change of a word."""
+    notebook = parse({"nbformat": 4, "cells": twins()}, Path("a.ipynb"))
+    cells = saved(twins(), "colab")
+    del cells[number]
+    assert len(repair(notebook, {"nbformat": 4, "cells": cells}).repairs) == 1
