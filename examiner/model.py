@@ -1,10 +1,18 @@
 """The frozen dataclasses that all stages share."""
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+
+
+def normal(name: str) -> str:
+    """Return a name as keyboards write it: some systems store `ü` as `u` and a mark, which looks the same."""
+    return unicodedata.normalize("NFC", name)
+
 
 Files = Mapping[str, bytes]
 """The contents of files, by their paths below a folder."""
@@ -142,7 +150,8 @@ class Course:
 
     def notebooks(self, assignment: Assignment) -> list[Path]:
         """Return the paths of the instructor's notebooks, in order."""
-        return sorted(self.source(assignment).glob("*.ipynb"))
+        found = self.source(assignment).glob("*.ipynb")
+        return sorted(path for path in found if not path.name.startswith("."))
 
     def release(self, assignment: Assignment) -> Path:
         """Return the folder of the version that students get."""
@@ -268,6 +277,12 @@ class Grades:
     def of(self, student: str, assignment: str) -> Grade | None:
         """Return a student's grade for an assignment, if the gradebook knows the submission."""
         return self.grades.get((student, assignment))
+
+    def labels(self, assignment: str) -> dict[Question, str]:
+        """Return a name for each question of an assignment that no other one of it has."""
+        questions = self.questions.get(assignment, ())
+        times = Counter(question.grade_id for question in questions)
+        return {q: q.grade_id if times[q.grade_id] == 1 else f"{q.notebook}/{q.grade_id}" for q in questions}
 
     def max_score(self, assignment: str) -> float:
         """Return the points that an assignment is worth."""

@@ -143,8 +143,10 @@ def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run
     gathered, stopped = _gather(course, wanted, request, progress)
     stopped |= releases.broken
     context = _context(course, sound, request)
-    gradable = [submission for submission in submissions if submission.assignment in context.versions]
+    doubled = intake.other_spellings(submissions)
+    gradable = [s for s in submissions if s.assignment in context.versions and s not in doubled]
     all_pending, faults = triage(course, context.versions, gradable, fingerprint)
+    faults |= doubled
     faults |= {pending.submission: pending.fault for pending in all_pending if pending.fault}
     going_on = [pending for pending in all_pending if pending.submission.assignment not in stopped]
     todo = [pending for pending in going_on if pending.is_new or (request.regrade and pending.is_stale)]

@@ -19,6 +19,7 @@ from examiner.course.beside import generate
 from examiner.course.load import load_course
 from examiner.course.names import choose
 from examiner.errors import ExaminerError, StudentFault
+from examiner.model import normal
 from examiner.nbgrader import feedback
 from examiner.pipeline import GradeRequest, autograde
 from examiner.submission.intake import submissions
@@ -74,8 +75,10 @@ def _autograde(self: Autograde) -> None:
     course = load_course(Path(self.coursedir.root))
     pattern = self._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
     matches = {folder: match for folder in self.assignments if (match := re.match(pattern, folder))}
-    wanted = {(match["assignment"], match["student"]): folder for folder, match in matches.items()}
     known = {(submission.assignment, submission.student) for submission in submissions(course)}
+    ours = {(normal(assignment), normal(student)): (assignment, student) for assignment, student in known}
+    named = {(match["assignment"], match["student"]): folder for folder, match in matches.items()}
+    wanted = {ours.get((normal(one), normal(two)), (one, two)): path for (one, two), path in named.items()}
     fix = "replace it by a folder"
     faults: list[ExaminerError] = [
         StudentFault(folder, "this is a symbolic link, or lies below one", fix)

@@ -174,6 +174,12 @@ def make_bare_course():
     return bare_course
 
 
+@pytest.fixture(scope="session")
+def make_empty_course():
+    """The function that takes a folder for a course, in which the test writes all files."""
+    return SmallCourse
+
+
 @pytest.fixture
 def small(tmp_path, make_small_course):
     """A small course in which nobody has handed in."""

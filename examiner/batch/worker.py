@@ -22,7 +22,7 @@ from examiner.examine.server import SandboxSettings
 from examiner.model import Files, Identity, Mode, TimeLimits
 from examiner.notebook import parse
 from examiner.store.sheets import FiledGrade, NotebookSheet
-from examiner.submission.intake import EXCHANGE_FILES
+from examiner.submission.intake import EXCHANGE_FILES, spelled
 from examiner.verdict import GradeSheet, Outcome, Verdict, timestamp
 
 if TYPE_CHECKING:
@@ -160,8 +160,9 @@ def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: Submi
     """Grade every notebook of a submission; a missing one gets 0 points."""
     version = context.versions[work.identity.assignment]
     parts, notebooks = [], {}
+    files = spelled(work.files, (f"{name}.ipynb" for name in version.notebooks))
     for name, instructor in version.notebooks.items():
-        submitted = work.files.get(f"{name}.ipynb")
+        submitted = files.get(f"{name}.ipynb")
         if submitted is None:
             parts.append(
                 _part(name, version, work.identity, Outcome.FAILED, "this notebook was not handed in")

@@ -19,5 +19,5 @@ def export(root: Path, to: Path | None, form: str, *, questions: bool) -> int:
         raise NoGradebook(course.gradebook, "there is no gradebook yet", "run `examiner grade`")
     path = to or course.root / "grades.csv"
     write_text(path, to_csv(course, read_grades(course), questions=questions))
-    out.print(f"wrote {path}")
+    out.print(f"wrote {path}", markup=False)
     return DONE

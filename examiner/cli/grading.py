@@ -67,7 +67,7 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
     if points:
         for name in run.request.assignments or [assignment.name for assignment in run.course.assignments]:
             out.print(question_table(run.grades, name, students))
-            out.print(question_key(run.grades, name), style="dim")
+            out.print(question_key(run.grades, name), style="dim", markup=False)
     for fault in run.faults.values():
         complain(str(fault))
     for stop in run.stopped.values():

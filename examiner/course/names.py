@@ -5,10 +5,12 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 from examiner.errors import BadCourse, UnknownName
-from examiner.model import Mode
+from examiner.model import Mode, normal
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # safe as a folder, a kernel, a path in the exchange
 SAFE_NAME_FIX = "use letters, digits, '_', '-' and '.'"
+
+LONGEST_NAME = 240  # bytes; some are left for what is added to it
 
 MODE_NAMES = {"examined": None, "kernel": Mode.KERNEL}
 
@@ -17,6 +19,15 @@ def safe_name(place: str, name: str) -> str:
     """Return the name if it can be the name of a folder, or raise BadCourse."""
     if not SAFE_NAME.fullmatch(name):
         raise BadCourse(place, f"'{name}' cannot be the name of a folder", SAFE_NAME_FIX)
+    return name
+
+
+def folder_name(place: str, name: str) -> str:
+    """Return the name if it can be an assignment's or a student's, in any language, or raise BadCourse."""
+    is_plain = name.isprintable() and "/" not in name and name.strip() == name
+    if not is_plain or name.startswith(".") or not 0 < len(name.encode(errors="replace")) <= LONGEST_NAME:
+        fix = "begin and end it with no blank, no '.' in front, without '/' and characters that nobody sees"
+        raise BadCourse(place, f"'{name}' cannot be the name of a folder", fix)
     return name
 
 
@@ -30,6 +41,9 @@ def choose(kind: str, wanted: str, known: Collection[str]) -> str:
     """
     if wanted in known:
         return wanted
+    alike = [name for name in known if normal(name) == normal(wanted)]
+    if len(alike) == 1:
+        return alike[0]
     close = get_close_matches(wanted, known, n=3) or sorted(known)[:12]
     fix = f"choose from {', '.join(close)}"
     raise UnknownName(f"{kind} '{wanted}'", f"the course has no such {kind}", fix)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from examiner.course.kernelspec import Kernel, find_kernel
-from examiner.course.names import mode_called, safe_name
+from examiner.course.names import folder_name, mode_called
 from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.errors import BadCourse, BadSource
 from examiner.model import Assignment, Course, Mode, Student, StudentEnvironment, TimeLimits
@@ -144,7 +144,7 @@ def _assignments(root: Path) -> list[str]:
     """Return the names of the folders in source/ that hold notebooks."""
     folders = sorted((root / "source").iterdir())
     found = [folder for folder in folders if folder.is_dir() and any(folder.glob("*.ipynb"))]
-    names = [safe_name(str(folder), folder.name) for folder in found]
+    names = [folder_name(str(folder), folder.name) for folder in found]
     if not names:
         fix = "put each assignment's notebooks into a folder there"
         raise BadCourse(root / "source", "there is no assignment", fix)

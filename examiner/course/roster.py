@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from examiner.course.names import safe_name
+from examiner.course.names import folder_name
 from examiner.errors import BadCourse
 from examiner.model import Student
 
@@ -35,5 +35,5 @@ def _student(place: str, row: Mapping[Any, Any]) -> Student:
     if None in row or None in row.values():
         raise BadCourse(place, "it has more or fewer fields than the header", "quote what holds a comma")
     fields = {key: value.strip() for key, value in row.items()}
-    safe_name(place, fields["id"])
+    folder_name(place, fields["id"])
     return Student(**fields)

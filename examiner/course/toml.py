@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from examiner.course.names import mode_called, safe_name
+from examiner.course.names import folder_name, mode_called
 from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.course.table import Table, read_table
 from examiner.errors import BadCourse
@@ -73,7 +73,7 @@ def _package(root: Path, table: Table) -> Path | None:
 
 
 def _assignment(name: str, table: Table) -> Assignment:
-    safe_name(table.place, name)
+    folder_name(table.place, name)
     due = table.take("due", datetime, None)
     if due is not None and due.tzinfo is None:
         raise BadCourse(table.place, f"the due date {due} has no time zone", "add one, such as Z or +01:00")

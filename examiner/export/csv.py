@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from examiner.model import Course, Grade, Grades
+from examiner.model import Course, Grade, Grades, Mark, Question
 from examiner.notebook import CATEGORIES, category
 
 FORMULA = ("=", "+", "-", "@", "\t")  # what a formula begins with, to one spreadsheet or another
@@ -27,9 +27,11 @@ def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:
     questions : bool
         Add a column for every question.
     """
-    names = [str(q) for entry in course.assignments for q in grades.questions.get(entry.name, ())]
+    labels = [grades.labels(entry.name) for entry in course.assignments]
+    names = [label for found in labels for label in found.values()]
+    graded = [question.grade_id for found in labels for question in found]
     extra = list(dict.fromkeys(names)) if questions else []
-    kinds = [kind for kind in (*CATEGORIES, "other") if any(category(name) == kind for name in names)]
+    kinds = [kind for kind in (*CATEGORIES, "other") if any(category(name) == kind for name in graded)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*COLUMNS, *(f"{kind}_score" for kind in kinds), *extra])
@@ -42,16 +44,18 @@ def _rows(
     course: Course, grades: Grades, kinds: Sequence[str], extra: Sequence[str]
 ) -> Iterator[list[object]]:
     for assignment in course.assignments:
+        labels = grades.labels(assignment.name)
         due, max_score = grades.due.get(assignment.name), grades.max_score(assignment.name)
         for student in grades.students:
             grade = grades.of(student.id, assignment.name)
-            scores = {str(q): mark.score for q, mark in grade.marks.items()} if grade else {}
+            marks = grade.marks if grade else {}
+            scores = {labels.get(q, q.grade_id): mark.score for q, mark in marks.items()}
             yield [
                 *(assignment.name, _moment(due), _moment(grade.timestamp if grade else None), student.id),
                 *(student.last_name, student.first_name, student.email, student.lms_id, status(grade)),
                 *(_sums(grade) if grade and grade.is_graded else ("",) * 4),
                 max_score,
-                *(_sum(scores, kind) for kind in kinds),
+                *(_sum(marks, kind) for kind in kinds),
                 *("" if scores.get(name) is None else scores[name] for name in extra),
             ]
 
@@ -72,9 +76,10 @@ def _sums(grade: Grade) -> tuple[float, ...]:
     return grade.raw_score, grade.late_seconds, grade.penalty, grade.score
 
 
-def _sum(scores: Mapping[str, float | None], kind: str) -> float | str:
+def _sum(marks: Mapping[Question, Mark], kind: str) -> float | str:
     """Return the sum of a category's scores, or an empty text if there are none."""
-    known = [score for name, score in scores.items() if score is not None and category(name) == kind]
+    scores = [mark.score for question, mark in marks.items() if category(question.grade_id) == kind]
+    known = [score for score in scores if score is not None]
     return sum(known) if known else ""
 
 

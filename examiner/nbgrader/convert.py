@@ -4,8 +4,9 @@ Importing nbgrader takes seconds, so only processes that run its steps import th
 """
 
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import nbformat
 from nbgrader.converters import GenerateAssignment, GenerateFeedback
@@ -57,7 +58,7 @@ def release(course: Course, assignment: Assignment) -> None:
 def penalize(course: Course, submission: Submission) -> None:
     """Have nbgrader's late-submission plugin assign a penalty, as nbgrader's settings say."""
     config = _settings(course, course.gradebook)
-    for notebook in sorted(course.root.joinpath("source", submission.assignment).glob("*.ipynb")):
+    for notebook in course.notebooks(Assignment(submission.assignment)):
         names = {
             "notebook": notebook.stem,
             "assignment": submission.assignment,
@@ -80,6 +81,7 @@ def _start(kind: type, coursedir: CourseDirectory) -> None:
     """Run one of nbgrader's converters, and raise the exception that it would only write into its log."""
     converter = kind(coursedir=coursedir, config=coursedir.config)
     converter.force = True
+    converter.init_notebooks = partial(_name_notebooks, converter)
     convert = converter.convert_single_notebook
     causes: list[Exception] = []
 
@@ -95,6 +97,16 @@ def _start(kind: type, coursedir: CourseDirectory) -> None:
         converter.start()
     except NbGraderException as error:
         raise (causes or [error])[0] from None
+
+
+def _name_notebooks(converter: Any) -> None:
+    """Name the notebooks of one assignment; nbgrader would take its name and the student's for patterns."""
+    coursedir = converter.coursedir
+    folder = converter._format_source(coursedir.assignment_id, coursedir.student_id)  # noqa: SLF001 - its own way
+    found = sorted(path.name for path in Path(folder).glob("*.ipynb") if not path.name.startswith("."))
+    converter.notebooks = []
+    # nbgrader matches the path with a pattern of its own, so that it stays as written: it may hold a `/./`.
+    converter.assignments = {folder: [f"{folder}/{name}" for name in found]}
 
 
 def _settings(course: Course, gradebook: Path) -> Config:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,7 +28,12 @@ def progress(console: Console) -> Iterator["Bar | Lines"]:
         return
     columns = (
         *(TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()),
-        *(Rate(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[now]}")),
+        *(
+            Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[now]}", style="dim", markup=False),
+        ),
     )
     with Progress(*columns, console=console) as bar:
         yield Bar(bar)
@@ -64,7 +70,7 @@ class Bar:
         self._now.remove(name)
         self._bar.update(self._task, now=", ".join(self._now), advance=1)
         if fault is not None:
-            self._bar.console.print(f"[red]![/] {name}", highlight=False)
+            self._bar.console.print(f"[red]![/] {escape(name)}", highlight=False)
 
 
 class Lines:
@@ -84,4 +90,6 @@ class Lines:
         """Print the item's line, with a `!` if it failed."""
         self._done += 1
         mark = "" if fault is None else "  !"
-        self._console.print(f"{self._name} {self._done}/{self._total} {name}{mark}", highlight=False)
+        self._console.print(
+            f"{self._name} {self._done}/{self._total} {name}{mark}", highlight=False, markup=False
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from examiner.model import Course, Grade, Grades, Mark, Student
@@ -30,7 +31,7 @@ def class_table(course: Course, grades: Grades, students: Sequence[Student], sig
             _cell(grade, signs.get((student.id, name), "")) for name, grade in zip(names, found, strict=True)
         ]
         total = sum(grade.score for grade in found if grade is not None)
-        table.add_row(_name(student), *cells, f"{total:g}")
+        table.add_row(escape(_name(student)), *cells, f"{total:g}")
     most = [grades.max_score(name) for name in names]
     table.add_section()
     table.add_row("at most", *(f"{points:g}" for points in most), f"{sum(most):g}", style="italic")
@@ -45,7 +46,7 @@ def question_table(grades: Grades, assignment: str, students: Sequence[Student])
         grade = grades.of(student.id, assignment)
         if grade is not None:
             marks = [grade.marks.get(question) for question in questions]
-            table.add_row(student.id, *map(_points, marks))
+            table.add_row(escape(student.id), *map(_points, marks))
     table.add_section()
     table.add_row("at most", *(f"{question.max_score:g}" for question in questions), style="italic")
     return table
@@ -53,8 +54,8 @@ def question_table(grades: Grades, assignment: str, students: Sequence[Student])
 
 def question_key(grades: Grades, assignment: str) -> str:
     """Return the name of each question beside its number."""
-    questions = grades.questions.get(assignment, ())
-    return "  ".join(f"{number} {question}" for number, question in enumerate(questions, start=1))
+    labels = grades.labels(assignment).values()
+    return "  ".join(f"{number} {label}" for number, label in enumerate(labels, start=1))
 
 
 def legend(table: Table) -> str:
@@ -65,11 +66,11 @@ def legend(table: Table) -> str:
 
 def _table(title: str, first: str, others: Sequence[str]) -> Table:
     table = Table(
-        title=title, title_style="bold", title_justify="left", box=box.SIMPLE, collapse_padding=True
+        title=escape(title), title_style="bold", title_justify="left", box=box.SIMPLE, collapse_padding=True
     )
     table.add_column(first, no_wrap=True)
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     return table
 
 

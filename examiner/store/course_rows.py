@@ -66,7 +66,9 @@ def outline(connection: sa.Connection, course: Course) -> None:
     Of an assignment that nbgrader could not release, the cells stay as they are.
     """
     known = set(connection.scalars(sa.select(tables.course.c.id)))
-    new: list[Row] = [{"id": name} for name in (course.id, NBGRADERS_COURSE) if name not in known]
+    new: list[Row] = [
+        {"id": name} for name in dict.fromkeys((course.id, NBGRADERS_COURSE)) if name not in known
+    ]
     ledger.save(connection, tables.course, new, ())
     _set_students(connection, course)
     for assignment in course.assignments:

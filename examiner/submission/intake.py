@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dateutil.parser import ParserError, parse
 
 from examiner.errors import ExaminerError, StudentFault
-from examiner.model import Assignment, Course, Files, Submission
+from examiner.model import Assignment, Course, Files, Submission, normal
 
 IGNORED: Final = {"__pycache__", ".ipynb_checkpoints"}
 TIMESTAMP: Final = "timestamp.txt"
@@ -27,13 +27,36 @@ def submissions(course: Course) -> list[Submission]:
 
     Entries that are not folders are included, so that they can be reported: see `check_folder`.
     """
-    known = {assignment.name for assignment in course.assignments}
+    names = {normal(assignment.name): assignment.name for assignment in course.assignments}
+    folders = _folders(course.root / "submitted")
+    students = {normal(folder.name): folder.name for folder in sorted(folders, reverse=True)}
+    students |= {normal(student.id): student.id for student in course.roster}
     return sorted(
-        Submission(student.name, entry.name, Path(entry.path))
-        for student in _folders(course.root / "submitted")
+        Submission(students[normal(student.name)], names[normal(entry.name)], Path(entry.path))
+        for student in folders
         for entry in os.scandir(student)
-        if entry.name in known
+        if normal(entry.name) in names
     )
+
+
+def other_spellings(submissions: Sequence[Submission]) -> dict[Submission, StudentFault]:
+    """Return a fault for each folder that holds the same work as another one, its name spelled otherwise."""
+    found: dict[str, list[Submission]] = {}
+    for submission in submissions:
+        found.setdefault(str(submission), []).append(submission)
+    fix = "put what counts into one of them, and remove the others"
+    return {
+        other: StudentFault(other.folder, "there is another folder of this name, in other characters", fix)
+        for alike in found.values()
+        for other in alike
+        if len(alike) > 1
+    }
+
+
+def spelled(files: Files, names: Iterable[str]) -> Files:
+    """Return files with these names where theirs look the same."""
+    wanted = {normal(name): name for name in names}
+    return {wanted.get(normal(name), name): content for name, content in files.items()}
 
 
 def check_folder(submission: Submission) -> None:
@@ -45,7 +68,7 @@ def check_folder(submission: Submission) -> None:
 def check(course: Course, assignment: Assignment, submission: Submission, files: Files) -> None:
     """Raise a StudentFault if the submission has none of the assignment's notebooks."""
     wanted = [path.name for path in course.notebooks(assignment)]
-    if files.keys().isdisjoint(wanted):
+    if spelled(files, wanted).keys().isdisjoint(wanted):
         others = ", ".join(sorted(name for name in files if name.endswith(".ipynb"))) or "no notebook"
         place, fix = submission.folder / wanted[0], "give the notebook its name back"
         raise StudentFault(place, f"it is missing (there is {others})", fix)
