@@ -278,7 +278,7 @@ def _is_outlined(course: Course, grades: Grades, names: Sequence[str]) -> bool:
     due = {assignment.name: assignment.due for assignment in course.assignments}
     is_known = set(course.roster) <= set(grades.students) and due.items() <= dict(grades.due).items()
     known = [assignment for assignment in course.assignments if assignment.name in names]
-    return is_known and all(_questions(course, each) <= set(grades.questions[each.name]) for each in known)
+    return is_known and all(_questions(course, one) <= set(grades.questions[one.name]) for one in known)
 
 
 def _questions(course: Course, assignment: Assignment) -> set[Question]:
@@ -308,7 +308,7 @@ def _gather(
     ]
     gathered: list[Evidence] = []
     stopped: dict[str, AuthorFault] = {}
-    runner = TrialRunner(course, request.workers, lambda *_: None)
+    runner = TrialRunner(course, request.workers, progress.step)
     if unknown:
         progress.phase("evidence", len(unknown))
     for assignment in unknown:

@@ -22,6 +22,7 @@ from examiner.errors import ExaminerError, StudentFault
 from examiner.model import normal
 from examiner.nbgrader import feedback
 from examiner.pipeline import GradeRequest, autograde
+from examiner.report.progress import is_a_tenth
 from examiner.submission.intake import submissions
 
 
@@ -114,6 +115,11 @@ class LoggedProgress:
 
     def start(self, name: str) -> None:
         """Log nothing: one line per item, when it ends, is enough."""
+
+    def step(self, done: int, total: int, name: str) -> None:
+        """Log every tenth of the steps."""
+        if is_a_tenth(done, total):
+            self._log.info("%d/%d %s", done, total, name)
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
         """Log how one of them ended."""

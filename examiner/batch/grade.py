@@ -35,6 +35,9 @@ class Progress(Protocol):
     def start(self, name: str) -> None:
         """Note that an item starts."""
 
+    def step(self, done: int, total: int, name: str) -> None:
+        """Note how many steps of an item are done, and which one was the last."""
+
     def end(self, name: str, fault: ExaminerError | None) -> None:
         """Note that an item ended, and with which fault, if any."""
 

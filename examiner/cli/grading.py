@@ -7,6 +7,7 @@ from examiner.cli import run_json
 from examiner.cli.console import complain, err, out, write_json
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, AuthorFault, PlatformFault, StudentFault
+from examiner.gate.evidence import summary
 from examiner.model import Student
 from examiner.report.progress import progress as progress_on
 from examiner.report.table import class_table, legend, question_key, question_table
@@ -75,6 +76,7 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
     for sentence in run.oddities:
         out.print(sentence, style="yellow", markup=False)
     for found in run.gathered:
+        out.print(f"{summary(found)}.", style="dim", markup=False)
         for cell, reason in found.reasons.items():
             place = f"{found.assignment}, cell {cell}"
             warning = f"{place}: it is judged in the student's process, self-reported, since {reason}"

@@ -1,5 +1,6 @@
 """The points of a grade cell that ran in a kernel, from its outputs alone, by nbgrader's rule."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -12,6 +13,11 @@ RAISED: Final = {
     **dict.fromkeys(("AssertionError", "CheckFailed"), Outcome.FAILED),
     **dict.fromkeys(("MemoryError", "_ArrayMemoryError"), Outcome.OUT_OF_MEMORY),
 }
+
+# How NumPy 2 shows a number; nbgrader's rule is of a time when it showed the digits alone.
+_NUMPYS_SCALAR: Final = re.compile(
+    r"(?:np|numpy)\.(?:float|int|uint|longdouble|longlong|ulonglong)\d*\('?([^()']+)'?\)"
+)
 
 
 def priced(verdict: Verdict, outputs: list[Output], *, timed_out: bool) -> Verdict:
@@ -60,8 +66,9 @@ def _partial(text: str | Sequence[str], max_points: float) -> float:
         if len(text) > 1:
             return max_points
         text = text[0]
+    scalar = _NUMPYS_SCALAR.fullmatch(text)
     try:
-        points = float(text)
+        points = float(scalar[1] if scalar else text)
     except ValueError:
         return max_points
     if points > max_points:

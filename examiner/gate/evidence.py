@@ -20,7 +20,7 @@ from examiner.course.beside import checks_files
 from examiner.gate import witness
 from examiner.gate.model import TOLERANCE, Account, Result, Results, Trial, TrialKind
 from examiner.gate.run import TrialRunner
-from examiner.gate.trials import MUTANTS, Plan, beside, plan_notebook
+from examiner.gate.trials import MUTANTS, WRONG_ANSWERS, Plan, beside, plan_notebook
 from examiner.model import Assignment, Course, Markers, Mode
 from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
@@ -43,6 +43,10 @@ class Evidence:
         Why a cell is not examined, by grade_id.
     tried : mapping from str to int
         How many versions of the notebook were run, by the kind of trial.
+    planned : mapping from str to int
+        How many wrong answers there were to try, by the kind of trial, where not all were tried.
+    without_mutants : str
+        The digest without the written mutants, if there are any: a copy of the course may lack them.
     failures : mapping from str to str
         Why the instructor's solution loses points in a real kernel, by grade_id; such evidence is stored only
         where that was to be graded anyway.
@@ -54,15 +58,29 @@ class Evidence:
     reasons: Mapping[str, str] = field(default_factory=dict)
     tried: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    planned: Mapping[str, int] = field(default_factory=dict)
+    without_mutants: str = ""
 
 
-def version(course: Course, assignment: Assignment) -> str:
+def summary(evidence: Evidence) -> str:
+    """Return in a sentence what was tried."""
+    wrong = sum(evidence.tried.get(kind, 0) for kind in WRONG_ANSWERS)
+    planned = sum(evidence.planned.values()) or wrong
+    rest = f"; `examiner check {evidence.assignment}` tries the rest" if wrong < planned else ""
+    runs = f"{REPEAT} runs of the solution and the release"
+    return (
+        f"evidence on {evidence.assignment}: {runs}, {wrong} of {planned} mechanical answers were tried{rest}"
+    )
+
+
+def version(course: Course, assignment: Assignment, *, mutants: bool = True) -> str:
     """Return a digest of an assignment: its notebooks, the files beside them, the checks and its mutants."""
     files = {path.name: path.read_bytes() for path in course.notebooks(assignment)}
     files |= beside(course, assignment)
     files |= {f"checks/{name}": content for name, content in checks_files().items()}
-    mutants = (course.root / MUTANTS / assignment.name).glob("*.toml")
-    files |= {f"mutants/{path.name}": path.read_bytes() for path in mutants}
+    if mutants:
+        written = (course.root / MUTANTS / assignment.name).glob("*.toml")
+        files |= {f"mutants/{path.name}": path.read_bytes() for path in written}
     if course.markers != Markers():
         files["nbgrader's markers"] = repr(course.markers).encode()
     digest = hashlib.sha256()
@@ -83,20 +101,27 @@ def read(course: Course, assignment: Assignment) -> Evidence | None:
         found = from_plain({"assignment": assignment.name, **data}, Evidence)
     except (OSError, ValueError, TypeError):
         return None
-    return found if found.version == version(course, assignment) else None
+    if found.version == version(course, assignment):
+        return found
+    if (course.root / MUTANTS / assignment.name).is_dir():
+        return None
+    return found if found.without_mutants == version(course, assignment, mutants=False) else None
 
 
 def write(course: Course, evidence: Evidence) -> None:
     """Store evidence."""
     data = to_plain(evidence)
     del data["assignment"]  # the file's name says it
-    if not evidence.failures:
-        del data["failures"]
+    for name in ("failures", "planned", "without_mutants"):
+        if not data[name]:
+            del data[name]
     write_text(path_of(course, evidence.assignment), json.dumps(data, indent=1) + "\n")
 
 
 def gather(runner: TrialRunner, assignments: Sequence[Assignment], *, anyway: bool = False) -> list[Evidence]:
     """Run the trials of assignments, and store and return the evidence, without the demands of the gate.
+
+    Of each notebook, wrong answers are tried for `QUICK_SECONDS`; `examiner check` tries all.
 
     Parameters
     ----------
@@ -117,7 +142,7 @@ def gather(runner: TrialRunner, assignments: Sequence[Assignment], *, anyway: bo
     }
     by_name = {plan.name: plan for group in plans.values() for plan in group}
     look_at = (lambda _: None) if anyway else partial(witness.require, by_name)
-    results = runner.run_all(list(by_name.values()), REPEAT, look_at=look_at)
+    results = runner.run_all(list(by_name.values()), REPEAT, look_at=look_at, quick=QUICK_SECONDS)
     gathered = [weigh(course, assignment, plans[assignment.name], results) for assignment in assignments]
     for evidence in gathered:
         write(course, evidence)
@@ -148,11 +173,26 @@ def weigh(
         failures = lost | failures
     modes = {cell: Mode.KERNEL if cell in reasons else Mode.EXAMINED for cell in cells}
     counts = {str(kind): tried[kind] for kind in COMPARED if tried[kind]}
-    return Evidence(assignment.name, version(course, assignment), modes, reasons, counts, failures)
+    planned = Counter[str]()
+    for plan in plans:
+        planned.update({str(kind): number for kind, number in plan.wrong_answers.items()})
+    is_all = all(number == tried[kind] for kind, number in planned.items())
+    now, bare = version(course, assignment), version(course, assignment, mutants=False)
+    return Evidence(
+        assignment.name,
+        now,
+        modes,
+        reasons,
+        counts,
+        failures,
+        planned={} if is_all else dict(planned),
+        without_mutants="" if bare == now else bare,
+    )
 
 
 MAX_LINE: Final = 100  # characters of a line that are shown
 _LINE: Final = re.compile(r"line (\d+): ")
+QUICK_SECONDS: Final = 60.0
 REPEAT: Final = 3  # runs of the solution; `examiner check` has more
 COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 

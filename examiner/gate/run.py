@@ -7,6 +7,7 @@ process, so both verdicts are about the same state. Only the witness is run in a
 import copy
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from examiner.gate.hollow import marked
 from examiner.gate.model import LAST, Account, Result, Results, Seen, Trial, TrialKind
 from examiner.gate.short import shortened
 from examiner.gate.stubs import TELL
-from examiner.gate.trials import Known, Plan, count, first_trials, further_trials
+from examiner.gate.trials import WRONG_ANSWERS, Known, Plan, count, first_trials, further_trials
 from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
 from examiner.notebook import Cell, mark
 from examiner.verdict import Outcome, Verdict
@@ -43,7 +44,7 @@ ANSI_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
 FAILED_LINE: Final = re.compile(r"Cell In\[\d+\], line (\d+)")
 
 Document = dict[str, Any]
-TrialProgress = Callable[[int, int], None]
+TrialProgress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class TrialRunner:
     workers : int
         How many trials run at a time.
     progress : callable
-        Called with the number of trials that are done, and the number of all.
+        Called with the number of trials that are done, the number of all, and the trial that ended last.
     """
 
     course: Course
@@ -70,7 +71,7 @@ class TrialRunner:
         ExaminerError
             If a trial could not be run, through no fault of the notebook.
         """
-        self.progress(0, total)
+        self.progress(0, total, "")
         course = self.course
         settings = SandboxSettings.of(course)
         by_name = {plan.name: plan for plan in plans}
@@ -81,7 +82,7 @@ class TrialRunner:
         for done, (_, result) in enumerate(ended, start=1):
             if isinstance(result, ExaminerError):
                 raise result
-            self.progress(done, total)
+            self.progress(done, total, str(result.trial))
             yield result
 
     def run_all(
@@ -90,6 +91,7 @@ class TrialRunner:
         repeat: int,
         modes: Mapping[str, Mapping[str, Mode]] | None = None,
         look_at: Callable[[Result], None] = lambda _: None,
+        quick: float | None = None,
     ) -> dict[str, dict[tuple[TrialKind, str], Result]]:
         """Return the results of all trials of these plans, by the plan's name.
 
@@ -102,10 +104,13 @@ class TrialRunner:
             all other plans are judged in both modes.
         look_at : callable, optional
             Called with each result as it comes; what it raises ends the run.
+        quick : float, optional
+            Try only what decides where cells are judged, and no more wrong answers of a notebook once these
+            seconds have passed.
         """
         results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
-        total = sum(count(plan, repeat) for plan in plans)
-        trials = _trials(plans, repeat, modes or {}, results)
+        total = sum(count(plan, repeat, is_quick=quick is not None) for plan in plans)
+        trials = _trials(plans, repeat, modes or {}, results, quick)
         for result in self.run(plans, trials, total):
             look_at(result)
             results[result.trial.plan][result.trial.kind, result.trial.name] = result
@@ -113,17 +118,34 @@ class TrialRunner:
 
 
 def _trials(
-    plans: Sequence[Plan], repeat: int, modes: Mapping[str, Mapping[str, Mode]], found: Mapping[str, Results]
+    plans: Sequence[Plan],
+    repeat: int,
+    modes: Mapping[str, Mapping[str, Mode]],
+    found: Mapping[str, Results],
+    quick: float | None,
 ) -> Iterator[Trial]:
     """Yield all trials, in a plan with known modes shortened; first those that spare others something."""
     sparing = (TrialKind.WITNESS, TrialKind.REACH)
     first = [trial for plan in plans for trial in first_trials(plan, repeat)]
     first.sort(key=lambda trial: sparing.index(trial.kind) if trial.kind in sparing else len(sparing))
-    further = (further_trials(plan, repeat, partial(_known, plan, found[plan.name])) for plan in plans)
+    further = [further_trials(plan, repeat, partial(_known, plan, found[plan.name])) for plan in plans]
+    if quick is not None:
+        first = [trial for trial in first if trial.kind is not TrialKind.OBSERVED]
+        further = [_within(quick, trials) for trials in further]
     by_name = {plan.name: plan for plan in plans}
     for trial in chain(first, *further):
         known = modes.get(trial.plan)
         yield shortened(by_name[trial.plan], trial, known, found[trial.plan]) if known else trial
+
+
+def _within(seconds: float, trials: Iterator[Trial]) -> Iterator[Trial]:
+    """Yield the wrong answers whose comparison decides where cells are judged, until the time is up."""
+    until = time.monotonic() + seconds  # from when the first is asked for
+    for trial in trials:
+        if time.monotonic() > until:
+            return
+        if trial.kind in WRONG_ANSWERS:
+            yield trial
 
 
 def _known(plan: Plan, results: Results) -> Known:

@@ -21,6 +21,7 @@ from examiner.notebook import CHECKS, Cell, Notebook, check_source, load_source,
 
 MUTANTS = Path("tests", "mutants")
 FIRST: Final = (TrialKind.WITNESS, TrialKind.REACH, TrialKind.OBSERVED, TrialKind.RELEASE)
+WRONG_ANSWERS: Final = (TrialKind.MUTANT, TrialKind.AUTOMATIC)
 WHOLE_RUNS: Final = 3  # runs of the solution with its demonstrations, which hardly depend on the seed
 MUTANT_SECONDS: Final = 4  # ten times what the slowest grade cell takes
 _Made = TypeVar("_Made")
@@ -59,6 +60,12 @@ class Plan:
     def points(self) -> dict[str, float]:
         """The points of each grade cell that is graded by running it."""
         return {cell.grade_id: cell.points for cell in self.notebook.cells if cell.is_autograded}
+
+    @property
+    def wrong_answers(self) -> dict[TrialKind, int]:
+        """How many wrong answers there are to try, by the kind of trial."""
+        numbers = len(self.mutants), len(self.automatic)
+        return {kind: number for kind, number in zip(WRONG_ANSWERS, numbers, strict=True) if number}
 
     @cached_property
     def demonstrations(self) -> frozenset[int]:
@@ -203,8 +210,10 @@ def _of_solutions(notebook: Notebook, made_of: Callable[[str, str], Iterator[_Ma
             continue  # lint reports that the cell is not plain Python
 
 
-def count(plan: Plan, repeat: int) -> int:
-    """Return how many trials a plan has."""
+def count(plan: Plan, repeat: int, *, is_quick: bool = False) -> int:
+    """Return how many trials a plan has; a quick one leaves out what decides nothing about modes."""
+    if is_quick:
+        return len(FIRST) - 1 + repeat + sum(plan.wrong_answers.values())
     proofs = sum(bool(mutant.equivalent) for mutant in plan.mutants)
     tried = (plan.mutants, plan.automatic, plan.hollow, plan.agreeable)
     return len(FIRST) + repeat + proofs + sum(map(len, tried))

@@ -12,27 +12,28 @@ from rich.text import Text
 
 from examiner.gate.model import Report, Tried, shown
 from examiner.plain import to_plain
-
-TENTHS = 10
+from examiner.report.progress import is_a_tenth
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+def progress(console: Console) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows how many trials are done: a bar in a terminal, ten lines elsewhere."""
     if not console.is_terminal:
-        yield lambda done, total: _line(console, done, total)
+        yield lambda done, total, name: _line(console, done, total, name)
         return
     with Progress(
-        TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        *(TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()),
+        TextColumn("{task.fields[now]}", style="dim", markup=False),
+        console=console,
     ) as bar:
-        task = bar.add_task("trials", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("trials", total=None, now="")
+        yield lambda done, total, name: bar.update(task, completed=done, total=total, now=name)
 
 
-def _line(console: Console, done: int, total: int) -> None:
+def _line(console: Console, done: int, total: int, name: str) -> None:
     """Print a line whenever another tenth of the trials is done."""
-    if done * TENTHS // total > (done - 1) * TENTHS // total >= 0:
-        console.print(f"trials {done}/{total}")
+    if is_a_tenth(done, total):
+        console.print(f"trials {done}/{total} {name}", markup=False)
 
 
 def table(reports: Sequence[Report]) -> Table:

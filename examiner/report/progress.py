@@ -1,7 +1,9 @@
 """Shows how far a run is: as a bar in a terminal, as plain lines elsewhere."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +20,14 @@ from rich.progress import (
 from rich.text import Text
 
 from examiner.errors import ExaminerError
+
+TENTHS: Final = 10
+SILENT_SECONDS: Final = 5.0
+
+
+def is_a_tenth(done: int, total: int) -> bool:
+    """Return whether another tenth of the steps is done with the last one."""
+    return done * TENTHS // total > (done - 1) * TENTHS // total >= 0
 
 
 @contextmanager
@@ -65,6 +75,10 @@ class Bar:
         self._now.append(name)
         self._bar.update(self._task, now=", ".join(self._now))
 
+    def step(self, done: int, total: int, name: str) -> None:
+        """Show the step of an item that ended last."""
+        self._bar.update(self._task, now=f"{done}/{total} {name}")
+
     def end(self, name: str, fault: ExaminerError | None) -> None:
         """Advance the bar by an item, and print a line if it failed."""
         self._now.remove(name)
@@ -82,9 +96,17 @@ class Lines:
     def phase(self, name: str, total: int) -> None:
         """Start to count the items of a phase."""
         self._name, self._total, self._done = name, total, 0
+        self._said = time.monotonic()
 
     def start(self, name: str) -> None:
         """Print nothing: an item gets its line when it ends."""
+
+    def step(self, done: int, total: int, name: str) -> None:
+        """Print a line for every tenth of an item's steps, and where one comes late."""
+        now = time.monotonic()
+        if done and (is_a_tenth(done, total) or now - self._said > SILENT_SECONDS):
+            self._said = now
+            self._console.print(f"{self._name} {done}/{total} {name}", highlight=False, markup=False)
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
         """Print the item's line, with a `!` if it failed."""

@@ -44,7 +44,7 @@ new = "np.array(x)"
 """
 
 
-def ignore(done, total):
+def ignore(done, total, name):
     """Take no notice of progress."""
 
 

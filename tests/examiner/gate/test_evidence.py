@@ -1,6 +1,7 @@
 """Which grade cells are examined, by what the trials gave in both modes, and how that is kept."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from examiner.gate import evidence
 from examiner.gate.model import Account, Result, Trial, TrialKind
 from examiner.gate.run import TrialRunner
-from examiner.gate.trials import make_plan
+from examiner.gate.trials import MUTANTS, make_plan
 from examiner.model import Mode
 from examiner.verdict import Outcome
 from examiner_checks.decision import Ladder
@@ -143,7 +144,7 @@ def test_no_text_of_a_message_decides(tiny):
         assert weighed(tiny, (TrialKind.AUTOMATIC, account(40), raised))[0] is Mode.KERNEL
 
 
-def ignore(done, total):
+def ignore(done, total, name):
     """Take no notice of progress."""
 
 
@@ -191,5 +192,39 @@ def test_the_file_is_plain_json(tiny):
     plan = make_plan(tiny.course, tiny.assignment)
     evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: {}}))
     data = json.loads(evidence.path_of(tiny.course, tiny.assignment.name).read_text())
-    assert set(data) == {"version", "modes", "reasons", "tried"}
+    assert set(data) == {"version", "modes", "reasons", "tried", "planned"}
     assert data["modes"][CELL] == "examined"
+
+
+def test_what_was_left_to_the_check_is_said(tiny):
+    """Where the time was up before all wrong answers were tried."""
+    plan = make_plan(tiny.course, tiny.assignment)
+    counts = {TrialKind.INSTRUCTOR: 3, TrialKind.RELEASE: 1, TrialKind.AUTOMATIC: 2}
+    made = {
+        (kind, str(number)): Result(Trial(plan.name, kind, str(number), ""), {}, {})
+        for kind, times in counts.items()
+        for number in range(times)
+    }
+    found = evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: made})
+    planned = len(plan.automatic) + len(plan.mutants)
+    assert sum(found.planned.values()) == planned > 2
+    words = f"3 runs of the solution and the release, 2 of {planned} mechanical answers were tried; `examiner"
+    assert words in evidence.summary(found)
+    evidence.write(tiny.course, found)
+    assert evidence.read(tiny.course, tiny.assignment) == found
+
+
+def test_evidence_stays_valid_in_a_copy_without_the_mutants(tiny):
+    """A checkout of the course alone has no `tests/`; a changed mutant or notebook counts as before."""
+    plan = make_plan(tiny.course, tiny.assignment)
+    folder = tiny.course.root / MUTANTS / tiny.assignment.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "wrong.toml").write_text("")
+    made = evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: {}})
+    evidence.write(tiny.course, made)
+    (folder / "wrong.toml").write_text("# another one")
+    assert evidence.read(tiny.course, tiny.assignment) is None
+    shutil.rmtree(folder)
+    assert evidence.read(tiny.course, tiny.assignment) == made
+    (tiny.course.source(tiny.assignment) / "data.csv").write_text("1")
+    assert evidence.read(tiny.course, tiny.assignment) is None

@@ -76,16 +76,16 @@ def test_progress_is_ten_lines_where_there_is_no_terminal():
     console = Console(width=200, force_terminal=False)
     with console.capture() as capture, gate.progress(console) as progress:
         for done in range(518):
-            progress(done, 517)
+            progress(done, 517, "ps1, run 1")
     lines = capture.get().splitlines()
     assert len(lines) == 10
-    assert lines[-1] == "trials 517/517"
+    assert lines[-1] == "trials 517/517 ps1, run 1"
 
 
 def test_progress_is_a_bar_in_a_terminal():
     """With the time that is left."""
     console = Console(width=100, force_terminal=True)
     with console.capture() as capture, gate.progress(console) as progress:
-        progress(1, 4)
-        progress(4, 4)
+        progress(1, 4, "")
+        progress(4, 4, "")
     assert "4/4" in capture.get()
