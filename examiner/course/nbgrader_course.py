@@ -17,7 +17,7 @@ from examiner.course.kernelspec import Kernel, find_kernel
 from examiner.course.names import folder_name, mode_called
 from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.errors import BadCourse, BadSource
-from examiner.model import Assignment, Course, Mode, Student, StudentEnvironment, TimeLimits
+from examiner.model import Assignment, Course, Markers, Mode, Student, StudentEnvironment, TimeLimits
 from examiner.notebook import load
 
 NBGRADER_CONFIG: Final = "nbgrader_config.py"
@@ -25,7 +25,7 @@ UNNAMED: Final = "default_course"  # what nbgrader calls a course without a name
 HIDDEN: Final = ("examiner", "nbgrader")
 CELL_SECONDS: Final = 30  # nbgrader's own default
 
-# Settings of nbgrader of which examiner supports only the default: folders and delimiters.
+# Settings of nbgrader of which examiner supports only the default: folders.
 _DEFAULTS: Final = {
     "CourseDirectory": {
         "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}",
@@ -34,14 +34,6 @@ _DEFAULTS: Final = {
         "submitted_directory": "submitted",
         "autograded_directory": "autograded",
         "feedback_directory": "feedback",
-    },
-    "ClearSolutions": {
-        "begin_solution_delimeter": "BEGIN SOLUTION",
-        "end_solution_delimeter": "END SOLUTION",
-    },
-    "ClearHiddenTests": {
-        "begin_test_delimeter": "BEGIN HIDDEN TESTS",
-        "end_test_delimeter": "END HIDDEN TESTS",
     },
 }
 
@@ -77,6 +69,26 @@ def load_nbgrader_course(root: Path) -> Course:
         roster=read_roster(root / ROSTER_FILE) or roster,
         mode=mode if kernel is None or kernel.is_ipykernel else Mode.KERNEL,
         hidden=HIDDEN,
+        markers=_markers(settings),
+    )
+
+
+def _markers(settings: Mapping[str, Any]) -> Markers:
+    """Return how nbgrader's settings mark regions, and what a release has instead of solutions."""
+    usual, solutions = Markers(), _section(settings, "ClearSolutions")
+    stubs = solutions.get("code_stub", {})
+    stubs = stubs if isinstance(stubs, Mapping) else {"python": stubs}  # as nbgrader takes a text
+
+    def pair(section: str, what: str, words: tuple[str, str]) -> tuple[str, str]:
+        first, last = (_text(settings, section, f"{end}_{what}_delimeter") for end in ("begin", "end"))
+        return first or words[0], last or words[1]
+
+    return Markers(
+        solution=pair("ClearSolutions", "solution", usual.solution),
+        hidden=pair("ClearHiddenTests", "test", usual.hidden),
+        scheme=pair("ClearMarkScheme", "mark_scheme", usual.scheme),
+        code_stubs=tuple(sorted((str(language), str(stub)) for language, stub in stubs.items())),
+        text_stub=str(solutions.get("text_stub", usual.text_stub)),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from examiner.course.load import load_course
 from examiner.errors import BadCourse, NoCourse
-from examiner.model import Mode
+from examiner.model import Markers, Mode
 
 SETTINGS = 'c = get_config()\nc.CourseDirectory.course_id = "music"\n'
 
@@ -60,6 +60,29 @@ def test_settings_that_mean_something_here_are_followed(course):
     assert found.mode is Mode.KERNEL
 
 
+def test_markers_and_stubs_are_those_of_the_settings(course):
+    """All that nbgrader lets a course say, also a stub that is no dictionary."""
+    settings = (
+        "c.ClearSolutions.begin_solution_delimeter = '<s>'\n"
+        "c.ClearSolutions.end_solution_delimeter = '</s>'\n"
+        "c.ClearHiddenTests.begin_test_delimeter = '<t>'\n"
+        "c.ClearMarkScheme.end_mark_scheme_delimeter = '</m>'\n"
+        "c.ClearSolutions.code_stub = '...'\nc.ClearSolutions.text_stub = 'Write.'\n"
+    )
+    assert course(SETTINGS + settings).markers == Markers(
+        solution=("<s>", "</s>"),
+        hidden=("<t>", "END HIDDEN TESTS"),
+        scheme=("BEGIN MARK SCHEME", "</m>"),
+        code_stubs=(("python", "..."),),
+        text_stub="Write.",
+    )
+
+
+def test_without_settings_the_markers_are_the_usual_ones(course):
+    """So that nothing that was graded or tried turns stale."""
+    assert course().markers == Markers()
+
+
 def test_a_kernel_of_another_language_judges_its_cells_itself(course):
     """There is nothing that could stand in for it."""
     found = course(ps1="echo")
@@ -86,7 +109,6 @@ def test_students_and_due_dates_are_those_of_the_gradebook(course, tmp_path):
         ("c.CourseDirectory.source_directory = 'src'", "c.CourseDirectory.source_directory is 'src'"),
         ("c.CourseDirectory.db_url = 'postgresql://x'", "c.CourseDirectory.db_url is 'postgresql://x'"),
         ("c.CourseDirectory.root = '/elsewhere'", "c.CourseDirectory.root is '/elsewhere'"),
-        ("c.ClearSolutions.begin_solution_delimeter = 'HERE'", "begin_solution_delimeter is 'HERE'"),
         ("c.Examiner.mode = 'fast'", "the mode is 'fast'; choose from 'examined', 'kernel'"),
         ("c.Examiner.mod = 'kernel'", "c.Examiner.mod is unknown"),
         ("raise OSError('no')", "it cannot be run"),
