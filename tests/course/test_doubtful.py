@@ -57,6 +57,9 @@ class Counting:
     def phase(self, _name, _total):
         """Say nothing."""
 
+    def step(self, _done, _total, _name):
+        """Say nothing."""
+
     def start(self, name):
         """Take note."""
         self.started.append(name)

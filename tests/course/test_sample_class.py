@@ -31,6 +31,9 @@ class Silent:
     def phase(self, _name, _total):
         """Say nothing."""
 
+    def step(self, _done, _total, _name):
+        """Say nothing."""
+
     def start(self, _name):
         """Say nothing."""
 
