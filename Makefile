@@ -6,7 +6,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check
 # It keeps all cores busy by itself, and measures: nothing runs beside it.
 ALONE := tests/course/test_gate.py
 # Of these, a run of the tests has another part with each commit.
-IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/attacks/test_attacks.py
+IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/course/test_kinds.py tests/attacks/test_attacks.py
 BENCH_PYTHON ?= .venv-bench/bin/python
 LIBRARIES := networkx, pandas, scipy.integrate, scipy.optimize, scipy.sparse, sklearn.linear_model, sympy
 INPUTS := pyproject.toml requirements/instructor.txt

@@ -9,7 +9,8 @@ Each file of `kinds/` is a notebook of a plain nbgrader course. Its cells are, i
 
 `files` are the texts that lie beside the notebook. All grade cells must be examined. A file that says
 `libraries = true` is graded in the environment `.venv-libraries`, which `make test` sets up, as a course of
-its own.
+its own. Each candidate imports its libraries anew, which takes long: each commit has another third of these
+files, and `make whole` has all of them.
 """
 
 import json
@@ -24,6 +25,7 @@ from examiner.course.load import load_course
 from examiner.gate import evidence
 from examiner.model import Mode
 from examiner.store.grades import read_grades
+from tests.turns import in_turn
 
 pytestmark = pytest.mark.course
 
@@ -31,6 +33,10 @@ REPOSITORY = Path(__file__).parents[2]
 KERNELS = {False: "tinytorch-student", True: "kinds-libraries"}
 KINDS = {
     path.stem: tomllib.loads(path.read_text()) for path in Path(__file__).with_name("kinds").glob("*.toml")
+}
+GRADED = {
+    False: sorted(name for name, kind in KINDS.items() if "libraries" not in kind),
+    True: in_turn(sorted(name for name, kind in KINDS.items() if "libraries" in kind), 3),
 }
 STUDENTS = ("honest", "wrong", "cheating")
 CONFIG = """
@@ -109,17 +115,16 @@ def course(request, kernels, tmp_path_factory):  # noqa: ARG001 - the kernel is 
     """
     root = tmp_path_factory.mktemp("kinds")
     (root / "nbgrader_config.py").write_text(CONFIG.format(kernel=KERNELS[request.param]))
-    for name, kind in KINDS.items():
-        if ("libraries" in kind) is request.param:
-            write(root / "source" / name, name, kind)
-            for who in STUDENTS:
-                write(root / "submitted" / who / name, name, kind, who)
+    for name in GRADED[request.param]:
+        write(root / "source" / name, name, KINDS[name])
+        for who in STUDENTS:
+            write(root / "submitted" / who / name, name, KINDS[name], who)
     done = subprocess.run(
         [Path(sys.executable).parent / "examiner", "grade"],
         cwd=root,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
