@@ -37,6 +37,8 @@ CODE_STUBS: Final = {
 TEXT_STUB = USUAL.text_stub
 _STUBS: Final = "stubs"  # in `ENTRY` of a document that was read with a course's own markers
 
+AUTOTEST: Final = "AUTOTEST"  # a comment with it becomes a test when nbgrader releases
+
 CATEGORIES = ("interface", "gradient", "numeric", "speed", "memory", "written")
 
 
@@ -310,11 +312,15 @@ def check_source(notebook: Notebook) -> None:
     Raises
     ------
     BadSource
-        If a region is not closed or is in the wrong kind of cell, or two cells have the same grade_id.
+        If a region is not closed or is in the wrong kind of cell, two cells have the same grade_id, or a test
+        is one that nbgrader would make only when it releases.
     """
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         here = place(notebook, cell)
+        if cell.is_grade and (number := _autotest(cell)):
+            fact = f"line {number} asks nbgrader to make a test, so that there is none in the cell"
+            raise BadSource(here, fact, "run `nbgrader generate_source_with_tests`, and take what it makes")
         try:
             has_solution, has_hidden = bool(solution_regions(cell.source)), bool(hidden_regions(cell.source))
         except ValueError as error:
@@ -331,6 +337,12 @@ def check_source(notebook: Notebook) -> None:
             fact = f"cell {seen[cell.grade_id] + 1} has the same grade_id"
             raise BadSource(here, fact, "give each cell a grade_id of its own")
         seen[cell.grade_id] = cell.index
+
+
+def _autotest(cell: Cell) -> int:
+    """Return the number of the line that nbgrader would replace by a test, or 0."""
+    lines = enumerate(cell.source.split("\n") if cell.is_code else (), start=1)
+    return next((number for number, line in lines if line.strip().startswith("#") and AUTOTEST in line), 0)
 
 
 def place(notebook: Notebook, cell: Cell) -> str:

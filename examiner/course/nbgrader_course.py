@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from examiner.course.kernelspec import Kernel, find_kernel
 from examiner.course.names import folder_name, mode_called
+from examiner.course.nbgrader_settings import refused, value
 from examiner.course.roster import ROSTER_FILE, read_roster
 from examiner.errors import BadCourse, BadSource
 from examiner.model import Assignment, Course, Markers, Mode, Student, StudentEnvironment, TimeLimits
@@ -22,20 +25,13 @@ from examiner.notebook import load
 
 NBGRADER_CONFIG: Final = "nbgrader_config.py"
 UNNAMED: Final = "default_course"  # what nbgrader calls a course without a name
+NEVER_TAKEN: Final = {
+    "__pycache__",
+    ".ipynb_checkpoints",
+}  # neither nbgrader nor examiner takes what lies there
 HIDDEN: Final = ("examiner", "nbgrader")
 CELL_SECONDS: Final = 30  # nbgrader's own default
-
-# Settings of nbgrader of which examiner supports only the default: folders.
-_DEFAULTS: Final = {
-    "CourseDirectory": {
-        "directory_structure": "{nbgrader_step}/{student_id}/{assignment_id}",
-        "source_directory": "source",
-        "release_directory": "release",
-        "submitted_directory": "submitted",
-        "autograded_directory": "autograded",
-        "feedback_directory": "feedback",
-    },
-}
+LONGEST_SECONDS: Final = 3600  # where the settings set no limit: one endless loop must not stop all others
 
 _being_read: set[Path] = set()
 
@@ -64,7 +60,7 @@ def load_nbgrader_course(root: Path) -> Course:
         id=_text(settings, "CourseDirectory", "course_id") or UNNAMED,
         title="",
         student=_environment(root, kernel_name, kernel),
-        limits=TimeLimits(cell_seconds=_section(settings, "Execute").get("timeout") or CELL_SECONDS),
+        limits=TimeLimits(cell_seconds=_cell_seconds(root, settings)),
         assignments=tuple(Assignment(name, dues.get(name)) for name in names),
         roster=read_roster(root / ROSTER_FILE) or roster,
         mode=mode if kernel is None or kernel.is_ipykernel else Mode.KERNEL,
@@ -121,16 +117,47 @@ def _settings(root: Path) -> Mapping[str, Any]:
 
 
 def _refuse_unsupported(root: Path, settings: Mapping[str, Any]) -> None:
-    wanted = {(section, key, value) for section, keys in _DEFAULTS.items() for key, value in keys.items()}
-    wanted |= {
-        ("CourseDirectory", "root", str(root)),
-        ("CourseDirectory", "db_url", f"sqlite:///{root / 'gradebook.db'}"),
-    }
-    for section, key, value in sorted(wanted):
-        found = _text(settings, section, key)
-        if found not in {"", value}:
-            fix = f"leave it at {value!r}: examiner supports no other value"
-            raise BadCourse(root / NBGRADER_CONFIG, f"c.{section}.{key} is {found!r}", fix)
+    for fact, fix in chain(_elsewhere(root, settings), refused(settings, root), _kept_back(root, settings)):
+        raise BadCourse(root / NBGRADER_CONFIG, fact, fix)
+
+
+def _elsewhere(root: Path, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what says that the course or its gradebook is at another place."""
+    place = _text(settings, "CourseDirectory", "root")
+    if place and (root / place).resolve() != root.resolve():
+        yield f"c.CourseDirectory.root is {place!r}", f"remove it: the course is where this file is, {root}"
+    url, start = _text(settings, "CourseDirectory", "db_url"), "sqlite:///"
+    if url and not (url.startswith(start) and root / url.removeprefix(start) == root / "gradebook.db"):
+        fix = f"remove it: examiner keeps the grades in {root / 'gradebook.db'}"
+        yield f"c.CourseDirectory.db_url is {url!r}", fix
+
+
+def _kept_back(root: Path, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the files that nbgrader would keep from students: here their code runs beside them."""
+    patterns = {name: _section(settings, "CourseDirectory").get(name) for name in ("ignore", "include")}
+    for path in sorted((root / "source").rglob("*")) if any(patterns.values()) else ():
+        parts = path.relative_to(root / "source").parts[1:]
+        if not parts or path.suffix == ".ipynb" or set(parts) & NEVER_TAKEN:
+            continue
+        is_ignored = any(fnmatch(path.name, pattern) for pattern in patterns["ignore"] or ())
+        is_included = any(fnmatch(path.name, pattern) for pattern in patterns["include"] or "*")
+        if is_ignored or not (is_included or path.is_dir()):
+            name = "ignore" if is_ignored else "include"
+            fact = f"c.CourseDirectory.{name} keeps {path.relative_to(root)} from students"
+            yield (
+                fact,
+                "move it out of source/, since what lies beside a notebook can be read by students' code",
+            )
+
+
+def _cell_seconds(root: Path, settings: Mapping[str, Any]) -> int:
+    """Return the time limit of a cell; None and what is not positive are no limit, as for nbgrader."""
+    where, seconds = value(settings, "Execute", "timeout", CELL_SECONDS)
+    if seconds is not None and type(seconds) is not int:
+        raise BadCourse(
+            root / NBGRADER_CONFIG, f"c.{where}.timeout is {seconds!r}", "write a whole number of seconds"
+        )
+    return min(seconds, LONGEST_SECONDS) if seconds and seconds > 0 else LONGEST_SECONDS
 
 
 def _mode(root: Path, settings: Mapping[str, Any]) -> Mode | None:
@@ -165,7 +192,7 @@ def _assignments(root: Path) -> list[str]:
 
 def _kernel_name(root: Path, assignments: list[str], settings: Mapping[str, Any]) -> str:
     """Return the name of the kernel that the settings or the notebooks ask for."""
-    wanted = _text(settings, "Execute", "kernel_name")
+    wanted = str(value(settings, "Execute", "kernel_name", "")[1])
     named = {wanted: root / NBGRADER_CONFIG} if wanted else dict(_kernels_of_notebooks(root, assignments))
     if len(named) > 1:
         fact = f"its notebooks name several kernels ({', '.join(sorted(named))})"

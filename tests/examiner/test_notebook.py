@@ -103,6 +103,7 @@ def test_a_blank_solution_keeps_what_stands_around_it():
             [raw("### BEGIN SOLUTION\nx", "a", solution=True)],
             "line 1 says 'BEGIN SOLUTION', but no line after",
         ),
+        ([raw("x\n### HASHED AUTOTEST f(1)", "a", grade=True)], "line 2 asks nbgrader to make a test"),
         (
             [raw("### BEGIN SOLUTION\n### BEGIN SOLUTION", "a", solution=True)],
             "inside the region that line 1",
