@@ -23,7 +23,8 @@ MOST_PRINTED: Final = 1 << 20  # characters that are kept of what is printed
 MOST_WARNINGS: Final = 1000
 LONGEST_FILE: Final = 16 << 20  # bytes of a file
 _NOTHING: Final = object()
-_QUESTIONS: Final = frozenset(
+# Functions of `inspect` that answer yes or no.
+INSPECTED: Final = frozenset(
     {"isabstract", "isasyncgenfunction", "isbuiltin", "isclass", "iscoroutine", "iscoroutinefunction"}
     | {"isdatadescriptor", "isfunction", "isgenerator", "isgeneratorfunction", "ismethod", "ismodule"}
     | {"isroutine"}
@@ -152,7 +153,7 @@ def members(x: Any) -> list[tuple[str, Any]]:
 
 def asked_of_inspect(question: str, x: Any) -> bool:
     """Return the answer of a function of `inspect`."""
-    if question not in _QUESTIONS:
+    if question not in INSPECTED:
         raise AttributeError(question)
     return bool(getattr(inspect, question)(x))
 

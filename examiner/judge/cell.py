@@ -43,9 +43,8 @@ MAX_OUTPUT: Final = 64 << 10
 MAX_MESSAGE: Final = 4000
 MEASURING_SECONDS: Final = 30.0  # extra time of a cell that measures; the limit for one answer is unchanged
 SEED: Final = "EXAMINER_SEED"
-PYTEST_FAILED: Final = (
-    "Failed"  # the class of what `pytest.raises` and `pytest.fail` raise, which is no Exception
-)
+# The name of the class of what `pytest.raises` and `pytest.fail` raise, which is no Exception.
+PYTEST_FAILED: Final = "Failed"
 
 
 class CellBench(KeepingBench, Protocol):
@@ -118,8 +117,8 @@ def judge_cell(
                 namespace.connect(remote, bench, conditions.sources)
                 clock = conditions.open_clock(remote) if cell.reads_clocks and conditions.open_clock else None
                 files = CellFiles(cell, remote)
-                watched = (clock.running() if clock else contextlib.nullcontext(), files.watched())
-                with watched[0], watched[1], ForeignCode(remote, files).refused():
+                running = clock.running() if clock else contextlib.nullcontext()
+                with running, files.watched(), ForeignCode(remote, files).refused():
                     namespace.clock, namespace.files = clock, files
                     namespace.modules |= clock.modules if clock else {}
                     verdict = _judged(cell, remote, namespace, chance)

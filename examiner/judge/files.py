@@ -8,19 +8,20 @@ student's code is to read it. Only names that stand in the cell's text count: no
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from examiner.candidate.asked import LONGEST_FILE
 from examiner.judge.compile import GradeCell
+from examiner.judge.noticing import noticed
 from examiner.judge.proxy import Remote
 
-MOST_READ: Final = 16 << 20  # bytes
 _NAME: Final = re.compile(r"(\w[\w .-]*/)*\w[\w .-]*\.\w{1,8}")
 _READING: Final = frozenset({"exists", "getsize", "is_file", "isfile", "samefile", "stat"})
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _LISTING: Final = frozenset({"os.listdir", "os.scandir", "glob.glob", "pathlib.Path.glob"})
+_EVENTS: Final = _LISTING | {"open", "os.remove", "os.rename"}
 
 
 class CellFiles:
@@ -47,10 +48,21 @@ class CellFiles:
         self._written: set[str] = set()
         self._is_busy = False
 
-    @property
-    def names_own(self) -> bool:
-        """Whether the cell names a file that is the instructor's."""
-        return any(Path(name).exists() for name in self._names - self.fetched)
+    def own_hold(self, *words: str) -> bool:
+        """Whether a file of the instructor's that the cell names has all these words."""
+        with self._busy():
+            own = [Path(name) for name in self._names - self.fetched - self._written if Path(name).is_file()]
+            texts = [path.read_bytes() for path in own]
+        return any(all(word.encode() in text for word in words) for text in texts)
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Take no notice of what is opened in the block: we do it."""
+        before, self._is_busy = self._is_busy, True
+        try:
+            yield
+        finally:
+            self._is_busy = before
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -58,13 +70,11 @@ class CellFiles:
         if not self._names:
             yield
             return
-        _notice()
         self._remote.before.append(self._hand_over)
-        _watching.append(self)
         try:
-            yield
+            with noticed(_EVENTS, self.noticed):
+                yield
         finally:
-            _watching.remove(self)
             for name in self.fetched:
                 Path(name).unlink(missing_ok=True)
 
@@ -78,19 +88,14 @@ class CellFiles:
         """Fetch a file that is to be read, and note one that is to be written."""
         if self._is_busy or self._remote.lost:
             return
-        self._is_busy = True
-        try:
+        with self._busy():
             if event in _LISTING:
                 for name in self._names:
                     self._fetch(name)
             elif name := self._name(args[0]):
-                if event == "open" and not (args[2] or 0) & _WRITES:
-                    self._fetch(name)
-                else:
-                    self._fetch(name)  # it may be added to
+                self._fetch(name)  # what is written may be added to it
+                if event != "open" or (args[2] or 0) & _WRITES:
                     self._written.add(name)
-        finally:
-            self._is_busy = False
 
     def _name(self, path: Any) -> str:
         """Return the name of a file that stands in the cell's text, or an empty one."""
@@ -107,8 +112,8 @@ class CellFiles:
             Path(name).unlink(missing_ok=True)
             self.fetched.discard(name)
             return
-        if len(content) > MOST_READ:
-            self._remote.refuse(f"the student's file {name} has more than {MOST_READ >> 20} MB")
+        if len(content) > LONGEST_FILE:
+            self._remote.refuse(f"the student's file {name} has more than {LONGEST_FILE >> 20} MB")
         self.fetched.add(name)
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
@@ -117,16 +122,13 @@ class CellFiles:
         """Send what the cell has written where the request, or the instructor's solution, names it."""
         if self._is_busy:
             return
-        self._is_busy = True
-        try:
+        with self._busy():
             named = {*_texts(args)} | self._students_names
             for name in sorted(self._written & named):
                 there = Path(name).exists()
                 self._remote.aside(object, "write file", name, Path(name).read_bytes() if there else None)
                 self._written.discard(name)
                 self.fetched.add(name)
-        finally:
-            self._is_busy = False
 
 
 def _is_module(name: str, cell: GradeCell) -> bool:
@@ -143,20 +145,3 @@ def _texts(values: Any) -> Iterator[str]:
             yield from _texts(value)
     elif isinstance(values, dict):
         yield from _texts([*values.values()])
-
-
-_watching: list[CellFiles] = []
-_noticing: list[bool] = []
-_EVENTS: Final = _LISTING | {"open", "os.remove", "os.rename"}
-
-
-def _notice() -> None:
-    """Have this process notice what is opened, from now on: that cannot be taken back."""
-    if not _noticing:
-        _noticing.append(True)
-        sys.addaudithook(_noticed)
-
-
-def _noticed(event: str, args: tuple[Any, ...]) -> None:
-    if _watching and event in _EVENTS:
-        _watching[-1].noticed(event, args)

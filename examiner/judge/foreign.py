@@ -7,12 +7,12 @@ of all of them by audit events, before anything is run.
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import CodeType
 from typing import Any, Final
 
 from examiner.judge.files import CellFiles
+from examiner.judge.noticing import noticed
 from examiner.judge.proxy import Remote
 
 # What an unpickled value may be made of: arrays and plain data. None of these runs what it is given.
@@ -33,6 +33,8 @@ _PLAIN: Final = {
 }
 UNPICKLED: Final = frozenset(_ARRAYS | _PLAIN)
 _RUNS: Final = {"exec": "a script", "ctypes.dlopen": "a library"}
+_UNPICKLES: Final = "pickle.find_class"
+_EVENTS: Final = frozenset({_UNPICKLES, *_RUNS})
 _INSTEAD: Final = "call the student's function that reads it, and compare what that returns"
 
 
@@ -44,49 +46,36 @@ class ForeignCode:
     remote : Remote
         The connection to the snapshot.
     files : CellFiles
-        The files that the cell shares with the snapshot: a pickle is the instructor's if no file of the
-        student's was read, and the cell names one of the instructor's.
+        The files that the cell shares with the snapshot. What a pickle of the instructor's is made of stands
+        in one of theirs that the cell names.
     """
 
     def __init__(self, remote: Remote, files: CellFiles) -> None:
         self._remote, self._files = remote, files
 
-    @contextmanager
-    def refused(self) -> Iterator[None]:
+    def refused(self) -> AbstractContextManager[None]:
         """Refuse it in the block."""
-        if not _noticing:
-            _noticing.append(True)
-            sys.addaudithook(_noticed)  # it cannot be taken back
-        _guards.append(self)
-        try:
-            yield
-        finally:
-            _guards.remove(self)
+        return noticed(_EVENTS, self._noticed)
 
-    def noticed(self, event: str, args: tuple[Any, ...]) -> None:
+    def _noticed(self, event: str, args: tuple[Any, ...]) -> None:
         """Refuse to unpickle anything but plain data, and to run a student's file."""
-        if event == "pickle.find_class":
-            if args[:2] not in UNPICKLED and (self._files.fetched or not self._files.names_own):
-                name = ".".join(map(str, args[:2]))
+        if event == _UNPICKLES:
+            module, name = map(str, args[:2])
+            if (module, name) not in UNPICKLED and not self._is_instructors(module, name):
                 self._remote.refuse(
-                    f"a pickle that may be a student's needs {name}, which could be code: {_INSTEAD}"
+                    f"a pickle that may be a student's needs {module}.{name}, which could be code: {_INSTEAD}"
                 )
         elif event in _RUNS and _file(args[0]) in self._files.fetched:
             self._remote.refuse(
                 f"{_file(args[0])} is a student's, and {_RUNS[event]} would run here: {_INSTEAD}"
             )
 
+    def _is_instructors(self, module: str, name: str) -> bool:
+        """Whether a pickle of the instructor's needs it; what the standard library has may act."""
+        is_of_python = module.partition(".")[0] in sys.stdlib_module_names
+        return not is_of_python and self._files.own_hold(module, name)
+
 
 def _file(run: Any) -> str:
     """Return the name of the file of code, or of a library, relative to the working folder."""
     return os.path.relpath(run.co_filename if isinstance(run, CodeType) else str(run))
-
-
-_guards: list[ForeignCode] = []
-_noticing: list[bool] = []
-_EVENTS: Final = frozenset({"pickle.find_class", *_RUNS})
-
-
-def _noticed(event: str, args: tuple[Any, ...]) -> None:
-    if event in _EVENTS and _guards:
-        _guards[-1].noticed(event, args)

@@ -8,16 +8,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from examiner.candidate.asked import INSPECTED
 from examiner.judge.claims import Claims
 from examiner.judge.proxy import Proxy, Remote, attribute
 from examiner.judge.sources import definition
 
 MOST_MEMBERS: Final = 10_000
-_QUESTIONS: Final = frozenset(
-    {"isabstract", "isasyncgenfunction", "isbuiltin", "isclass", "iscoroutine", "iscoroutinefunction"}
-    | {"isdatadescriptor", "isfunction", "isgenerator", "isgeneratorfunction", "ismethod", "ismodule"}
-    | {"isroutine"}
-)
 
 
 class Inspecting:
@@ -44,7 +40,7 @@ class Inspecting:
         self.signature = claims.signature
 
     def __getattr__(self, name: str) -> Any:
-        if name in _QUESTIONS:
+        if name in INSPECTED:
             return lambda x: self._question(name, x)
         found = getattr(inspect, name)
         if not inspect.isfunction(found):

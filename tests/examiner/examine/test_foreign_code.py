@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import pickle  # this test's own values are pickled, and read in a box
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from examiner.examine.engine import Engine, Job
@@ -44,6 +46,7 @@ RUNS = {
     "a path of the search": "import sys\nsys.path.insert(0, '.')\nimport x",
     "an absolute path": "import os, runpy\nos.path.exists('x.py')\nrunpy.run_path(os.path.abspath('x.py'))",
 }
+# The cell takes no notice of what refuses it: a test that swallows everything must not pass for that.
 SWALLOWED = "try:\n    {}\nexcept Exception:\n    pass\nimport os, sys\n"
 SWALLOWED += "assert 'taken' in sys.modules or os.path.isdir('a')"
 
@@ -54,8 +57,8 @@ def engine():
         yield engine
 
 
-def verdict(engine, test, solution):
-    """Return the verdict of a grade cell on a solution."""
+def verdict(engine, test, solution, files=None):
+    """Return the verdict of a grade cell on a solution, with files of the instructor's beside it."""
     cells = []
     for name, source in (("work", solution), ("it", test)):
         marks = {"grade_id": name, "schema_version": 3, "points": 1, "grade": name == "it"}
@@ -64,7 +67,14 @@ def verdict(engine, test, solution):
         cells.append(made | {"outputs": [], "execution_count": None})
     raw = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
     key = GradeKey(hashlib.sha256(raw).hexdigest(), "a", "e")
-    job = Job(Identity("course", "student01", "ps1", "1", key), raw, raw, {}, TimeLimits(30, 90))
+    job = Job(
+        Identity("course", "student01", "ps1", "1", key),
+        raw,
+        raw,
+        files or {},
+        TimeLimits(30, 90),
+        instructors=files or {},
+    )
     [found] = engine.run(job).sheet.verdicts
     return found
 
@@ -94,6 +104,27 @@ def test_a_pickle_of_anything_else_runs_nothing_and_is_refused(engine, reads, ev
     assert "a pickle that may be a student's needs" in found.message
 
 
+MASKED = pickle.dumps(np.ma.array([1, 2], mask=[False, True]))
+OWN = "import pickle\nassert pickle.load(open('own.pkl', 'rb')).tolist() == [1, None]"
+
+
+def test_a_pickle_of_the_instructors_may_need_more(engine):
+    """What it is made of stands in the file; a student's alone is refused."""
+    files = {"own.pkl": MASKED}
+    assert verdict(engine, OWN, f"data = b''\n{SAVE}", files).outcome is Outcome.PASSED
+    theirs = "import pickle\nassert pickle.loads(save('x.pkl')).tolist() == [1, None]"
+    assert "needs numpy.ma" in verdict(engine, theirs, f"data = {MASKED!r}\n{SAVE}").message
+
+
+@pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
+@pytest.mark.parametrize("holds", [b"", b"builtins exec posix mkdir runpy os"], ids=["", "words of Python"])
+def test_a_cell_that_reads_the_instructors_pickle_reads_no_evil_one(engine, evil, holds):
+    """Whatever else stands in the instructor's file: what Python itself has may act."""
+    files = {"own.pkl": MASKED, "own.txt": holds}
+    test = f"{OWN}\nnames = 'own.txt'\nsaved = save('x.pkl')\n{swallowed('pickle.loads(saved)')}"
+    assert verdict(engine, test, evil + SAVE, files).outcome is not Outcome.PASSED
+
+
 @pytest.mark.parametrize("runs", RUNS.values(), ids=RUNS)
 def test_a_students_script_is_not_run(engine, runs):
     """By no way of running a file."""
@@ -102,7 +133,7 @@ def test_a_students_script_is_not_run(engine, runs):
 
 
 def test_a_students_library_is_not_loaded(engine):
-    """Its own start would run."""
+    """Its own start would run; the cell takes no notice of what refuses it."""
     test = "import ctypes\nsave('x.so')\nassert open('x.so', 'rb').read() == bytes(9)\n"
     found = verdict(
         engine,

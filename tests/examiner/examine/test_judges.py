@@ -246,6 +246,7 @@ ENDS = {
     "it ends its group": ("X = os.killpg(0, signal.SIGKILL)", "ended"),
     "it crashes": ("X = ctypes.string_at(0)", "ended"),
 }
+# One of them sleeps, so that no core is busy meanwhile: with all signals blocked, nothing wakes it.
 HANGS = {
     "it computes in C without end": ("X = max(iter(int, 1))", "did not end in time"),
     "it ignores the alarm": (
