@@ -3,10 +3,11 @@
 It runs none of a student's code and reads nothing that a student wrote: the work passes through it as an open
 descriptor. Besides the requests of every such server it has one of its own:
 
-    draw  →  drawing: matplotlib is imported for all candidates from now on
+    learn + modules  →  learned: these are imported for all candidates from now on
 
-Matplotlib is imported only when work comes that is likely to draw: it takes longer to import than all the
-rest, and makes each fork slower.
+Libraries are imported only when work comes that is likely to need them: some take longer to import than all
+the rest, and each makes a fork slower. The modules are named by the instructor's notebook, and are of the
+student environment.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import platform
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,7 @@ from examiner.box.walls import MissingWalls, Walls
 from examiner.candidate import memory_layout
 from examiner.candidate.cells import run_candidate
 from examiner.candidate.recording import RecordingShell, recording_shell
-from examiner.candidate.work import ENVIRONMENT
+from examiner.candidate.work import ENVIRONMENT, MATPLOTLIB
 
 PRELOADED: Final = ("numpy.testing", "numpy.random")
 WARM_UP_CELLS: Final = ("%time\nraise ValueError('imports what formats a traceback')", "print(1)\n1")
@@ -75,13 +76,13 @@ def serve(descriptor: int, take_back: Callable[[], None], arenas: Any) -> None:
     info = {"walls": asdict(box.walls), "python": platform.python_version(), "numpy": np.__version__}
     link.send(b"ready " + json.dumps(info).encode())
 
-    def draw(_argument: bytes, _descriptors: Descriptors) -> bytes:
-        _learn_to_draw(shell, fonts, proc)
+    def learn(modules: bytes, _descriptors: Descriptors) -> bytes:
+        _learn(shell, fonts, proc, modules.decode().split())
         box.measure()
-        return b"drawing"
+        return b"learned"
 
     run = partial(run_candidate, shell, box)
-    serve_boxes(link, box, run, ENVIRONMENT, {b"draw": draw}, children_live_on=True)
+    serve_boxes(link, box, run, ENVIRONMENT, {b"learn": learn}, children_live_on=True)
 
 
 def _read_fonts(caches: str) -> dict[str, bytes]:
@@ -97,11 +98,13 @@ def warm_shell() -> RecordingShell:
     return shell
 
 
-def _learn_to_draw(shell: RecordingShell, fonts: Mapping[str, bytes], proc: int) -> None:
-    """Import matplotlib and draw once; as the shell is there, figures are shown at the end of a cell."""
+def _learn(shell: RecordingShell, fonts: Mapping[str, bytes], proc: int, modules: Sequence[str]) -> None:
+    """Import modules, and draw once with matplotlib: as the shell is there, figures are shown then."""
     arenas = memory_layout.line_up()
     with _temporary_home(fonts):
-        _warm_up(shell, DRAWING, DRAW)
+        if MATPLOTLIB in modules:
+            _warm_up(shell, DRAWING, DRAW)
+        _warm_up(shell, modules, ())
     memory_layout.settle(arenas, proc)
 
 
@@ -121,9 +124,9 @@ def _temporary_home(files: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def _warm_up(shell: RecordingShell, modules: Iterable[str], cells: Iterable[str]) -> None:
-    """Import those of the modules that exist, run the cells, and remove their names and outputs."""
+    """Import those of the modules that can be, run the cells, and remove their names and outputs."""
     for module in modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):  # then a student's code that needs it fails, and tells
             importlib.import_module(module)
     names = dict(shell.user_ns)
     for cell in cells:

@@ -20,6 +20,7 @@ REPORT_LIMITS: Final = MessageLimits(frame=16 << 20, total=128 << 20)
 
 
 # The environment variables of a server and of its candidates.
+MATPLOTLIB: Final = "matplotlib"  # what this name stands for has drawn once when it is learned
 ENVIRONMENT: Final = {
     "PATH": os.defpath,
     "LANG": "C.UTF-8",

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Final, Self
 
 from examiner.box.limits import ResourceLimits
-from examiner.candidate.work import FOREVER, Role, Work
+from examiner.candidate.work import FOREVER, MATPLOTLIB, Role, Work
 from examiner.examine.follow import RunFollower
 from examiner.examine.program import files_of
 from examiner.examine.server import Candidate, SandboxSettings, Server
@@ -24,6 +24,7 @@ from examiner.wire.channel import Channel
 
 SNAPSHOTS: Final = 16  # of one process, used one after another
 SET_UP: Final = "set up"
+LEARNED: Final = frozenset({MATPLOTLIB})  # as by the student's server, where something is measured
 
 
 @dataclass
@@ -102,7 +103,7 @@ class Baselines:
             self._process = None
         if self._server is None:
             self._server = Server(self._settings)
-            self._server.learn_to_draw()  # the student's server has imported matplotlib, too
+            self._server.learn(LEARNED)
         cells = ((Role.PLAIN, text), *((Role.EXAMINED, "") for _ in range(SNAPSHOTS)))
         time_limits = TimeLimits(notebook_seconds=FOREVER)  # one process serves many students
         candidate = self._server.start(

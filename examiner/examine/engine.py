@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
@@ -20,11 +20,12 @@ from typing import Any, Final, NoReturn, Self
 
 from examiner import version
 from examiner.box.limits import ResourceLimits
-from examiner.candidate.work import Role, Work
+from examiner.candidate.work import MATPLOTLIB, Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
-from examiner.examine.baselines import Baselines
+from examiner.examine.baselines import LEARNED, Baselines
 from examiner.examine.cells import examine
 from examiner.examine.executed import Output, executed
+from examiner.examine.expected_imports import imported_libraries, may_draw
 from examiner.examine.flow import defining_cells, released_texts
 from examiner.examine.follow import RunFollower
 from examiner.examine.instruments import BoxInstruments
@@ -40,12 +41,8 @@ from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Verdict, timestamp
 from examiner.wire.channel import Channel
 
-# Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.
-DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
 # Checks that measure: a baseline's process has imported matplotlib, so the student's does, to be as large.
 MEASURES: Final = re.compile(rf"(?:{'|'.join(sorted(MEASURING_CHECKS))})\(".encode())
-
-
 _OF_IPYTHON: Final = frozenset({"In", "Out", "get_ipython"})
 
 
@@ -101,6 +98,7 @@ class PreparedNotebook:
     document: Mapping[str, Any]
     notebook: Notebook
     cells: tuple[GradeCell, ...]
+    libraries: frozenset[str]
 
 
 class Engine:
@@ -166,8 +164,7 @@ class Engine:
             limits = replace(self._limits, cpu_seconds=job.limits.notebook_seconds)
             server, judges = self._ready_servers()
             versions = _versions(server.wait_until_warm())
-            if _may_draw(job):
-                server.learn_to_draw()
+            server = self._with_libraries(server, job, prepared.libraries)
             slot = judges.slot(_judged(job), Rehearsal(self._limits, seconds, not self._locked_may_fail))
             code = [piece for piece in repaired.pieces if piece.is_code]
             in_snapshots = () if self._run_in_kernel else [cell.grade_id for cell in _in_kernel(prepared)]
@@ -187,6 +184,17 @@ class Engine:
             raise
         sheet = replace(sheet, verdicts=(*sheet.verdicts, *kernel_verdicts), versions=versions)
         return _graded(prepared, repaired, follower, sheet)
+
+    def _with_libraries(self, server: Server, job: Job, imported: frozenset[str]) -> Server:
+        """Return a server that has imported what a job does; what measures has no more than its baseline."""
+        if not MEASURES.search(job.instructor):
+            server.learn(imported | ({MATPLOTLIB} if may_draw(_texts(job)) else frozenset()))
+            return server
+        if server.learned - LEARNED:
+            server.close()
+            server = self._server = Server(self._settings)
+        server.learn(LEARNED)
+        return server
 
     def _kept_together(self, work: Work) -> AbstractContextManager[None]:
         """Keep what grades a submission on one processor; what measures needs one for itself."""
@@ -232,7 +240,8 @@ class Engine:
 @lru_cache(maxsize=8)
 def _prepared(instructor: bytes, modes: tuple[tuple[str, Mode], ...]) -> PreparedNotebook:
     document, notebook = instructors_notebook(instructor)
-    return PreparedNotebook(document, notebook, prepare(notebook.cells, dict(modes)))
+    libraries = imported_libraries(notebook.cells)
+    return PreparedNotebook(document, notebook, prepare(notebook.cells, dict(modes)), libraries)
 
 
 def instructors_notebook(content: bytes) -> tuple[Mapping[str, Any], Notebook]:
@@ -288,11 +297,10 @@ def _readable(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if not name.endswith(".py")}
 
 
-def _may_draw(job: Job) -> bool:
-    """Whether the job is likely to import matplotlib; a wrong guess costs time and nothing else."""
-    programs = (content for name, content in job.files.items() if name.endswith(".py"))
-    texts = (job.instructor, job.submitted, *programs)
-    return bool(MEASURES.search(job.instructor)) or any(DRAWS.search(text) for text in texts)
+def _texts(job: Job) -> Iterator[bytes]:
+    """Yield the notebooks of a job, and the programs beside them."""
+    yield from (job.instructor, job.submitted)
+    yield from (content for name, content in job.files.items() if name.endswith(".py"))
 
 
 def _work(job: Job, prepared: PreparedNotebook, code: Sequence[Piece], released: Mapping[int, str]) -> Work:

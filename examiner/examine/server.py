@@ -342,21 +342,26 @@ class Server(WarmServer):
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings, candidate_program())
-        self._draws = False
+        self.learned: frozenset[str] = frozenset()
 
-    def learn_to_draw(self) -> None:
-        """Preload matplotlib for all candidates that are started from now on; a second call does nothing.
+    def learn(self, modules: frozenset[str]) -> None:
+        """Preload modules for all candidates that are started from now on; those that it has cost nothing.
 
-        Otherwise their code imports it by itself, which takes a second each time.
+        Otherwise their code imports them by itself, which takes up to some seconds each time.
+
+        Parameters
+        ----------
+        modules : frozenset of str
+            Names of modules of the student environment; those that cannot be imported are left out.
 
         Raises
         ------
         BrokenServer
             If the server does not answer.
         """
-        if not self._draws:
-            self.request(b"draw", [], b"drawing", SERVER_START_SECONDS)
-            self._draws = True
+        if new := modules - self.learned:
+            self.request(b"learn " + " ".join(sorted(new)).encode(), [], b"learned", SERVER_START_SECONDS)
+            self.learned |= new
 
     def start(self, work: Work, limits: ResourceLimits) -> Candidate:
         """Start a candidate; the one before must have been closed.

@@ -25,7 +25,7 @@ from examiner_checks import speed
 canary = "canary-01-double-numeric_double"
 
 def twice(x):
-    sum(range(500_000))
+    sum(range(2_000_000))
     return 2 * x
 
 speed(double, twice, lambda: (np.random.normal(size=8),), at_most=1.0)
@@ -37,7 +37,7 @@ speed(double, twice, lambda: (np.random.normal(size=8),), at_most=1.0)
 # long as a call takes so long that it is a sample by itself.
 UNDECIDED = """
 import itertools
-pace = itertools.cycle([250_000, 1_000_000])
+pace = itertools.cycle([1_000_000, 4_000_000])
 def double(x):
     sum(range(next(pace)))
     return 2 * x
