@@ -38,8 +38,9 @@ check: setup  ## Hold every assignment against its gate
 seeds: setup  ## The solutions of all assignments with 300 seeds each
 	@$(BIN)/examiner check --only-solution --repeat 300
 
-test: .venv/dev.stamp  ## Everything that has to hold
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup .venv-libraries/stamp
+test:  ## Everything that has to hold
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target .venv/dev.stamp .venv-libraries/stamp
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint setup
 	$(BIN)/python -m pytest $(ALONE)
 	$(BIN)/python -m pytest -p tests.schedule --numprocesses auto --no-loadscope-reorder --ignore=$(ALONE)
 
@@ -94,10 +95,11 @@ endef
 	@touch .venv/instructor.stamp $@
 
 # A student environment with the libraries of which values cross. What is imported once here is compiled.
-.venv-libraries/stamp: requirements/libraries.txt .venv/dev.stamp
+# It is set up beside the other, and has a pip of its own for that.
+.venv-libraries/stamp: requirements/libraries.txt
 	@echo "setting up .venv-libraries"
-	@$(PYTHON) -m venv --clear --without-pip .venv-libraries
-	@$(BIN)/python -m pip --python $(@D)/bin/python install $(PIP_OPTIONS) --no-compile --require-hashes -r $<
+	@$(PYTHON) -m venv --clear .venv-libraries
+	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r $<
 	@$(@D)/bin/python -c "import $(LIBRARIES), ipykernel.kernelapp, matplotlib.pyplot"
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""What attacks earn, and what they leave alone: a twelfth of them as one class, one alone.
+"""What attacks earn, and what they leave alone: some of them as one class, one alone.
 
 Three claims about each: it gets the points that its code really earned, no other student's result changed,
 nothing outside the box changed and no process is left. And nobody ever sees a hidden test. Each commit has
@@ -28,7 +28,7 @@ EXPLAINED = (
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
-TURNS = 12
+TURNS = 20
 ALONE = in_turn(("death_and_denial.kills_its_parent", "white_box.forged_reports"), 2)
 HOSTILE, HONEST = in_turn(attacks(), TURNS), in_turn(honest(), TURNS)
 

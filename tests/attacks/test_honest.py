@@ -3,12 +3,12 @@
 import pytest
 
 from .claims import changed_nothing, have_full_marks
-from .suite import honest
+from .conftest import HONEST
 
 pytestmark = pytest.mark.course
 
 
-@pytest.mark.parametrize("submission", honest(), ids=lambda submission: submission.student)
+@pytest.mark.parametrize("submission", HONEST, ids=lambda submission: submission.student)
 def test_an_honest_student_gets_full_marks(submission, honest_class):
     """Right code is right, whatever it prints, warns, imports or leaves out of the tests."""
     have_full_marks(honest_class[1], [submission])

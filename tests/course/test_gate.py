@@ -13,7 +13,7 @@ from tests.turns import IS_WHOLE, turn
 
 REPOSITORY = Path(__file__).parents[2]
 COURSE = load_course(REPOSITORY)
-PARTS = 32  # of the mistakes that are known, of which one is tried at a time
+PARTS = 64  # of the mistakes that are known, of which one is tried at a time
 
 
 def check(*options):
@@ -35,7 +35,7 @@ def test_the_evidence_in_git_is_about_the_assignment_as_it_is(assignment):
 def test_no_assignment_breaches_its_gate():
     """The solution has all points three times, the release none, every known mistake costs what it should.
 
-    This is the short form: each cell is judged where the evidence in git says, one in thirty-two of the
+    This is the short form: each cell is judged where the evidence in git says, one in sixty-four of the
     mistakes is tried, another one with each commit, and in some of the cells where they should cost nothing.
     `make whole` tries all of them so, `make check` in both modes and gathers the evidence anew, `make seeds`
     runs the solutions three hundred times.

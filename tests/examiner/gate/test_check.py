@@ -42,6 +42,13 @@ cell = "double"
 old = "np.asarray(x)"
 new = "np.array(x)"
 """
+CALLS = """
+from examiner_checks import check_equal
+### BEGIN HIDDEN TESTS
+canary = "canary-tiny-interface_start"
+two = double(1)
+### END HIDDEN TESTS
+"""
 
 
 def ignore(done, total, name):
@@ -51,12 +58,25 @@ def ignore(done, total, name):
 @pytest.fixture
 def alone(tiny):
     """The course with its function `double` alone, of which a third as many worthless answers can be made."""
-    document = json.loads(tiny.path.read_text())
-    others = {"counter_class", "interface_count", "interface_start"}
-    document["cells"] = [cell for cell in document["cells"] if cell["id"] not in others]
-    document["cells"][-1]["metadata"]["nbgrader"]["points"] = 60  # all points are 100
-    tiny.path.write_text(json.dumps(document))
+    leave_out(tiny, "counter_class", "interface_count", "interface_start")
+    tiny.change("written_why", nbgrader={"points": 60})  # all points are 100
     return tiny
+
+
+@pytest.fixture
+def pair(tiny):
+    """The course with its function `double`, and two grade cells that call it; one does not look."""
+    leave_out(tiny, "counter_class", "interface_count")
+    tiny.change("interface_start", source=CALLS)
+    tiny.change("written_why", nbgrader={"points": 40})  # all points are 100
+    return tiny
+
+
+def leave_out(tiny, *names):
+    """Take cells out of the notebook."""
+    document = json.loads(tiny.path.read_text())
+    document["cells"] = [cell for cell in document["cells"] if cell["id"] not in names]
+    tiny.path.write_text(json.dumps(document))
 
 
 @pytest.fixture
@@ -101,21 +121,21 @@ def test_a_good_assignment_has_no_breach(tiny, report):
     assert len(found.automatic) == 6 + 6 + 6 + 1
 
 
-def test_what_is_known_is_tried_in_one_mode_and_found_the_same(tiny, report):
+def test_what_is_known_is_tried_in_one_mode_and_found_the_same(alone, report):
     """A mutant that came later is held against what it names all the same."""
-    tiny.mutant("thrice", THRICE)
+    alone.mutant("thrice", THRICE)
     first = report(known=False)
-    [again] = check(tiny.course, CheckRequest(repeat=2, known=True), ignore)
+    [again] = check(alone.course, CheckRequest(repeat=2, known=True), ignore)
     assert again == replace(first, breaches=(), automatic=again.automatic)
     told = [
         [(stub.name, bool(stub.lost), stub.excuse) for stub in found.automatic] for found in (again, first)
     ]
     assert told[0] == told[1]
-    tiny.mutant("forgetful", FORGETFUL.replace("interface_count:20", "interface_count:10"))
-    know(tiny)
-    [later] = check(tiny.course, CheckRequest(repeat=1, known=True), ignore)
+    alone.mutant("again", THRICE.replace("numeric_double", "numeric_double:10"))
+    know(alone)
+    [later] = check(alone.course, CheckRequest(repeat=1, known=True), ignore)
     [sentence] = sentences(later)
-    assert "it loses interface_count (20) instead of interface_count (10)" in sentence
+    assert "it loses numeric_double (40) instead of numeric_double (10)" in sentence
 
 
 def test_what_is_known_is_tried_in_some_cells_and_a_second_loss_is_found(tiny):
@@ -132,18 +152,17 @@ def test_what_is_known_is_tried_in_some_cells_and_a_second_loss_is_found(tiny):
 
 @pytest.mark.parametrize(
     ("elsewhere", "asked"),
-    [("double(1)", 6), ("check_equal(double(1).item(), 2)", 1)],
+    [("two = double(1)", 6), ("check_equal(double(1).item(), 2)", 1)],
     ids=["called", "tested"],
 )
-def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(tiny, report, elsewhere, asked):
+def test_what_is_measured_is_asked_again_only_where_nothing_else_tells(pair, report, elsewhere, asked):
     """All six worthless answers lose points; those of a cell that measures, if there are no others."""
-    tiny.edit("numeric_double", "check_array, rng", "check_array, memory, rng")
+    pair.edit("numeric_double", "check_array, rng", "check_array, memory, rng")
     kept = "memory(double, lambda: (x,), at_most=1e8, check=lambda got, _: check_array(got, x + x))"
-    tiny.edit("numeric_double", "x + x)", f"x + x)\n{kept}")
-    tiny.edit("interface_start", "first.count()", f"first.count()\n{elsewhere}")
-    assert sentences(report(known=False)) == []
-    [again] = check(tiny.course, CheckRequest(repeat=1, known=True), ignore)
-    assert sentences(again) == []
+    pair.edit("numeric_double", "x + x)", f"x + x)\n{kept}")
+    pair.edit("interface_start", "two = double(1)", elsewhere)
+    assert [text for text in sentences(report(1, known=False)) if "it passes whatever" not in text] == []
+    [again] = check(pair.course, CheckRequest(repeat=1, known=True), ignore)
     stubs = [mutant for mutant in again.automatic if mutant.what == "double"]
     lost = [stub.lost for stub in stubs if hollow.ZEROS not in stub.name]
     assert (len(lost), all(lost), sum("numeric_double" in cells for cells in lost)) == (6, True, asked)
@@ -212,11 +231,11 @@ def test_what_is_kept_has_to_be_read_back(alone, report, read_back, count):
     )
 
 
-def test_progress_counts_every_run(tiny):
+def test_progress_counts_every_run(alone):
     """The last call says that all are done."""
     seen = []
     request = CheckRequest(repeat=1, workers=2)
-    check(tiny.course, request, lambda done, total, _name: seen.append((done, total)))
+    check(alone.course, request, lambda done, total, _name: seen.append((done, total)))
     assert seen == [(n, seen[0][1]) for n in range(seen[0][1] + 1)]
 
 
@@ -253,10 +272,10 @@ def test_a_demonstration_that_a_test_needs_is_run_whenever_the_solution_is(alone
     assert report(6, known=False).perfect_runs == 6
 
 
-def test_a_value_above_the_points_is_an_error_of_the_cell(tiny, report):
+def test_a_value_above_the_points_is_an_error_of_the_cell(alone, report):
     """It would abort the grading of every right submission."""
-    tiny.edit("interface_start", "### END HIDDEN TESTS", "21\n### END HIDDEN TESTS")
-    assert "(the cell ends in 21 of 20 points)" in sentences(report())[0]
+    alone.edit("numeric_double", "### END HIDDEN TESTS", "41\n### END HIDDEN TESTS")
+    assert "(the cell ends in 41 of 40 points)" in sentences(report())[0]
 
 
 def test_points_for_no_work_are_a_breach(alone, report):
@@ -339,35 +358,36 @@ def test_what_no_cell_names_may_agree_with_the_students_own_code(alone, report):
     assert [found for found in sentences(report()) if "agrees with everything" in found] == []
 
 
-def test_points_that_rest_on_claims_are_counted(tiny, report):
+def test_points_that_rest_on_claims_are_counted(alone, report):
     """Nothing is wrong with them, but an instructor should know."""
-    tiny.edit(
+    alone.edit(
         "numeric_double",
         "check_array(double(x), x + x)",
         "check_array(double(x), x + x)\nassert double.__name__ == 'double'",
     )
     found = report()
     assert sentences(found) == []
-    assert (found.claimed, found.claims) == (40, {tiny.place("numeric_double"): "__name__"})
-    assert [*warnings([found])][-1] == "01_tiny: 40 of 90 points rest on claims."
+    assert (found.claimed, found.claims) == (40, {alone.place("numeric_double"): "__name__"})
+    assert [*warnings([found])][-1] == "01_tiny: 40 of 40 points rest on claims."
 
 
-@pytest.mark.parametrize(
-    ("loses", "fact"),
-    [
-        ('"numeric_double:39"', "it loses numeric_double (40) instead of numeric_double (39)"),
-        ('"interface_count"', "it loses numeric_double (40) instead of interface_count (30)"),
-        (
-            '"numeric_double", "interface_start"',
-            "it loses numeric_double (40) instead of numeric_double (40), interface_start (20)",
-        ),
-    ],
-)
-def test_a_mutant_loses_exactly_what_it_names(tiny, report, loses, fact):
+LOSES = {
+    '"numeric_double:39"': "it loses numeric_double (40) instead of numeric_double (39)",
+    '"interface_count"': "it loses numeric_double (40) instead of interface_count (30)",
+    '"numeric_double", "interface_start"': (
+        "it loses numeric_double (40) instead of numeric_double (40), interface_start (20)"
+    ),
+}
+
+
+def test_a_mutant_loses_exactly_what_it_names(tiny, report):
     """More would be a cell that punishes one mistake twice, less a test that is not there."""
-    tiny.mutant("thrice", THRICE.replace('"numeric_double"', loses))
+    for number, loses in enumerate(LOSES):
+        tiny.mutant(f"thrice{number}", THRICE.replace('"numeric_double"', loses))
     assert sentences(report(known=False)) == [
-        f"tests/mutants/01_tiny/thrice.toml: {fact}; sharpen or narrow the grade cells, or correct 'loses'."
+        f"tests/mutants/01_tiny/thrice{number}.toml: {fact}; "
+        "sharpen or narrow the grade cells, or correct 'loses'."
+        for number, fact in enumerate(LOSES.values())
     ]
 
 
@@ -462,7 +482,7 @@ def test_what_is_beside_the_notebook_is_there(alone, report):
     assert sentences(report()) == []
 
 
-THRICE_NAMES_NOTHING = THRICE.replace("numeric_double", "interface_start")
+THRICE_NAMES_ANOTHER = THRICE.replace("numeric_double", "interface_start")
 
 
 def command(tiny, *options):
@@ -470,20 +490,20 @@ def command(tiny, *options):
     return CliRunner().invoke(app, ["check", "--course", str(tiny.root), "--repeat", "1", *options])
 
 
-def test_the_command_exits_with_0_if_there_is_no_breach(tiny):
+def test_the_command_exits_with_0_if_there_is_no_breach(alone):
     """And shows each mutant where it is asked to, on the terminal and as JSON."""
-    tiny.mutant("thrice", THRICE)
-    path = tiny.root / "gate.json"
-    ended = command(tiny, "01_tiny", "--verbose", "--json", str(path))
+    alone.mutant("thrice", THRICE)
+    path = alone.root / "gate.json"
+    ended = command(alone, "01_tiny", "--verbose", "--json", str(path))
     assert ended.exit_code == 0, ended.output
     assert "three times as large" in ended.output
     assert json.loads(path.read_text())[0]["mutants"][0]["name"] == "thrice"
 
 
-def test_the_command_exits_with_2_and_a_sentence_for_each_breach(tiny):
+def test_the_command_exits_with_2_and_a_sentence_for_each_breach(pair):
     """Continuous integration stops there."""
-    tiny.mutant("thrice", THRICE_NAMES_NOTHING)
-    ended = command(tiny)
+    pair.mutant("thrice", THRICE_NAMES_ANOTHER)
+    ended = command(pair)
     assert ended.exit_code == 2
     sentence = (
         "! tests/mutants/01_tiny/thrice.toml: it loses numeric_double (40) instead of interface_start (20); "

@@ -101,7 +101,7 @@ def test_the_gate_tells_what_only_a_real_kernel_shows(tiny):
     """As a breach of its own; what the examination shows, too, is told once."""
     tiny.edit("interface_count", "counter.total = 7", "counter.total = 7\n    np.asarray = None")  # hidden
     tiny.edit(CELL, BEFORE, f"double([1])\n{BEFORE}")
-    [report] = check(tiny.course, CheckRequest(repeat=1, workers=2), ignore)
+    [report] = check(tiny.course, CheckRequest(repeat=1), ignore)
     [told] = [str(breach) for breach in report.breaches if "Jupyter" in str(breach)]
     assert told.startswith(
         f"{tiny.place(CELL)}: in a Jupyter kernel, the instructor's solution fails it (line 7"
@@ -111,7 +111,7 @@ def test_the_gate_tells_what_only_a_real_kernel_shows(tiny):
 def test_a_solution_that_fails_everywhere_is_one_breach(tiny):
     """The run that the seed belongs to is the better one to tell of."""
     tiny.edit(CELL, BEFORE, "second.count()")
-    [report] = check(tiny.course, CheckRequest(repeat=1, workers=2), ignore)
+    [report] = check(tiny.course, CheckRequest(repeat=1), ignore)
     about = [str(breach) for breach in report.breaches if "the instructor's solution fails" in str(breach)]
     assert len(about) == 1
     assert "fails it in 1 of 1 runs" in about[0]
@@ -121,5 +121,5 @@ def test_a_cell_that_needs_an_earlier_cells_name_is_no_breach_of_a_snapshot(tiny
     """A snapshot fails it whatever the seed; the real kernel, in which students run it, does not."""
     tiny.edit("interface_count", "counter = Counter()", "counter = Counter()\nstart = Counter")
     tiny.edit(CELL, "first, second = Counter(), Counter()", "first, second = start(), start()")
-    [report] = check(tiny.course, CheckRequest(repeat=2, workers=2), ignore)
+    [report] = check(tiny.course, CheckRequest(repeat=2), ignore)
     assert not [str(breach) for breach in report.breaches if "the instructor's solution" in str(breach)]
