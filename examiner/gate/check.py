@@ -31,7 +31,7 @@ from examiner.gate.mutants import Mutant
 from examiner.gate.run import TrialProgress, TrialRunner
 from examiner.gate.short import Part, in_part
 from examiner.gate.stubs import PublicFunction
-from examiner.gate.trials import Plan, make_plan, solution_trial
+from examiner.gate.trials import Plan, make_plans, solution_trial
 from examiner.model import Assignment, Course, Mode
 
 RUNS_ALONE: Final = 6
@@ -69,7 +69,7 @@ class CheckRequest:
 
 
 def check(course: Course, request: CheckRequest, progress: TrialProgress) -> list[Report]:
-    """Check assignments and return a report on each, in order; their evidence is stored.
+    """Check assignments and return a report on each notebook, in order; the evidence is stored.
 
     Where only the solution is run, there is no new evidence, and nothing is stored.
 
@@ -89,25 +89,31 @@ def check(course: Course, request: CheckRequest, progress: TrialProgress) -> lis
 def _try_everything(
     runner: TrialRunner, assignments: Sequence[Assignment], request: CheckRequest
 ) -> list[Report]:
-    course, plans = runner.course, dict[str, Plan]()
-    reports: dict[str, Report] = {}
+    course, plans = runner.course, dict[str, list[Plan]]()
+    reports: dict[str, list[Report]] = {}
+    known: dict[str, Evidence] = {}
     for assignment in assignments:
         try:
-            plan = make_plan(course, assignment)
-            plans[assignment.name] = in_part(plan, request.part) if request.part else plan
+            made = make_plans(course, assignment)
         except ExaminerError as error:
             breach = Breach(error.place, error.fact, error.fix)
-            reports[assignment.name] = Report(assignment.name, breaches=(breach,))
-    stored = {name: evidence.read(course, plan.assignment) for name, plan in plans.items() if request.known}
-    known = {name: found for name, found in stored.items() if found}
-    modes = {plans[name].name: found.modes for name, found in known.items()}
-    results = runner.run_all(list(plans.values()), request.repeat, modes)
-    for name, plan in plans.items():
-        found = known.get(name) or evidence.weigh(course, plan.assignment, [plan], results)
+            reports[assignment.name] = [Report(assignment.name, breaches=(breach,))]
+            continue
+        plans[assignment.name] = [in_part(plan, request.part) if request.part else plan for plan in made]
+        if request.known and (found := evidence.read(course, assignment)):
+            known[assignment.name] = found
+    everything = [plan for group in plans.values() for plan in group]
+    stored = {plan.name: known[name].of(plan).modes for name in known for plan in plans[name]}
+    results = runner.run_all(everything, request.repeat, stored)
+    for name, group in plans.items():
+        found = known.get(name) or evidence.weigh(course, group[0].assignment, group, results)
         evidence.write(course, found)
-        alone = _measured_alone(runner, plan, found, results[plan.name])
-        reports[name] = judge(plan, found, results[plan.name], alone)
-    return [reports[assignment.name] for assignment in assignments]
+        reports[name] = [_report(runner, plan, found.of(plan), results[plan.name]) for plan in group]
+    return [report for assignment in assignments for report in reports[assignment.name]]
+
+
+def _report(runner: TrialRunner, plan: Plan, found: Evidence, results: Results) -> Report:
+    return judge(plan, found, results, _measured_alone(runner, plan, found, results))
 
 
 def _measured_alone(
@@ -131,7 +137,7 @@ def _of_instructor(results: Results) -> list[Result]:
 
 def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repeat: int) -> list[Report]:
     """Run only the instructor's solutions, each cell in the mode in which students are graded."""
-    plans = [make_plan(runner.course, assignment) for assignment in assignments]
+    plans = [plan for assignment in assignments for plan in make_plans(runner.course, assignment)]
     known = {plan.name: _stored_evidence(plan) for plan in plans}
     trials = (
         solution_trial(plan, number, is_bare=True, modes=known[plan.name].modes)
@@ -143,7 +149,7 @@ def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repea
         results[result.trial.plan].append(result)
     return [
         Report(
-            assignment=plan.assignment.name,
+            assignment=plan.title,
             points=sum(plan.points.values()),
             grade_cells=len(plan.points),
             perfect_runs=sum(not any(_failures(plan, known[plan.name], run)) for run in results[plan.name]),
@@ -155,13 +161,17 @@ def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repea
 
 
 def _stored_evidence(plan: Plan) -> Evidence:
-    """Return the stored evidence about an assignment; where there is none, all its cells are examined."""
+    """Return the stored evidence about a notebook; where there is none, all its cells are examined."""
     found = evidence.read(plan.course, plan.assignment)
-    return found or Evidence(plan.assignment.name, "", dict.fromkeys(plan.points, Mode.EXAMINED))
+    return (
+        found.of(plan)
+        if found
+        else Evidence(plan.assignment.name, "", dict.fromkeys(plan.points, Mode.EXAMINED))
+    )
 
 
 def judge(plan: Plan, found: Evidence, results: Results, alone: Sequence[Result] | None = None) -> Report:
-    """Return the report on an assignment: what its trials gave, in the mode that the evidence names.
+    """Return the report on a notebook: what its trials gave, in the mode that the evidence on it names.
 
     Parameters
     ----------
@@ -191,7 +201,7 @@ def judge(plan: Plan, found: Evidence, results: Results, alone: Sequence[Result]
         *_self_reported(plan, self_reported),
     )
     return Report(
-        assignment=plan.assignment.name,
+        assignment=plan.title,
         points=sum(plan.points.values()),
         grade_cells=len(plan.points),
         perfect_runs=sum(not any(_failures(plan, found, result, unlike)) for result in instructor),

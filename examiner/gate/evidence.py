@@ -11,10 +11,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from examiner.course.beside import checks_files
 from examiner.gate import witness
@@ -60,6 +60,12 @@ class Evidence:
     failures: Mapping[str, str] = field(default_factory=dict)
     planned: Mapping[str, int] = field(default_factory=dict)
     without_mutants: str = ""
+
+    def of(self, plan: Plan) -> Self:
+        """Return what it says of one notebook of the assignment."""
+        modes = {cell: mode for cell, mode in self.modes.items() if cell in plan.points}
+        reasons = {cell: reason for cell, reason in self.reasons.items() if cell in plan.points}
+        return replace(self, modes=modes, reasons=reasons)
 
 
 def summary(evidence: Evidence) -> str:

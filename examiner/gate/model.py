@@ -190,10 +190,12 @@ class Tried:
 
 @dataclass(frozen=True)
 class Report:
-    """The gate's findings on one assignment.
+    """The gate's findings on one notebook.
 
     Parameters
     ----------
+    assignment : str
+        The assignment, followed by the notebook where it has several.
     self_reported : float
         The points of the grade cells that run in the kernel.
     reasons : mapping from str to str

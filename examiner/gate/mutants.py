@@ -1,5 +1,6 @@
 """Known wrong solutions: the instructor's notebook with one mistake, and the points it must cost."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,15 @@ def read_mutant(path: Path, notebook: Notebook) -> Mutant:
     table.refuse_the_rest()
     _check(mutant)
     return mutant
+
+
+def changed_cells(path: Path) -> frozenset[str]:
+    """Return the cells that a mutant's file says it changes; none where it cannot be read."""
+    try:
+        edits = tomllib.loads(path.read_text())["edits"]
+        return frozenset(str(edit["cell"]) for edit in edits)
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _check(mutant: Mutant) -> None:

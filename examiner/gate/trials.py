@@ -13,7 +13,7 @@ from examiner.gate import hollow, reach, stubs
 from examiner.gate.hollow import HollowStub
 from examiner.gate.lint import canaries, lint
 from examiner.gate.model import Breach, Trial, TrialKind, place
-from examiner.gate.mutants import BadMutant, Mutant, apply, read_mutant
+from examiner.gate.mutants import BadMutant, Mutant, apply, changed_cells, read_mutant
 from examiner.gate.stubs import AutomaticMutant
 from examiner.judge.compile import prepare, uses_reference
 from examiner.model import Assignment, Course, Mode
@@ -55,6 +55,12 @@ class Plan:
     def name(self) -> str:
         """The name by which its trials and results are found: the assignment and the notebook."""
         return f"{self.assignment.name}/{self.notebook.path.stem}"
+
+    @property
+    def title(self) -> str:
+        """Its name for people: the assignment's, with the notebook's where there are several."""
+        is_only = len(self.course.notebooks(self.assignment)) == 1
+        return self.assignment.name if is_only else self.name
 
     @property
     def points(self) -> dict[str, float]:
@@ -104,19 +110,28 @@ class Plan:
         return None if found is None else found | (self.points.keys() - called.keys())
 
 
-def make_plan(course: Course, assignment: Assignment) -> Plan:
-    """Read an assignment; what is wrong with single mutants or cells becomes a breach in the plan.
+def make_plans(course: Course, assignment: Assignment) -> list[Plan]:
+    """Read all notebooks of an assignment, in order.
 
     Raises
     ------
     BadSource
-        If there is not exactly one notebook, it cannot be read, or nbgrader could not release it.
+        If there is none, one cannot be read, or nbgrader could not release one.
     """
-    return plan_notebook(course, assignment, only_notebook(course.source(assignment)))
+    paths = course.notebooks(assignment)
+    if not paths:
+        raise BadSource(course.source(assignment), "there is no notebook in it", "add one")
+    return [plan_notebook(course, assignment, path) for path in paths]
 
 
 def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
-    """Read one notebook of an assignment, as `make_plan` does."""
+    """Read one notebook; what is wrong with single mutants or cells becomes a breach in the plan.
+
+    Raises
+    ------
+    BadSource
+        If it cannot be read, or nbgrader could not release it.
+    """
     document = load_source(path, course.markers)
     notebook = parse(document, path)
     check_source(notebook)
@@ -124,11 +139,11 @@ def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
         lint(
             notebook,
             lambda cell: place(notebook.path, course.root, cell),
-            canaries_of_others(course, assignment),
+            canaries_of_others(course, path),
         )
     )
     mutants = []
-    for file in sorted((course.root / MUTANTS / assignment.name).glob("*.toml")):
+    for file in _mutant_files(course, assignment, notebook):
         try:
             mutant = read_mutant(file, notebook)
             apply(mutant, notebook)
@@ -150,26 +165,30 @@ def plan_notebook(course: Course, assignment: Assignment, path: Path) -> Plan:
     )
 
 
-def canaries_of_others(course: Course, assignment: Assignment) -> dict[str, str]:
+def _mutant_files(course: Course, assignment: Assignment, notebook: Notebook) -> Iterator[Path]:
+    """Yield the files of the mutants that change a notebook; what changes none comes with the first one."""
+    first, *_ = paths = course.notebooks(assignment)
+    others = set[str]()
+    for path in paths:
+        if path != notebook.path:
+            with suppress(BadSource):  # the plan of that notebook reports it
+                others |= solutions_of(read(path)).keys()
+    own = solutions_of(notebook).keys()
+    for file in sorted((course.root / MUTANTS / assignment.name).glob("*.toml")):
+        cells = changed_cells(file)
+        if cells & own or (notebook.path == first and not cells & others):
+            yield file
+
+
+def canaries_of_others(course: Course, path: Path) -> dict[str, str]:
     """Return the canaries of the course's other notebooks, and the place of each."""
     found: dict[str, str] = {}
-    for other in course.assignments:
-        if other.name != assignment.name:
+    for other in (notebook for assignment in course.assignments for notebook in course.notebooks(assignment)):
+        if other != path:
             with suppress(BadSource):  # the check of that assignment reports it
-                notebook = read(only_notebook(course.source(other)))
-                found |= {
-                    canary: place(notebook.path, course.root, cell) for cell, canary in canaries(notebook)
-                }
+                notebook = read(other)
+                found |= {canary: place(other, course.root, cell) for cell, canary in canaries(notebook)}
     return found
-
-
-def only_notebook(folder: Path) -> Path:
-    """Return the notebook of an assignment's folder."""
-    found = sorted(folder.glob("*.ipynb"))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
-        raise BadSource(folder, f"one notebook is expected, there is {names}", "keep one")
-    return found[0]
 
 
 def beside(course: Course, assignment: Assignment) -> dict[str, bytes]:

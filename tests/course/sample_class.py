@@ -14,7 +14,7 @@ from typing import Any
 
 from examiner.course.load import load_course
 from examiner.gate.mutants import apply, read_mutant
-from examiner.gate.trials import MUTANTS, only_notebook
+from examiner.gate.trials import MUTANTS
 from examiner.model import Assignment, Course
 from examiner.notebook import BEGIN_SOLUTION, END_SOLUTION, Notebook, mark, read, solution_regions
 
@@ -56,6 +56,12 @@ def notebook(course: Course, assignment: Assignment, wishes: Wishes, answer: str
         for cell in document["cells"]:
             del cell["id"]
     return document
+
+
+def only_notebook(folder: Path) -> Path:
+    """Return the notebook of an assignment's folder; there is one."""
+    [path] = folder.glob("*.ipynb")
+    return path
 
 
 def solutions(course: Course, assignment: Assignment, wishes: Wishes) -> dict[str, str]:

@@ -445,9 +445,27 @@ def test_an_assignment_without_a_notebook_is_a_breach_and_the_next_one_is_checke
     """One unfinished assignment must not hide the state of the others."""
     course = replace(alone.course, assignments=(Assignment("02_later"), alone.assignment))
     first, second = check(course, CheckRequest(repeat=1), ignore)
-    assert "one notebook is expected, there is none" in sentences(first)[0]
+    assert "there is no notebook in it" in sentences(first)[0]
     assert sentences(second) == []
     assert second.runs == 1
+
+
+def test_each_notebook_of_an_assignment_has_a_report(alone):
+    """A plain nbgrader course has several; their evidence is one, and is used for both."""
+    later = alone.path.with_name("later.ipynb")
+    text = alone.path.read_text().replace("canary-tiny", "canary-later")
+    later.write_text(
+        text.replace("numeric_double", "test_double").replace("check_array(double(x), x + x)", "")
+    )
+    alone.mutant("thrice", THRICE)
+    request = CheckRequest(repeat=1)
+    for again in (request, replace(request, known=True)):
+        first, second = reports = check(alone.course, again, ignore)
+        assert [report.assignment for report in reports] == ["01_tiny/later", "01_tiny/tiny"]
+        assert (first.perfect_runs, second.perfect_runs) == (1, 1)
+        assert "thrice.toml, edit" not in " ".join([*sentences(first), *sentences(second)])
+    found = evidence.read(alone.course, alone.assignment)
+    assert set(found.modes) == {"numeric_double", "test_double"}
 
 
 def test_a_notebook_that_cannot_be_released_is_not_run(alone, report):

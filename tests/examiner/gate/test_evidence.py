@@ -9,7 +9,7 @@ import pytest
 from examiner.gate import evidence
 from examiner.gate.model import Account, Result, Trial, TrialKind
 from examiner.gate.run import TrialRunner
-from examiner.gate.trials import MUTANTS, make_plan
+from examiner.gate.trials import MUTANTS, make_plans
 from examiner.model import Mode
 from examiner.verdict import Outcome
 from examiner_checks.decision import Ladder
@@ -35,7 +35,7 @@ def weighed(tiny, *seen, cell=CELL, real=None):
 
     `real` is what the cell gave in the real kernel, if that was not all points.
     """
-    plan = make_plan(tiny.course, tiny.assignment)
+    [plan] = make_plans(tiny.course, tiny.assignment)
     results = {
         (kind, str(number)): Result(Trial(plan.name, kind, str(number), ""), {cell: one}, {cell: other})
         for number, (kind, one, other) in enumerate(seen)
@@ -162,7 +162,7 @@ def test_evidence_is_gathered_without_mutants_and_without_a_gate(tiny):
 
 def test_evidence_is_good_for_one_version(tiny):
     """A changed test may no longer be one that can be examined; other limits change nothing."""
-    plan = make_plan(tiny.course, tiny.assignment)
+    [plan] = make_plans(tiny.course, tiny.assignment)
     evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: {}}))
     assert evidence.read(tiny.course, tiny.assignment) is not None
     tiny.edit(CELL, "x = rng", "y = 1\nx = rng")
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_evidence_is_none(tiny, text):
 
 def test_evidence_of_a_wrong_solution_is_kept_with_what_is_wrong(tiny):
     """Who graded that anyway is asked again; without such a thing the file has no entry for it."""
-    plan = make_plan(tiny.course, tiny.assignment)
+    [plan] = make_plans(tiny.course, tiny.assignment)
     results = {(TrialKind.WITNESS, TrialKind.WITNESS): witness(plan, {CELL: account(0, "ValueError")})}
     evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: results}))
     found = evidence.read(tiny.course, tiny.assignment)
@@ -189,7 +189,7 @@ def test_evidence_of_a_wrong_solution_is_kept_with_what_is_wrong(tiny):
 
 def test_the_file_is_plain_json(tiny):
     """A diff shows what changed."""
-    plan = make_plan(tiny.course, tiny.assignment)
+    [plan] = make_plans(tiny.course, tiny.assignment)
     evidence.write(tiny.course, evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: {}}))
     data = json.loads(evidence.path_of(tiny.course, tiny.assignment.name).read_text())
     assert set(data) == {"version", "modes", "reasons", "tried", "planned"}
@@ -198,7 +198,7 @@ def test_the_file_is_plain_json(tiny):
 
 def test_what_was_left_to_the_check_is_said(tiny):
     """Where the time was up before all wrong answers were tried."""
-    plan = make_plan(tiny.course, tiny.assignment)
+    [plan] = make_plans(tiny.course, tiny.assignment)
     counts = {TrialKind.INSTRUCTOR: 3, TrialKind.RELEASE: 1, TrialKind.AUTOMATIC: 2}
     made = {
         (kind, str(number)): Result(Trial(plan.name, kind, str(number), ""), {}, {})
@@ -216,7 +216,7 @@ def test_what_was_left_to_the_check_is_said(tiny):
 
 def test_evidence_stays_valid_in_a_copy_without_the_mutants(tiny):
     """A checkout of the course alone has no `tests/`; a changed mutant or notebook counts as before."""
-    plan = make_plan(tiny.course, tiny.assignment)
+    [plan] = make_plans(tiny.course, tiny.assignment)
     folder = tiny.course.root / MUTANTS / tiny.assignment.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "wrong.toml").write_text("")

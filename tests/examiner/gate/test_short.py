@@ -7,7 +7,7 @@ import pytest
 from examiner.gate.model import Account, Result, Trial, TrialKind
 from examiner.gate.mutants import Edit, Mutant
 from examiner.gate.short import Part, in_part, shortened
-from examiner.gate.trials import Known, first_trials, further_trials, make_plan
+from examiner.gate.trials import Known, first_trials, further_trials, make_plans
 from examiner.model import Mode
 from examiner.verdict import Outcome
 
@@ -23,7 +23,7 @@ def plan(tiny):
         Mutant(tiny.path.with_name(f"m{number}.toml"), "", {"numeric_double": None}, (edit,))
         for number in range(100)
     ]
-    return replace(make_plan(tiny.course, tiny.assignment), mutants=tuple(mutants))
+    return replace(make_plans(tiny.course, tiny.assignment)[0], mutants=tuple(mutants))
 
 
 def of_kind(plan, kind):

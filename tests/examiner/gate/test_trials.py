@@ -1,5 +1,6 @@
 """What the gate is going to try."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
 from examiner.errors import BadSource
 from examiner.gate.model import TrialKind
-from examiner.gate.trials import Known, beside, first_trials, further_trials, make_plan, only_notebook
+from examiner.gate.trials import Known, beside, first_trials, further_trials, make_plans
 from examiner.model import Assignment
 
 REPOSITORY = Path(__file__).parents[3]
@@ -17,7 +18,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @pytest.fixture
 def plan(tiny):
-    return make_plan(tiny.course, tiny.assignment)
+    return make_plans(tiny.course, tiny.assignment)[0]
 
 
 def of_kind(plan, kind, repeat=1):
@@ -73,15 +74,34 @@ def test_the_allowed_parts_lie_beside_the_notebook_and_what_is_generated_does_no
     assert files == {"tinytorch/__init__.py", "tinytorch/tensor.py", "data/own.txt"}
 
 
-@pytest.mark.parametrize(
-    ("names", "fact"), [((), "there is none"), (("a.ipynb", "b.ipynb"), "a.ipynb, b.ipynb")]
-)
-def test_an_assignment_has_one_notebook(tmp_path, names, fact):
-    """Which one would be graded is not to be guessed."""
-    for name in names:
-        (tmp_path / name).touch()
-    with pytest.raises(BadSource, match=fact):
-        only_notebook(tmp_path)
+def test_an_assignment_without_a_notebook_is_a_bad_source(tiny):
+    """Its folder is named."""
+    tiny.path.unlink()
+    with pytest.raises(BadSource, match=r"01_tiny: there is no notebook in it; add one"):
+        make_plans(tiny.course, tiny.assignment)
+
+
+def test_each_notebook_of_an_assignment_has_a_plan_with_the_mutants_that_change_it(tiny):
+    """One that fits none is told once, with the first; a canary that both have is told with both."""
+    document = json.loads(tiny.path.read_text())
+    for raw in document["cells"]:
+        if raw["id"] in {"double", "counter_class"}:
+            raw["metadata"]["nbgrader"]["grade_id"] = f"{raw['id']}_again"
+    (tiny.path.parent / "u.ipynb").write_text(json.dumps(document))
+    for cell in ("double", "double_again", "triple"):
+        text = 'mistake = "none"\nloses = ["numeric_double"]\n[[edits]]\n'
+        tiny.mutant(f"of_{cell}", f'{text}cell = "{cell}"\nold = "2 *"\nnew = "3 *"\n')
+    tiny.mutant("unreadable", "[")
+    first, second = make_plans(tiny.course, tiny.assignment)
+    assert (first.title, second.title) == ("01_tiny/tiny", "01_tiny/u")
+    assert [[mutant.name for mutant in plan.mutants] for plan in (first, second)] == [
+        ["of_double"],
+        ["of_double_again"],
+    ]
+    told = [[str(breach) for breach in plan.breaches] for plan in (first, second)]
+    assert [sum("of_triple.toml" in text for text in texts) for texts in told] == [1, 0]
+    assert [sum("unreadable.toml" in text for text in texts) for texts in told] == [1, 0]
+    assert [sum("its canary is that of" in text for text in texts) for texts in told] == [3, 3]
 
 
 def test_a_canary_of_another_assignment_is_a_breach(tiny):
@@ -90,6 +110,6 @@ def test_a_canary_of_another_assignment_is_a_breach(tiny):
     other.parent.mkdir()
     other.write_bytes(tiny.path.read_bytes())
     course = replace(tiny.course, assignments=(tiny.assignment, Assignment("02_copy")))
-    facts = [breach.fact for breach in make_plan(course, tiny.assignment).breaches]
+    facts = [breach.fact for breach in make_plans(course, tiny.assignment)[0].breaches]
     assert len(facts) == 3
     assert facts[0] == "its canary is that of source/02_copy/copy.ipynb, cell numeric_double"
