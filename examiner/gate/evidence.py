@@ -149,10 +149,41 @@ def gather(runner: TrialRunner, assignments: Sequence[Assignment], *, anyway: bo
     by_name = {plan.name: plan for group in plans.values() for plan in group}
     look_at = (lambda _: None) if anyway else partial(witness.require, by_name)
     results = runner.run_all(list(by_name.values()), REPEAT, look_at=look_at, quick=QUICK_SECONDS)
+    confirm(runner, list(by_name.values()), results)
     gathered = [weigh(course, assignment, plans[assignment.name], results) for assignment in assignments]
     for evidence in gathered:
         write(course, evidence)
     return gathered
+
+
+def confirm(
+    runner: TrialRunner, plans: Sequence[Plan], results: Mapping[str, dict[tuple[TrialKind, str], Result]]
+) -> None:
+    """Run each version again that got more examined than in the kernel; the new results come to the others.
+
+    Both sides draw numbers of their own, and a wrong answer may be right for some of them: one such pair may
+    be chance. Only what each of the repetitions shows as well is a reason against a cell.
+    """
+    trials = [
+        replace(trial, seed=f"{trial.seed} again {number}", again=number)
+        for plan in plans
+        for trial in _with_excess(plan, results[plan.name])
+        for number in range(1, AGAIN + 1)
+    ]
+    if trials:
+        for result in runner.run(plans, trials, len(trials)):
+            results[result.trial.plan][result.trial.key] = result
+
+
+def _with_excess(plan: Plan, results: Results) -> list[Trial]:
+    """Return the trials of wrong answers in which a cell gave more points examined than in the kernel."""
+    return [
+        result.trial
+        for result in results.values()
+        if result.trial.kind in COMPARED
+        and result.trial.kind is not TrialKind.INSTRUCTOR
+        and any(_has_both(result, cell) and _is_excess(plan, cell, result) for cell in plan.points)
+    ]
 
 
 def weigh(
@@ -169,7 +200,9 @@ def weigh(
     for plan in plans:
         known = [result for result in results[plan.name].values() if result.trial.kind in COMPARED]
         tried.update(
-            str(result.trial.kind) for result in known if result.trial.kind is not TrialKind.INSTRUCTOR
+            str(result.trial.kind)
+            for result in known
+            if result.trial.kind is not TrialKind.INSTRUCTOR and not result.trial.again
         )
         cells += plan.points
         lost = witness.failures(plan, results[plan.name])
@@ -200,6 +233,7 @@ MAX_LINE: Final = 100  # characters of a line that are shown
 _LINE: Final = re.compile(r"line (\d+): ")
 QUICK_SECONDS: Final = 60.0
 REPEAT: Final = 3  # runs of the solution; `examiner check` has more
+AGAIN: Final = 4  # repetitions of what may be chance: one in a thousand stays, at the worst odds
 COMPARED: Final = (TrialKind.INSTRUCTOR, TrialKind.RELEASE, TrialKind.MUTANT, TrialKind.AUTOMATIC)
 
 
@@ -211,16 +245,17 @@ def _differences(plan: Plan, cell: str, failure: str, results: Sequence[Result])
     failure : str
         Why the solution loses points in a real kernel, if it does.
     """
-    pairs = [(r.trial, r.examined[cell], r.kernel[cell]) for r in results if _has_both(r, cell)]
-    solutions = [pair for pair in pairs if pair[0].kind is TrialKind.INSTRUCTOR]
-    lost = next((examined for _, examined, _ in solutions if _loses(plan, cell, examined)), None)
+    compared = [result for result in results if _has_both(result, cell)]
+    solutions = [result for result in compared if result.trial.kind is TrialKind.INSTRUCTOR]
+    examined = (result.examined[cell] for result in solutions)
+    lost = next((account for account in examined if _loses(plan, cell, account)), None)
     if lost and not failure:
         points = plan.points[cell] - lost.points
         yield (f"examined, the instructor's solution loses {points:g} points ({_told(plan, cell, lost)})")
     if failure and not lost:
         yield f"in a Jupyter kernel, the instructor's solution fails it ({failure})"
-    if all(_is_like_kernel(plan, cell, examined, twin) for _, examined, twin in solutions):
-        others = [pair for pair in pairs if pair[0].kind is not TrialKind.INSTRUCTOR]
+    if all(_is_like_kernel(plan, cell, result.examined[cell], result.kernel[cell]) for result in solutions):
+        others = [result for result in compared if result.trial.kind is not TrialKind.INSTRUCTOR]
         yield from _excesses(plan, cell, others)
 
 
@@ -241,15 +276,24 @@ def _is_like_kernel(plan: Plan, cell: str, examined: Account, twin: Account) -> 
     return not _loses(plan, cell, twin) or _is_due_to_kernel(plan, cell, examined, twin)
 
 
-def _excesses(plan: Plan, cell: str, pairs: Sequence[tuple[Trial, Account, Account]]) -> Iterator[str]:
-    """Yield each version that gets more examined than in the kernel."""
-    for trial, examined, kernel in pairs:
-        is_more = examined.points > kernel.points + TOLERANCE
-        if is_more and not _is_due_to_kernel(plan, cell, examined, kernel):
+def _excesses(plan: Plan, cell: str, results: Sequence[Result]) -> Iterator[str]:
+    """Yield each version that gets more examined than in the kernel, as often as it was tried."""
+    by_version: dict[tuple[TrialKind, str], list[Result]] = {}
+    for result in results:
+        by_version.setdefault((result.trial.kind, result.trial.name), []).append(result)
+    for (_, name), tried in by_version.items():
+        if all(_is_excess(plan, cell, result) for result in tried):
+            examined, kernel = tried[0].examined[cell], tried[0].kernel[cell]
             yield (
-                f"{trial.name} gets {examined.points:g} points examined and {kernel.points:g} in the "
+                f"{name} gets {examined.points:g} points examined and {kernel.points:g} in the "
                 f"kernel ({_told(plan, cell, kernel)})"
             )
+
+
+def _is_excess(plan: Plan, cell: str, result: Result) -> bool:
+    examined, kernel = result.examined[cell], result.kernel[cell]
+    is_more = examined.points > kernel.points + TOLERANCE
+    return is_more and not _is_due_to_kernel(plan, cell, examined, kernel)
 
 
 def _told(plan: Plan, cell: str, account: Account) -> str:

@@ -56,6 +56,8 @@ class Trial:
         The time limit of each cell, if it is not the course's.
     modes : mapping from str to Mode, optional
         The mode in which each grade cell is judged; None judges all of them in both.
+    again : int
+        Which repetition of a trial of this kind and name it is, with other random numbers; 0 is the trial.
     """
 
     plan: str
@@ -69,9 +71,15 @@ class Trial:
     is_bare: bool = False
     seconds: int | None = None
     modes: Mapping[str, Mode] | None = None
+    again: int = 0
 
     def __str__(self) -> str:
         return f"{self.plan}, {self.kind} {self.name}"
+
+    @property
+    def key(self) -> tuple[TrialKind, str]:
+        """By what its result is found among those of its plan."""
+        return self.kind, self.name + (f", again {self.again}" if self.again else "")
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class TrialRunner:
         trials = _trials(plans, repeat, modes or {}, results, quick)
         for result in self.run(plans, trials, total):
             look_at(result)
-            results[result.trial.plan][result.trial.kind, result.trial.name] = result
+            results[result.trial.plan][result.trial.key] = result
         return results
 
 

@@ -112,6 +112,36 @@ def test_a_wrong_version_that_gets_more_examined_is_a_difference(tiny):
     assert why == "0 gets 40 points examined and 0 in the kernel (AssertionError: shared)"
 
 
+@pytest.mark.parametrize(
+    ("again", "mode"),
+    [((40, 0), Mode.KERNEL), ((0, 0), Mode.EXAMINED), ((40, 40), Mode.EXAMINED), ((0, 40), Mode.EXAMINED)],
+)
+def test_what_a_repetition_does_not_show_was_chance(tiny, again, mode):
+    """Both sides draw numbers of their own; other versions of the cell say nothing about it."""
+    [plan] = make_plans(tiny.course, tiny.assignment)
+    first = Trial(plan.name, TrialKind.AUTOMATIC, "zeros", "")
+    other = Trial(plan.name, TrialKind.AUTOMATIC, "None", "")
+    pairs = [
+        (first, 40, 0),
+        (replace(first, again=1), 40, 0),
+        (replace(first, again=2), *again),
+        (other, 0, 0),
+    ]
+    results = {
+        trial.key: Result(trial, {CELL: account(one)}, {CELL: account(two)}) for trial, one, two in pairs
+    }
+    found = evidence.weigh(tiny.course, tiny.assignment, [plan], {plan.name: results})
+    assert (found.modes[CELL], found.tried) == (mode, {"automatic": 2})
+
+
+def test_a_wrong_answer_that_is_right_by_chance_leaves_a_cell_examined(tiny):
+    """Zeros are twice as large as zeros, which each side draws in every second run."""
+    source = "import numpy as np\nsize = np.random.randint(2, size=2)[-1]\nassert double(size) == 2 * size"
+    tiny.change(CELL, source=source)
+    [found] = evidence.gather(TrialRunner(tiny.course, 1, ignore), [tiny.assignment])
+    assert (found.modes[CELL], found.reasons) == (Mode.EXAMINED, {})
+
+
 def test_a_warning_in_the_kernel_is_no_difference(tiny):
     """It takes anything on stderr for a failure; an exception beside a warning is one all the same."""
     warned = account(0, wrote_stderr=True)
