@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from examiner.wire import arrays, expressions, frames, sparse
+from examiner.wire import arrays, expressions, frames, graphs, sparse
 from examiner.wire.apart import LIBRARIES, rebuilt, root_of, taken_apart
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "arrays",
     "expressions",
     "frames",
+    "graphs",
     "is_of_a_library",
     "rebuilt",
     "root_of",
