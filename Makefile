@@ -7,12 +7,14 @@ PIP_OPTIONS := --quiet --disable-pip-version-check
 ALONE := tests/course/test_gate.py
 # Of these, a run of the tests has another part with each commit.
 IN_TURN := tests/course/test_gate.py tests/course/test_sample_class.py tests/course/test_kinds.py tests/attacks/test_attacks.py
+# These need PyTorch, and are left out where it is not asked for.
+OF_TORCH := tests/examiner/wire/test_tensors.py tests/examiner/judge/test_tensors.py tests/course/test_kinds.py
 BENCH_PYTHON ?= .venv-bench/bin/python
 LIBRARIES := networkx, pandas, scipy.integrate, scipy.optimize, scipy.sparse, sklearn.linear_model, sympy
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test whole lint check seeds attacks fuzz lab bench flake lock clean
+.PHONY: help grade release class setup test whole lint check seeds attacks fuzz torch lab bench flake lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -51,6 +53,9 @@ attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then
 	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'
 	$(BIN)/python -m tests.attacks.table
 
+torch: .venv/dev.stamp setup .venv-torch/stamp  ## What grade cells do with tensors of PyTorch, which is large
+	TRY_TORCH=1 $(BIN)/python -m pytest $(OF_TORCH)
+
 fuzz: .venv/dev.stamp  ## Ten minutes of bytes for the decoder, led by which of its lines they reach
 	$(BIN)/python -m tests.fuzz.wire --seconds 600
 
@@ -73,7 +78,7 @@ lock:  ## Pin the requirements anew, with hashes for every platform (needs uv)
 	done
 
 clean:  ## Everything that commands made, the environments included; not the gradebook
-	rm -rf .venv .venv-student .venv-libraries .venv-bench .examiner build *.egg-info
+	rm -rf .venv .venv-student .venv-libraries .venv-torch .venv-bench .examiner build *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis source/*/tinytorch source/*/examiner_checks
 
 # The project goes in editable: what is in git is what runs.
@@ -101,6 +106,14 @@ endef
 	@$(PYTHON) -m venv --clear .venv-libraries
 	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r $<
 	@$(@D)/bin/python -c "import $(LIBRARIES), ipykernel.kernelapp, matplotlib.pyplot"
+	@touch $@
+
+# A student environment with PyTorch, of which tensors cross. Nothing needs it but `make torch`.
+.venv-torch/stamp: requirements/student.txt requirements/bench.txt
+	@echo "setting up .venv-torch with PyTorch (some minutes the first time)"
+	@$(PYTHON) -m venv --clear .venv-torch
+	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) --require-hashes $(addprefix -r ,$^)
+	@$(@D)/bin/python -c "import torch, ipykernel.kernelapp, matplotlib.pyplot"
 	@touch $@
 
 .venv-bench/bin/python: requirements/bench.txt

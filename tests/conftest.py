@@ -23,9 +23,13 @@ from examiner.gate.evidence import FOLDER, Evidence, gather
 from examiner.gate.run import TrialRunner
 from examiner.model import Mode
 from examiner.notebook import mark, read, visible
+from tests.libraries import IS_WITH_TORCH
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"
+
+# These need PyTorch, which is large: `make torch` tries them.
+collect_ignore_glob = [] if IS_WITH_TORCH else ["**/test_tensors.py"]
 
 IMPORTED = ("examiner.batch.worker", "examiner.nbgrader.convert", "examiner.plugin")  # once, for all workers
 

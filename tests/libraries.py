@@ -1,14 +1,21 @@
-"""Where the libraries are that values cross of: in a student environment that `make test` sets up."""
+"""Where the libraries are that values cross of: in student environments of their own.
 
+`make test` sets up the one that has all but PyTorch, which is large. What needs that is tried by
+`make torch`.
+"""
+
+import os
 import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENT = REPOSITORY / ".venv-libraries"
+WITH_TORCH = REPOSITORY / ".venv-torch"
+IS_WITH_TORCH = "TRY_TORCH" in os.environ  # as `make torch` says
 
 
-def find_libraries() -> None:
+def find_libraries(environment: Path = ENVIRONMENT) -> None:
     """Let this process import them; what it has itself, such as NumPy, stays its own."""
-    [packages] = ENVIRONMENT.glob("lib/python3*/site-packages")
+    [packages] = environment.glob("lib/python3*/site-packages")
     if str(packages) not in sys.path:
         sys.path.append(str(packages))

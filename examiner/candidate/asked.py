@@ -195,10 +195,13 @@ def _equality(cls: type) -> Any:
     return next(vars(base)["__eq__"] for base in cls.__mro__ if "__eq__" in vars(base))
 
 
-def draw_from(name: str, state: tuple[Any, ...]) -> None:
+def draw_from(name: str, state: Any) -> None:
     """Have a global generator go on from a state."""
     if name == "random":
         random.setstate(state)
+    elif name == "torch":
+        torch: Any = importlib.import_module(name)
+        torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
     else:
         kind, numbers, *rest = state
         np.random.set_state((kind, np.array(numbers, dtype=np.uint32), *rest))  # noqa: NPY002 - cells use it

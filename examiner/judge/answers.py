@@ -16,7 +16,7 @@ from examiner.judge.claims import Claims
 from examiner.judge.proxy import ArrayHandle, Proxy, Remote, class_of, is_class, is_mixed, named, text_of
 from examiner.judge.raised import StudentsError, caught, expected
 from examiner.wire.codec import BY_VALUE
-from examiner.wire.libraries import is_of_a_library
+from examiner.wire.libraries import has_identity, is_of_a_library
 from examiner.wire.standard import NamedItems
 
 _COPIED: Final = BY_VALUE | {Proxy, ArrayHandle}
@@ -31,7 +31,7 @@ Path = tuple[Any, ...]
 
 def _is_copied(value: Any) -> bool:
     """Whether a value may be a copy, which has no identity here."""
-    return type(value) in _COPIED or is_of_a_library(value)
+    return type(value) in _COPIED or (is_of_a_library(value) and not has_identity(value))
 
 
 class Answers:

@@ -4,15 +4,13 @@ import ast
 import contextlib
 import importlib
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-import numpy as np
-
+from examiner.judge.chance import states
 from examiner.judge.compile import OURS, GradeCell, LockedStatement, locked_statements, prepare
 from examiner.judge.libraries import guard_libraries, import_libraries
 from examiner.judge.namespace import Namespace
@@ -88,11 +86,11 @@ def _import(cell: GradeCell) -> None:
 
 def _ran(namespace: Namespace) -> bool:
     """Run what the locked cells compute; return whether it is the same for every submission."""
-    before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    before = states()
     try:
         with restored(), limited(LOCKED_SECONDS):
             namespace.run_locked()
-            after = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+            after = states()
     except BaseException:  # noqa: BLE001 - whatever it is, SystemExit too: the cell fails so again, and tells it
         return False
     return before == after

@@ -1,14 +1,16 @@
-"""The global generators of `random` and NumPy, as a grade cell finds them.
+"""The global generators of `random`, NumPy and PyTorch, as a grade cell finds them.
 
-Both are Mersenne Twisters: 624 numbers of 32 bits tell all that come after them. A student's function gets
+All are Mersenne Twisters: 624 numbers of 32 bits tell all that come after them. A student's function gets
 such numbers as inputs, so wherever a later call is measured on "inputs that it has not seen", they are
 seeded anew. `rng` of the checks needs none of this: its PCG64 shows too little of its state.
 """
 
 import hashlib
 import random
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -56,16 +58,25 @@ class SharedChance:
 
     def seeded(self, owner: Any) -> None:
         """Note that the cell has seeded the generator of a module, if that is one."""
-        for name, module in (("random", random), ("numpy", np.random)):
-            if owner is module:
+        for name, module in (("random", random), ("numpy", np.random), ("torch", _torch())):
+            if owner is module and module is not None:
                 self._sent[name] = None
 
     def _before(self, _: Any) -> None:
         for name, sent in self._sent.items():
-            state: Any = random.getstate() if name == "random" else _numpys()
+            state: Any = _STATES[name]()
             if state != sent:
                 self._sent[name] = state
                 self._remote.aside(type(None), "draw from", name, state)
+
+
+def states() -> list[Any]:
+    """Return the states of all generators, which tell whether something was drawn."""
+    return [state() for state in _STATES.values()]
+
+
+def _torch() -> Any:
+    return sys.modules.get("torch")
 
 
 def _numpys() -> tuple[Any, ...]:
@@ -73,7 +84,17 @@ def _numpys() -> tuple[Any, ...]:
     return (kind, tuple(np.asarray(numbers).tolist()), *rest)
 
 
+def _torchs() -> bytes:
+    return bytes(_torch().get_rng_state().numpy()) if _torch() else b""
+
+
+_STATES: Final[dict[str, Callable[[], Any]]] = {"random": random.getstate, "numpy": _numpys, "torch": _torchs}
+
+
 def _seed(text: str) -> None:
+    digest = hashlib.sha256(text.encode()).digest()
     random.seed(text)
     # All 256 bits: one word alone could be found by trying.
-    np.random.seed(np.frombuffer(hashlib.sha256(text.encode()).digest(), "<u4"))  # noqa: NPY002 - cells use it
+    np.random.seed(np.frombuffer(digest, "<u4"))  # noqa: NPY002 - cells use it
+    if _torch():  # it takes a word
+        _torch().manual_seed(int.from_bytes(digest[:8], "little"))

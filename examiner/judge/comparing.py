@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from examiner.judge.proxy import class_of
-from examiner.wire.libraries import is_of_a_library
+from examiner.wire.libraries import has_a_shape, is_of_a_library
 
 _SEQUENCES: Final = (list, tuple, range, deque)
 _COPIED: Final = (np.ndarray, np.generic, *_SEQUENCES, bytearray, bool, int, float, complex)
@@ -37,7 +37,7 @@ def _are_comparable(a: Any, b: Any) -> bool:
 
 
 def _is_copy(value: Any) -> bool:
-    return isinstance(value, _COPIED) or (is_of_a_library(value) and hasattr(value, "shape"))
+    return isinstance(value, _COPIED) or has_a_shape(value)
 
 
 def _size(value: Any) -> int:

@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any, Final
 
 from examiner.judge.files import CellFiles
+from examiner.judge.libraries import LOADED
 from examiner.judge.noticing import noticed
 from examiner.judge.proxy import Remote
 
@@ -32,7 +33,7 @@ _PLAIN: Final = {
     *(("decimal", "Decimal"), ("fractions", "Fraction"), ("_codecs", "encode")),
 }
 UNPICKLED: Final = frozenset(_ARRAYS | _PLAIN)
-_RUNS: Final = {"exec": "a script", "ctypes.dlopen": "a library"}
+_RUNS: Final = {"exec": "a script", "ctypes.dlopen": "a library", LOADED: "what it holds"}
 _UNPICKLES: Final = "pickle.find_class"
 _EVENTS: Final = frozenset({_UNPICKLES, *_RUNS})
 _INSTEAD: Final = "call the student's function that reads it, and compare what that returns"

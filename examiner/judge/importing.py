@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from examiner.judge.answers import EXPECTING, Answers
 from examiner.judge.compile import GradeCell
+from examiner.judge.libraries import guard_libraries
 from examiner.judge.proxy import Remote
 from examiner.notebook import CHECKS
 
@@ -57,6 +58,7 @@ class Importing:
             module = remote.ask("import", name)
             return module if fromlist else remote.ask("import", root)
         found = builtins.__import__(name, globals_, locals_, fromlist, level)
+        guard_libraries()
         return self._in_part(found, fromlist) if fromlist and root in _OURS_IN_PART else found
 
     def _in_part(self, module: ModuleType, names: Sequence[str]) -> Any:

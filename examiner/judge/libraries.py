@@ -7,11 +7,13 @@ missing value agrees with everything.
 import builtins
 import contextlib
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from functools import wraps
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -40,6 +42,19 @@ _ACTING: Final = frozenset(
     | {"plot", "preview", "source", "test", "textplot", "ufuncify", "var", "print_gtk", "dotprint", "use"}
 )
 _LONGEST: Final = 1000  # characters
+# What PyTorch loads, compiles or fetches by a name, a text or a file. Some come with a module of their own.
+_LOADING: Final[dict[str, tuple[str, ...]]] = {
+    "torch": ("load", "compile", "from_file", "import_ir_module", "import_ir_module_from_buffer"),
+    "torch.serialization": ("load",),
+    "torch.jit": ("load", "CompilationUnit", "jit_module_from_flatbuffer"),
+    "torch.hub": ("load", "list", "help", "load_state_dict_from_url", "download_url_to_file"),
+    "torch.export": ("load",),
+    "torch.package": ("PackageImporter",),
+    "torch.ops": ("load_library",),
+    "torch.classes": ("load_library",),
+    "torch.utils.cpp_extension": ("load", "load_inline"),
+}
+LOADED: Final = "examiner.loaded"  # the audit event of a file that PyTorch is about to load
 _texts: ContextVar[Collection[str] | None] = ContextVar("_texts", default=None)
 
 
@@ -116,8 +131,72 @@ def _without_missing(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def _guard_loading(module: Any) -> None:
+    """Have PyTorch load and compile nothing but what the author names."""
+    for name in _LOADING[module.__name__]:
+        if hasattr(module, name):  # some have gone in later versions
+            setattr(module, name, _only_named(getattr(module, name)))
+
+
+def _only_named(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def guarded(*args: Any, **options: Any) -> Any:
+        for value in (*args, *options.values()):
+            _check_named(value)
+        return function(*args, **options)
+
+    return guarded
+
+
+def _check_named(value: Any) -> None:
+    """Raise AuthorError if a value is a text, a path or bytes that do not stand in the cell."""
+    known = _texts.get()
+    if known is None:
+        return
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if (
+        isinstance(text, bytes | bytearray)
+        or hasattr(text, "read")
+        or (type(text) is str and text not in known)
+    ):
+        raise AuthorError(
+            "PyTorch would load or compile what does not stand in the cell: call the student's function that "
+            "does it, and compare what that returns"
+        )
+    if type(text) is str:
+        _tell_of(text)
+    elif isinstance(text, list | tuple):
+        for one in text:
+            _check_named(one)
+
+
+def _tell_of(text: str) -> None:
+    """Tell that a file is loaded, if that is its name; it was opened, so that it is known whose it is."""
+    with contextlib.suppress(OSError), Path(text).open("rb"):
+        sys.audit(LOADED, text)
+
+
+def _guard_tensors(torch: Any) -> None:
+    """Have an empty tensor be close to no full one: it broadcasts to an empty comparison."""
+    _guard_loading(torch)
+    for owner in (torch, torch.Tensor):
+        setattr(owner, "allclose", _unless_one_is_empty(owner.allclose, torch.Tensor))  # noqa: B010 - of either
+
+
+def _unless_one_is_empty(function: Callable[..., Any], cls: Any) -> Callable[..., Any]:
+    @wraps(function)
+    def guarded(*args: Any, **options: Any) -> Any:
+        sides = [side for side in (*args, *options.values()) if isinstance(side, cls)]
+        are_empty = {side.numel() == 0 for side in sides}
+        return function(*args, **options) and len(are_empty) == 1
+
+    return guarded
+
+
 _GUARDS: Final[dict[str, Callable[[ModuleType], None]]] = {
     "sympy.parsing.sympy_parser": _guard_parser,
     "pandas": _guard_missing,
+    **dict.fromkeys(_LOADING, _guard_loading),
+    "torch": _guard_tensors,
 }
 _guarded: Final[set[str]] = set()

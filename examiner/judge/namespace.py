@@ -396,7 +396,7 @@ class Namespace:
             return self.remote.ask("method", owner, name, args, kwargs)
         if self.files:
             self.files.looked_for(name, (owner, *args))
-        if name == "seed" and self._chance and not self.cell.measures:
+        if name in {"seed", "manual_seed"} and self._chance and not self.cell.measures:
             self._chance.seeded(owner)
         if name in EXPECTING:
             args = tuple(map(self.answers.expected, args))

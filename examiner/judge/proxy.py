@@ -36,6 +36,7 @@ from examiner.judge.rewriting import VERDICTS
 from examiner.verdict import Outcome
 from examiner.wire.channel import Channel, ChannelClosed, FrameKind, nonce
 from examiner.wire.codec import DTYPES, Handle, Reverse, decode, encode
+from examiner.wire.libraries import has_a_shape
 from examiner.wire.limits import WireError
 from examiner_checks import CheckFailed
 
@@ -460,8 +461,14 @@ class Proxy:
 
 
 def _asking(operands: Iterable[Any]) -> Callable[..., Any]:
-    """Return how an operator is asked for: its result is mixed if one of the operands is, or is ours."""
-    [remote, *_] = [_remote(operand) for operand in operands if type(operand) is Proxy]
+    """Return how an operator is asked for: its result is mixed if one of the operands is, or is ours.
+
+    A student's subclass of a library's class could give zeros for the difference to any value of the library.
+    """
+    [theirs, *_] = [operand for operand in operands if type(operand) is Proxy]
+    if any(map(has_a_shape, operands)):
+        raise CheckFailed(f"got {theirs!r}, whose own operator would be the student's own verdict")
+    remote = _remote(theirs)
     is_pure = all(type(operand) is Proxy and not _is_mixed(operand) for operand in operands)
     return remote.ask if is_pure else remote.ask_mixed
 

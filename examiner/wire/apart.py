@@ -39,12 +39,14 @@ class StaysThere(Exception):  # noqa: N818 - says what is to be done
 class Library(NamedTuple):
     """How values of a library are taken apart, and put together by the name of their kind.
 
-    `scalars` are the kinds that may be items of other values, such as an array of objects.
+    `scalars` are the kinds that may be items of other values, such as an array of objects; `constants` the
+    names of classes of which equal objects are one.
     """
 
     take: Callable[[Any], Apart | None]
     makers: Mapping[str, Callable[[Any], Any]]
     scalars: frozenset[str] = frozenset()
+    constants: frozenset[str] = frozenset()
 
 
 LIBRARIES: Final[dict[str, Library]] = {}

@@ -458,4 +458,5 @@ LIBRARIES["pandas"] = Library(
         "NA": lambda _: _pandas().NA,
     },
     scalars=frozenset({"Timestamp", "Timedelta", "Interval", "Period", "NaT", "NA"}),
+    constants=frozenset({"NAType", "NaTType"}),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from examiner.wire import arrays, expressions, frames, graphs, sparse
+from examiner.wire import arrays, expressions, frames, graphs, sparse, tensors
 from examiner.wire.apart import LIBRARIES, rebuilt, root_of, taken_apart
 
 __all__ = [
@@ -11,12 +11,26 @@ __all__ = [
     "expressions",
     "frames",
     "graphs",
+    "has_a_shape",
+    "has_identity",
     "is_of_a_library",
     "rebuilt",
     "root_of",
     "sparse",
     "taken_apart",
+    "tensors",
 ]
+
+
+def has_identity(value: Any) -> bool:
+    """Whether an object of one of these libraries is the only one of its value, such as a dtype."""
+    library = LIBRARIES.get(root_of(type(value)))
+    return library is not None and type(value).__name__ in library.constants
+
+
+def has_a_shape(value: Any) -> bool:
+    """Whether an object is a frame, a matrix, a tensor or the like of one of these libraries."""
+    return is_of_a_library(value) and hasattr(value, "shape")
 
 
 def is_of_a_library(value: Any) -> bool:

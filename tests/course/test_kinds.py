@@ -10,7 +10,7 @@ Each file of `kinds/` is a notebook of a plain nbgrader course. Its cells are, i
 `files` are the texts that lie beside the notebook. All grade cells must be examined. A file that says
 `libraries = true` is graded in the environment `.venv-libraries`, which `make test` sets up, as a course of
 its own. Each commit has another half of the files, and a third of those with libraries; `make whole` has
-all of them.
+all of them. Those with `torch = true` are graded by `make torch` alone.
 """
 
 import json
@@ -25,19 +25,29 @@ from examiner.course.load import load_course
 from examiner.gate import evidence
 from examiner.model import Mode
 from examiner.store.grades import read_grades
+from tests.libraries import ENVIRONMENT, IS_WITH_TORCH, WITH_TORCH
 from tests.turns import in_turn
 
 pytestmark = pytest.mark.course
 
-REPOSITORY = Path(__file__).parents[2]
-KERNELS = {False: "tinytorch-student", True: "kinds-libraries"}
+KERNELS = {"student": "tinytorch-student", "libraries": "kinds-libraries", "torch": "kinds-torch"}
+MADE = {"libraries": ENVIRONMENT, "torch": WITH_TORCH}
 KINDS = {
     path.stem: tomllib.loads(path.read_text()) for path in Path(__file__).with_name("kinds").glob("*.toml")
 }
-GRADED = {
-    False: in_turn(sorted(name for name, kind in KINDS.items() if "libraries" not in kind), 2),
-    True: in_turn(sorted(name for name, kind in KINDS.items() if "libraries" in kind), 3),
+
+
+def environment_of(kind):
+    """Return the name of the environment in which a kind is graded."""
+    return next((name for name in MADE if kind.get(name)), "student")
+
+
+OF = {
+    place: sorted(name for name, kind in KINDS.items() if environment_of(kind) == place) for place in KERNELS
 }
+GRADED = {"student": in_turn(OF["student"], 2), "libraries": in_turn(OF["libraries"], 3)}
+if IS_WITH_TORCH:
+    GRADED = {"torch": OF["torch"]}
 STUDENTS = ("honest", "wrong", "cheating")
 CONFIG = """
 c = get_config()
@@ -68,7 +78,7 @@ def notebook(kind, who=None):
         metadata = {} if "own" in cell else {"nbgrader": marks}
         made = {"cell_type": "code", "id": name, "metadata": metadata, "source": source}
         cells.append(made | {"outputs": [], "execution_count": None})
-    kernel = KERNELS["libraries" in kind]
+    kernel = KERNELS[environment_of(kind)]
     metadata = {"kernelspec": {"name": kernel, "display_name": "Python 3", "language": "python"}}
     return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
@@ -92,22 +102,23 @@ def write(folder, kind_name, kind, who=None):
 
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory):
-    """A folder in which Jupyter finds the kernel of the environment with libraries."""
+    """A folder in which Jupyter finds the kernels of the environments with libraries."""
     folder = tmp_path_factory.mktemp("jupyter")
-    python = REPOSITORY / ".venv-libraries" / "bin" / "python"
-    assert python.exists(), "`make .venv-libraries/stamp` sets it up"
-    environment = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    kernel = {"argv": argv, "display_name": "Libraries", "language": "python", "env": environment}
-    place = folder / "kernels" / KERNELS[True]
-    place.mkdir(parents=True)
-    (place / "kernel.json").write_text(json.dumps(kernel))
+    for name in GRADED.keys() & MADE.keys():
+        python = MADE[name] / "bin" / "python"
+        assert python.exists(), f"`make {MADE[name].name}/stamp` sets it up"
+        environment = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        kernel = {"argv": argv, "display_name": name, "language": "python", "env": environment}
+        place = folder / "kernels" / KERNELS[name]
+        place.mkdir(parents=True)
+        (place / "kernel.json").write_text(json.dumps(kernel))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(folder))
         yield folder
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=KERNELS.get)
+@pytest.fixture(scope="module", params=[*GRADED], ids=KERNELS.get)
 def course(request, kernels, tmp_path_factory):  # noqa: ARG001 - the kernel is there meanwhile
     """A course of all kinds in an environment, and three students, graded by the command.
 

@@ -6,6 +6,7 @@ from examiner.judge.cell import Conditions, judge_cell
 from examiner.judge.compile import OURS, prepare
 from examiner.judge.restore import restored
 from examiner.notebook import Cell
+from examiner.wire.libraries import LIBRARIES
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def judged(forked):
             Cell(0, "work", "code", solution or student, "work", is_solution=True),
             Cell(1, "it", "code", test, "it", 4.0, is_grade=True, is_locked=True),
         ]
-        [prepared] = prepare(cells, ours=OURS | {"pytest"})
+        [prepared] = prepare(cells, ours=OURS | LIBRARIES.keys() | {"pytest"})
         with restored(), forked(student, serve).snapshot() as channel:
             return judge_cell(prepared, channel, "5eed", Conditions(20.0, sources=(student,)))
 

@@ -6,6 +6,7 @@ import pytest
 
 from examiner.judge.lent import AuthorError
 from examiner.judge.libraries import allow_texts, guard_libraries
+from examiner.verdict import Outcome
 from tests.libraries import find_libraries
 
 find_libraries()
@@ -57,3 +58,31 @@ def test_a_comparison_with_what_is_missing_tells_nothing(telling):
     with pytest.raises(AssertionError, match="missing"):
         getattr(got == pd.Series([1, 2]), telling)()
     assert (got[1:] == 2).all()
+
+
+MINE = """
+import pandas as pd
+class Mine(pd.Series):
+    def __sub__(self, other):
+        return pd.Series([0.0])
+    __rsub__ = __radd__ = __add__ = __sub__
+def f():
+    return Mine([5.0])
+def nothing():
+    return pd.NA
+"""
+
+
+@pytest.mark.parametrize("difference", ["f() - want", "want - f()", "f() + -want"])
+def test_a_students_class_is_no_operand_of_a_value_of_a_library(judged, difference):
+    """It would give zeros for the difference to any frame."""
+    test = f"import pandas as pd\nwant = pd.Series([1.0])\nassert ({difference}).abs().max() < 1e-9"
+    verdict = judged(test, MINE, MINE.replace("Mine([5.0])", "pd.Series([1.0])"))
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.points == 0
+
+
+def test_what_there_is_one_of_is_itself(judged):
+    """As `pd.NA`, of which no copy can be made."""
+    test = "import pandas as pd\nassert nothing() is pd.NA and nothing() is not pd.NaT"
+    assert judged(test, MINE).outcome is Outcome.PASSED
