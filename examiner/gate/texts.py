@@ -15,7 +15,8 @@ from examiner.judge.compile import OURS
 _ALL: Final = None
 _CODE, _PATH, _PATTERN, _PICKLE = "code", "a path", "a pattern", "a pickle"
 _NAME, _COMMAND, _FORMAT, _DTYPE = "the name of an attribute", "a command", "a format", "a dtype"
-# Which arguments count: of builtins by name, of modules by module, of NumPy by the function's last name.
+# Which arguments count: of builtins by name, of modules by module, of NumPy by the function's last name,
+# of PyTorch by its whole name.
 _BUILTINS: Final[dict[str, tuple[str, int | None]]] = {
     **dict.fromkeys(("eval", "exec", "compile", "__import__"), (_CODE, 0)),
     "open": (_PATH, 0),
@@ -40,6 +41,13 @@ _NUMPY: Final[dict[str, tuple[str, int | None]]] = {
     **dict.fromkeys(("load", "loadtxt", "genfromtxt", "fromfile", "memmap", "open_memmap"), (_PATH, 0)),
     **dict.fromkeys(("save", "savez", "savez_compressed", "savetxt", "fromregex"), (_PATH, 0)),
     "dtype": (_DTYPE, 0),
+}
+_TORCH: Final[dict[str, tuple[str, int | None]]] = {
+    **dict.fromkeys(("torch.load", "torch.serialization.load"), (_PICKLE, 0)),
+    **dict.fromkeys(("torch.jit.load", "torch.export.load", "torch.package.PackageImporter"), (_CODE, 0)),
+    **dict.fromkeys(("torch.jit.CompilationUnit", "torch.hub.load", "torch.ops.load_library"), (_CODE, _ALL)),
+    "torch.from_file": (_PATH, 0),
+    "torch.save": (_PATH, 1),
 }
 _FORMATTING: Final = frozenset({"format", "format_map"})
 
@@ -73,6 +81,8 @@ def _uses(node: ast.Call, name: str) -> Iterator[tuple[ast.expr, str]]:
         use = _BUILTINS.get(name)
     elif module == "numpy":
         use = _NUMPY.get(last)
+    elif module == "torch":
+        use = _TORCH.get(name)
     elif module == "operator" and last not in _NAMING_OPERATORS:
         use = None
     else:
