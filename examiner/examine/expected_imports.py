@@ -15,7 +15,7 @@ from examiner.wire.libraries import LIBRARIES
 # Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.
 DRAWS: Final = re.compile(rb"plotlib|pylab|seaborn|\.(?:box)?plot|\.hist\(")
 # NumPy is there anyway.
-_KNOWN: Final = (LIBRARIES.keys() | {"matplotlib", "networkx", "seaborn", "sklearn", "torch"}) - {"numpy"}
+_KNOWN: Final = (LIBRARIES.keys() | {"matplotlib", "seaborn", "sklearn"}) - {"numpy"}
 
 
 def may_draw(texts: Iterable[bytes]) -> bool:

@@ -13,9 +13,18 @@ import numpy as np
 
 from examiner.judge.locked import MUTATING, changed, root, without_magics
 from examiner.notebook import Cell
+from examiner.wire.libraries import become, can_change
 
 # Functions of libraries that write into their first argument.
-_FILLING: Final = frozenset({"copyto", "fill_diagonal", "heapify", "heappop", "heappush", "put", "shuffle"})
+_FILLING: Final = frozenset(
+    {"copyto", "fill_diagonal", "heapify", "heappop", "heappush", "put", "shuffle"}
+    | {"set_node_attributes", "set_edge_attributes", "add_path", "add_cycle", "add_star"}
+)
+# Methods of libraries that write into their object, besides those of containers.
+_WRITING: Final = MUTATING | {
+    *("add_node", "add_nodes_from", "add_edge", "add_edges_from", "add_weighted_edges_from", "clear_edges"),
+    *("remove_node", "remove_nodes_from", "remove_edge", "remove_edges_from"),
+}
 _CONTAINERS: Final = (list, dict, set, bytearray)
 # By the function's or method's name: the places and names of the parameters that it changes.
 Changed = Mapping[str, frozenset[tuple[int, str]]]
@@ -121,15 +130,28 @@ def _written(statement: ast.stmt, known: Changed) -> Iterator[str]:
     yield from changed(statement)
     for node in ast.walk(statement):
         match node:
-            case ast.Call(func=ast.Attribute(attr=method) as called) if method in MUTATING:
+            case ast.Call(func=ast.Attribute(attr=method) as called) if _is_writing(method, node):
                 yield from root(called)
             case ast.keyword(arg="out", value=ast.Name(id=name)):
                 yield name
         match node:
             case ast.Call(func=ast.Name(id=function) | ast.Attribute(attr=function), args=args):
-                changing = {0} if function in _FILLING else {place for place, _ in known.get(function, ())}
+                is_filling = function in _FILLING or _is_in_place(function)
+                changing = {0} if is_filling else {place for place, _ in known.get(function, ())}
                 given = (arg for place, arg in enumerate(args) if place in changing)
                 yield from (arg.id for arg in given if isinstance(arg, ast.Name))
+
+
+def _is_writing(method: str, call: ast.Call) -> bool:
+    """Whether a method writes into its object: by its name, or since `inplace=True` says so."""
+    inplace = (option.value for option in call.keywords if option.arg == "inplace")
+    is_told = any(isinstance(value, ast.Constant) and value.value is True for value in inplace)
+    return is_told or method in _WRITING or _is_in_place(method)
+
+
+def _is_in_place(name: str) -> bool:
+    """Whether a name is one of PyTorch's for what writes into a tensor, such as `add_`."""
+    return name.endswith("_") and not name.endswith("__")
 
 
 def places(
@@ -142,13 +164,15 @@ def places(
 
 
 def _is_changeable(x: Any) -> bool:
-    return type(x) in {*_CONTAINERS, np.ndarray}
+    return type(x) in {*_CONTAINERS, np.ndarray} or can_change(x)
 
 
 def take_over(ours: Any, theirs: Any) -> bool:
     """Make a container or array of ours what a copy of it has become; return whether it can be that."""
     if type(ours) is not type(theirs):
         return False
+    if can_change(ours):
+        return become(ours, theirs)
     if isinstance(ours, np.ndarray):
         if ours.shape != theirs.shape or ours.dtype != theirs.dtype or not ours.flags.writeable:
             return False

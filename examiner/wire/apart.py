@@ -40,13 +40,16 @@ class Library(NamedTuple):
     """How values of a library are taken apart, and put together by the name of their kind.
 
     `scalars` are the kinds that may be items of other values, such as an array of objects; `constants` the
-    names of classes of which equal objects are one.
+    names of classes of which equal objects are one. `become` makes a value what another of its class is, and
+    returns whether it can be that; `changing` are the names of the classes for which it can be asked.
     """
 
     take: Callable[[Any], Apart | None]
     makers: Mapping[str, Callable[[Any], Any]]
     scalars: frozenset[str] = frozenset()
     constants: frozenset[str] = frozenset()
+    become: Callable[[Any, Any], bool] = lambda _ours, _theirs: False
+    changing: frozenset[str] = frozenset()
 
 
 LIBRARIES: Final[dict[str, Library]] = {}

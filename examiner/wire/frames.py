@@ -431,6 +431,15 @@ def _make_numpy(parts: Any) -> Any:
     return _pandas().arrays.NumpyExtensionArray(array)
 
 
+def _become(ours: Any, theirs: Any) -> bool:
+    """Make a frame or a series another one."""
+    ours._update_inplace(theirs)  # noqa: SLF001 - as methods with `inplace=True` do it
+    ours.attrs = theirs.attrs
+    if type(ours) is _pandas().Series:
+        ours.name = theirs.name
+    return True
+
+
 LIBRARIES["pandas"] = Library(
     take,
     {
@@ -459,4 +468,6 @@ LIBRARIES["pandas"] = Library(
     },
     scalars=frozenset({"Timestamp", "Timedelta", "Interval", "Period", "NaT", "NA"}),
     constants=frozenset({"NAType", "NaTType"}),
+    become=_become,
+    changing=frozenset({"DataFrame", "Series"}),
 )

@@ -257,4 +257,16 @@ def _maker(name: str) -> Callable[[Any], Any]:
     return lambda parts: _make_graph(name, parts)
 
 
-LIBRARIES["networkx"] = Library(take, {f"networkx {name}": _maker(name) for name in _CLASSES})
+def _become(ours: Any, theirs: Any) -> bool:
+    """Make a graph another one; what is kept of its views goes with it."""
+    vars(ours).clear()
+    vars(ours).update(vars(theirs))
+    return True
+
+
+LIBRARIES["networkx"] = Library(
+    take,
+    {f"networkx {name}": _maker(name) for name in _CLASSES},
+    become=_become,
+    changing=frozenset(_CLASSES),
+)

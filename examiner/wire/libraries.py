@@ -8,6 +8,8 @@ from examiner.wire.apart import LIBRARIES, rebuilt, root_of, taken_apart
 __all__ = [
     "LIBRARIES",
     "arrays",
+    "become",
+    "can_change",
     "expressions",
     "frames",
     "graphs",
@@ -26,6 +28,17 @@ def has_identity(value: Any) -> bool:
     """Whether an object of one of these libraries is the only one of its value, such as a dtype."""
     library = LIBRARIES.get(root_of(type(value)))
     return library is not None and type(value).__name__ in library.constants
+
+
+def can_change(value: Any) -> bool:
+    """Whether an object of one of these libraries can become another one of its class."""
+    library = LIBRARIES.get(root_of(type(value)))
+    return library is not None and type(value).__name__ in library.changing
+
+
+def become(ours: Any, theirs: Any) -> bool:
+    """Make an object of a library what another of its class is; return whether it can be that."""
+    return LIBRARIES[root_of(type(ours))].become(ours, theirs)
 
 
 def has_a_shape(value: Any) -> bool:

@@ -160,6 +160,22 @@ _TAKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "torch device": _take_device,
 }
 
+
+def _become(ours: Any, theirs: Any) -> bool:
+    """Give a tensor the numbers of another one, and its gradient; views of it have the numbers, too."""
+    if ours.dtype != theirs.dtype:
+        return False
+    if ours.shape == theirs.shape:
+        with _torch().no_grad():
+            ours.copy_(theirs)
+    else:
+        ours.data = theirs.data
+    if ours.is_leaf:
+        ours.requires_grad_(theirs.requires_grad)
+        ours.grad = theirs.grad
+    return True
+
+
 LIBRARIES["torch"] = Library(
     take,
     {
@@ -170,4 +186,6 @@ LIBRARIES["torch"] = Library(
         "torch device": _make_device,
     },
     constants=frozenset({"dtype"}),
+    become=_become,
+    changing=frozenset({"Tensor", "Parameter"}),
 )

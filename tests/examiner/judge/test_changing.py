@@ -1,10 +1,19 @@
 """Arguments come back where the instructor's solution changes them, and nowhere else."""
 
+import warnings
+
 import pytest
 
 from examiner.judge.changing import changed_arguments, take_over
 from examiner.notebook import Cell
 from examiner.verdict import Outcome
+from tests.libraries import find_libraries
+
+find_libraries()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import networkx as nx
+    import pandas as pd
 
 SOLUTION = """
 def fill(x): x[:] = 0
@@ -22,6 +31,12 @@ def first(table):
 def scale(x): x *= 2
 def out(x, y): return np.add(x, 1, out=y)
 def popped(items): return items.pop()
+def connect(graph): graph.add_edge(1, 2)
+def weigh(graph): nx.set_edge_attributes(graph, 1, "weight")
+def double(tensor): tensor.mul_(2)
+def start(tensor): nn.init.zeros_(tensor)
+def rename(frame): frame.rename(columns={"a": "b"}, inplace=True)
+def renamed(frame): return frame.rename(columns={"a": "b"}, inplace=False)
 class Model:
     def fit(self, data): data.sort()
 def own(x):
@@ -52,6 +67,9 @@ def test_what_a_solution_writes_into_is_found_by_its_text():
         **{name: {(0, "table")} for name in ("through", "clear", "first")},
         "sort": {(0, "numbers")},
         "count": {(1, "counts")},
+        **{name: {(0, "graph")} for name in ("connect", "weigh")},
+        **{name: {(0, "tensor")} for name in ("double", "start")},
+        "rename": {(0, "frame")},
         "out": {(1, "y")},
         "popped": {(0, "items")},
         "fit": {(0, "data")},
@@ -84,6 +102,45 @@ def test_the_cells_own_object_becomes_what_the_function_made_of_it(judged, call,
     student = "def change(items): items.append(9)\nclass More:\n    def change(self, items): items.append(9)"
     verdict = judged(f"{call}\nassert {holds}", student)
     assert verdict.outcome is Outcome.PASSED, verdict.message
+
+
+CHANGED = {
+    "a graph": (
+        "import networkx as nx\ndef change(it):\n    it.add_edge(2, 3, w=5)\n    it.nodes[1]['a'] = 1",
+        "import networkx as nx\nit = nx.path_graph(3)\nadj, same = it.adj, it\nassert len(it.edges) == 2\n",
+        "it.edges[2, 3] == {'w': 5} and it.nodes[1] == {'a': 1} and same.degree[2] == 2",
+    ),
+    "a frame": (
+        "import pandas as pd\ndef change(it):\n    it['b'] = it.a * 2\n    it.loc[0, 'a'] = 7",
+        "import pandas as pd\nit = pd.DataFrame({'a': [1, 2]})\n",
+        "it.equals(pd.DataFrame({'a': [7, 2], 'b': [2, 4]}))",
+    ),
+    "a series": (
+        "import pandas as pd\ndef change(it):\n    it.loc['c'] = 9\n    it.name = 'b'\n    it.attrs['a'] = 1",
+        "import pandas as pd\nit = pd.Series({'a': 1})\n",
+        "it.to_dict() == {'a': 1, 'c': 9} and it.name == 'b' and it.attrs == {'a': 1}",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_a_value_of_a_library_becomes_what_the_function_made_of_it(judged, what):
+    """A graph is built by such functions; what the solution leaves alone stays what it is."""
+    student, before, holds = CHANGED[what]
+    test = f"{before}change(it)\nassert {holds}"
+    verdict = judged(test, student)
+    assert verdict.outcome is Outcome.PASSED, verdict.message
+    idle = f"{student.splitlines()[0]}\ndef change(it): return it.copy()"
+    assert judged(test, student, solution=idle).outcome is not Outcome.PASSED
+    assert judged(test, idle, solution=student).outcome is not Outcome.PASSED
+
+
+def test_a_graph_or_a_frame_that_a_student_gives_another_class_changes_nothing():
+    """Its methods would be the student's."""
+    graph, frame = nx.path_graph(2), pd.DataFrame({"a": [1]})
+    assert not take_over(graph, nx.DiGraph())
+    assert not take_over(frame, frame.a)
+    assert [*graph.edges] == [(0, 1)]
 
 
 def test_what_comes_back_in_another_form_changes_nothing():

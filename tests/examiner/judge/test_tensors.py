@@ -218,3 +218,25 @@ def test_what_a_cell_imports_late_is_guarded(judged):
     verdict = judged(test, student)
     assert verdict.outcome is Outcome.ERROR
     assert "does not stand in the cell" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("change", "holds"),
+    [
+        ("it.mul_(2)", "it.tolist() == [2, 2] and part.tolist() == [2]"),
+        ("it[0] = 5", "it.tolist() == [5, 1] and part.tolist() == [5]"),
+        ("torch.nn.init.zeros_(it)", "it.tolist() == [0, 0]"),
+        ("it.resize_(2, 1)", "it.shape == (2, 1)"),
+        ("it.requires_grad_()", "it.requires_grad"),
+        ("it.grad = 3 * it", "torch.equal(it.grad, torch.tensor([3.0, 3.0]))"),
+    ],
+)
+def test_a_tensor_becomes_what_a_function_made_of_it(judged, change, holds):
+    """Where the solution writes into it; views see it."""
+    student = IMPORT + f"def change(it):\n    {change}\n"
+    test = IMPORT + f"it = torch.ones(2)\npart = it[:1]\nchange(it)\nassert {holds}"
+    verdict = judged(test, student)
+    assert verdict.outcome is Outcome.PASSED, verdict
+    idle = IMPORT + "def change(it):\n    pass\n"
+    assert judged(test, student, solution=idle).outcome is not Outcome.PASSED
+    assert judged(test, idle, solution=student).outcome is not Outcome.PASSED
