@@ -185,7 +185,9 @@ class WarmServer:
         os.close(text)
         theirs.close()
         message = {"walls": walls and asdict(walls), "caches": str(settings.caches or "")}
-        self._link.send(json.dumps(message | {"hidden": settings.hidden}).encode())
+        # One that has ended already is no error here: `wait_until_warm` says so, with what it wrote.
+        with contextlib.suppress(ConnectionError):
+            self._link.send(json.dumps(message | {"hidden": settings.hidden}).encode())
 
     def __enter__(self) -> Self:
         return self

@@ -247,6 +247,19 @@ def test_a_dead_server_is_our_fault_and_the_next_job_gets_a_new_one(started):
         assert outcomes(engine.run(job())) == PASSED
 
 
+def test_a_program_that_is_no_python_is_our_fault_and_leaves_nothing_behind(started):
+    """It may have ended before it is told anything, as it mostly has where both share a processor."""
+    processors, settings = os.sched_getaffinity(0), SandboxSettings(Path("/bin/false"))
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        for _ in range(10):
+            with Engine(settings, b"secret") as engine, pytest.raises(BrokenServer):
+                engine.run(job())
+    finally:
+        os.sched_setaffinity(0, processors)
+    assert not started()
+
+
 @pytest.mark.parametrize("walls", [Walls(namespaces=False, landlock=6, seccomp=True), Walls(False, 0, False)])
 def test_it_grades_the_same_behind_other_walls(walls):
     """Inside most containers there are no namespaces; and who types that he wants none gets none."""
