@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -35,15 +35,6 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """One folder in `source/`, and the parts of the reference that its students may import."""
-
-    name: str
-    due: datetime | None = None
-    parts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class TimeLimits:
     """How long a student's code may run."""
 
@@ -63,6 +54,8 @@ class StudentEnvironment:
         The requirements that it is installed from; None if examiner does not install it.
     program : Path or None
         The program that the kernel's command starts, if that is not the environment's own interpreter.
+    is_ipykernel : bool
+        Whether the kernel is known to be ipykernel, or not known at all; else all cells run in the kernel.
     """
 
     folder: Path
@@ -70,6 +63,7 @@ class StudentEnvironment:
     kernel: str
     display_name: str
     program: Path | None = None
+    is_ipykernel: bool = True
 
     @property
     def python(self) -> Path:
@@ -80,6 +74,23 @@ class StudentEnvironment:
     def caches(self) -> Path:
         """The folder of matplotlib's font cache, which takes a second to build."""
         return self.folder / "caches"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One folder in `source/`, and the parts of the reference that its students may import.
+
+    Parameters
+    ----------
+    environments : mapping from str to StudentEnvironment
+        Those of the kernels that its notebooks name, by the notebooks' file names, where that decides; if it
+        is empty, the assignment has the environment of the course.
+    """
+
+    name: str
+    due: datetime | None = None
+    parts: tuple[str, ...] = ()
+    environments: Mapping[str, StudentEnvironment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,8 +135,10 @@ class Course:
 
     Parameters
     ----------
+    student : StudentEnvironment
+        The environment of all assignments that have none of their own.
     mode : Mode or None
-        Where all grade cells are judged; None decides it for each cell by its evidence.
+        Where all grade cells are judged, as the settings say; None decides it for each cell by its evidence.
     hidden : tuple of str
         The instructor's packages in the student environment, which cannot be imported in a box.
     markers : Markers
@@ -143,6 +156,10 @@ class Course:
     mode: Mode | None = None
     hidden: tuple[str, ...] = ()
     markers: Markers = Markers()
+
+    def mode_in(self, student: StudentEnvironment) -> Mode | None:
+        """Return where grade cells are judged in an environment; None decides it for each by its evidence."""
+        return self.mode if student.is_ipykernel else Mode.KERNEL
 
     def source(self, assignment: Assignment) -> Path:
         """Return the folder of the instructor's version."""

@@ -72,8 +72,9 @@ class Run:
         The evidence on where to judge grade cells that this run had to gather first.
     varying : tuple of VaryingCell
         The cells that the student's own code has left unsettled again, in this run and those before it.
-    stopped : mapping from str to AuthorFault
-        By name, the assignments that were not graded: they cannot be, or their own solution loses points.
+    stopped : mapping from str to ExaminerError
+        By name, the assignments that were not graded: they cannot be, their own solution loses points, or
+        their environment is missing.
     oddities : tuple of str
         What is odd in the notebooks that were released anew, in sentences.
     """
@@ -87,7 +88,7 @@ class Run:
     graded: Mapping[Submission, FiledGrade]
     gathered: tuple[Evidence, ...]
     varying: tuple[VaryingCell, ...] = ()
-    stopped: Mapping[str, AuthorFault] = field(default_factory=dict)
+    stopped: Mapping[str, ExaminerError] = field(default_factory=dict)
     oddities: tuple[str, ...] = ()
 
 
@@ -124,33 +125,36 @@ def autograde(course: Course, request: GradeRequest, progress: Progress) -> Run:
     AuthorFault
         If the course or the request is wrong.
     PlatformFault
-        If the environment or the gradebook cannot be used. A fault with one submission, or of one
-        assignment, is only reported: it never stops the others.
+        If the environment of all assignments or the gradebook cannot be used. A fault with one submission,
+        or of one assignment, is only reported: it never stops the others.
     """
     with records.alone(course):
         return _autograde(course, request, progress)
 
 
 def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run:
-    fingerprint = _hash(*astuple(environment.require(course)))
     assignments = _assignments(course, request)
+    fingerprints, faulty = environment.require_some(course, assignments)
     submissions = _submissions(course, request, assignments)
     submitted = {submission.assignment for submission in submissions}
     releases = _release(course, assignments, request, progress)
-    _require_submissions(course, submissions, assignments, releases)
-    sound = [assignment for assignment in assignments if assignment.name not in releases.broken]
+    unusable = {**faulty, **releases.broken}
+    _require_submissions(course, submissions, assignments, unusable)
+    sound = [assignment for assignment in assignments if assignment.name not in unusable]
     wanted = [assignment for assignment in sound if assignment.name in submitted]
-    gathered, stopped = _gather(course, wanted, request, progress)
-    stopped |= releases.broken
-    context = _context(course, sound, request)
+    gathered, unevidenced = _gather(course, wanted, request, progress)
+    stopped = unusable | unevidenced
+    contexts = _contexts(course, sound, request)
+    versions = {name: version for context in contexts for name, version in context.versions.items()}
     doubled = intake.other_spellings(submissions)
-    gradable = [s for s in submissions if s.assignment in context.versions and s not in doubled]
-    all_pending, faults = triage(course, context.versions, gradable, fingerprint)
+    gradable = [s for s in submissions if s.assignment in versions and s not in doubled]
+    digests = {name: _hash(*astuple(fingerprint)) for name, fingerprint in fingerprints.items()}
+    all_pending, faults = triage(course, versions, gradable, digests)
     faults |= doubled
     faults |= {pending.submission: pending.fault for pending in all_pending if pending.fault}
     going_on = [pending for pending in all_pending if pending.submission.assignment not in stopped]
     todo = [pending for pending in going_on if pending.is_new or (request.regrade and pending.is_stale)]
-    graded, failed = grade_submissions(course, context, all_pending, todo, request.workers, progress)
+    graded, failed = grade_submissions(course, contexts, all_pending, todo, request.workers, progress)
     rebuild.keep_edits(course)
     stale = tuple(pending.submission for pending in all_pending if pending.is_stale and not request.regrade)
     grades, unpenalized = _penalize(course, gradable, request, progress)
@@ -207,10 +211,10 @@ def _require_submissions(
     course: Course,
     submissions: Sequence[Submission],
     assignments: Sequence[Assignment],
-    releases: Releases,
+    unusable: Mapping[str, ExaminerError],
 ) -> None:
     if not submissions:
-        for fault in releases.broken.values():
+        for fault in unusable.values():
             raise fault
         fix = f"put notebooks into submitted/<student>/{assignments[0].name}/ (the release is made)"
         raise NoSubmissions(course.root / "submitted", "there is no submission to grade", fix)
@@ -259,7 +263,8 @@ def _check_source(course: Course, assignment: Assignment) -> None:
         raise BadSource(folder, "there is no notebook", fix)
     for path in notebooks:
         check_source(parse(load_source(path, course.markers), path))
-    if course.student.requirements is not None:  # else the instructor installs what students may import
+    student = environment.environment_of(course, assignment)
+    if student.requirements is not None:  # else the instructor installs what students may import
         generate(course, assignment)
 
 
@@ -291,23 +296,23 @@ def _questions(course: Course, assignment: Assignment) -> set[Question]:
 
 def _gather(
     course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
-) -> tuple[tuple[Evidence, ...], dict[str, AuthorFault]]:
+) -> tuple[tuple[Evidence, ...], dict[str, ExaminerError]]:
     """Gather the missing evidence on where the grade cells of these assignments are judged.
 
     Returns
     -------
     tuple of Evidence
         What was gathered.
-    dict from str to AuthorFault
+    dict from str to ExaminerError
         The assignments of which there is none, since they cannot be run, or their own solution loses points.
     """
     unknown = [
         assignment
         for assignment in assignments
-        if course.mode is None and _is_missing(evidence.read(course, assignment), request)
+        if _is_by_evidence(course, assignment) and _is_missing(evidence.read(course, assignment), request)
     ]
     gathered: list[Evidence] = []
-    stopped: dict[str, AuthorFault] = {}
+    stopped: dict[str, ExaminerError] = {}
     runner = TrialRunner(course, request.workers, progress.step)
     if unknown:
         progress.phase("evidence", len(unknown))
@@ -325,18 +330,27 @@ def _is_missing(found: Evidence | None, request: GradeRequest) -> bool:
     return found is None or (bool(found.failures) and not request.anyway)
 
 
-def _context(course: Course, assignments: Sequence[Assignment], request: GradeRequest) -> GradingContext:
-    settings = SandboxSettings.of(course, unsafe=request.unsafe)
-    versions = {assignment.name: _version(course, assignment) for assignment in assignments}
-    return GradingContext(
-        settings,
-        sheets.secret(course),
-        course.limits,
-        versions,
-        course.package,
-        course.student.kernel,
-        is_whole=course.mode is Mode.KERNEL,
-    )
+def _is_by_evidence(course: Course, assignment: Assignment) -> bool:
+    """Whether evidence decides where each grade cell of an assignment is judged."""
+    return course.mode_in(environment.environment_of(course, assignment)) is None
+
+
+def _contexts(
+    course: Course, assignments: Sequence[Assignment], request: GradeRequest
+) -> list[GradingContext]:
+    """Return what workers need to know, for each environment of these assignments."""
+    return [
+        GradingContext(
+            SandboxSettings.of(course, student, unsafe=request.unsafe),
+            sheets.secret(course),
+            course.limits,
+            {assignment.name: _version(course, assignment) for assignment in group},
+            course.package,
+            student.kernel,
+            is_whole=course.mode_in(student) is Mode.KERNEL,
+        )
+        for student, group in environment.by_environment(course, assignments).items()
+    ]
 
 
 def _version(course: Course, assignment: Assignment) -> AssignmentVersion:
@@ -346,7 +360,7 @@ def _version(course: Course, assignment: Assignment) -> AssignmentVersion:
     if course.markers != USUAL:
         sources = ((path, load_source(path, course.markers)) for path in course.notebooks(assignment))
         notebooks |= {path.stem: json.dumps(document).encode() for path, document in sources}
-    found = evidence.read(course, assignment) if course.mode is None else None
+    found = evidence.read(course, assignment) if _is_by_evidence(course, assignment) else None
     modes = {cell: mode for cell, mode in found.modes.items() if mode is Mode.KERNEL} if found else {}
     return AssignmentVersion(notebooks, {name: files[name] for name in files if not is_notebook[name]}, modes)
 

@@ -4,6 +4,7 @@
 `make torch`.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,3 +20,15 @@ def find_libraries(environment: Path = ENVIRONMENT) -> None:
     [packages] = environment.glob("lib/python3*/site-packages")
     if str(packages) not in sys.path:
         sys.path.append(str(packages))
+
+
+def make_kernel(folder: Path, name: str, environment: Path = ENVIRONMENT, language: str = "python") -> None:
+    """Write into a folder, which is to be in `JUPYTER_PATH`, a kernel of an environment."""
+    python = environment / "bin" / "python"
+    assert python.exists(), f"`make {environment.name}/stamp` sets it up"
+    variables = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel = {"argv": argv, "display_name": name, "language": language, "env": variables}
+    place = folder / "kernels" / name
+    place.mkdir(parents=True)
+    (place / "kernel.json").write_text(json.dumps(kernel))

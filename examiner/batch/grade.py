@@ -4,7 +4,7 @@ A result is stored as its executed notebooks, then as its sheets, then as rows i
 submissions in a transaction. Whatever ends the run, the next one continues from what is stored.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from examiner.batch import pool, worker
 from examiner.batch.triage import Faults, PendingSubmission
-from examiner.batch.worker import GradedSubmission, GradingContext
+from examiner.batch.worker import AssignmentVersion, GradedSubmission, GradingContext
 from examiner.errors import ExaminerError, PlatformFault, StudentFault
 from examiner.model import Course, Files, Submission
 from examiner.store import ledger, records, sheets, tables
@@ -44,13 +44,18 @@ class Progress(Protocol):
 
 def grade_submissions(  # noqa: PLR0913, PLR0917 - what is graded, how, and who is told
     course: Course,
-    context: GradingContext,
+    contexts: Sequence[GradingContext],
     all_pending: Sequence[PendingSubmission],
     todo: Sequence[PendingSubmission],
     workers: int,
     progress: Progress,
 ) -> tuple[Mapping[Submission, FiledGrade], Faults]:
     """Grade the submissions in `todo`, and enter their grades and all earlier ones into the gradebook.
+
+    Parameters
+    ----------
+    contexts : sequence of GradingContext
+        One for each environment; those of an assignment are graded by workers that have its environment.
 
     Returns
     -------
@@ -64,13 +69,7 @@ def grade_submissions(  # noqa: PLR0913, PLR0917 - what is graded, how, and who 
         ledger.opened(tables.url_of(course.gradebook)) as book,
         ThreadPoolExecutor(STORING_THREADS) as threads,
     ):
-        store = _ResultStore(course, context, progress, book, threads)
-        opening = partial(worker.grading_worker, context)
-        tasks = _tasks(course, context, todo, progress, store.faults)
-
-        def starting(task: pool.Task) -> None:
-            progress.start(str(task.item))
-
+        store = _ResultStore(course, progress, book, threads)
         try:
             rest = (
                 pending for pending in all_pending if str(pending.submission) not in by_name and pending.filed
@@ -78,17 +77,33 @@ def grade_submissions(  # noqa: PLR0913, PLR0917 - what is graded, how, and who 
             book.enter(_counting(course, pending) for pending in rest)
             if todo:
                 progress.phase("submissions", len(todo))
-            doubtful = []
-            for task, result in pool.run(opening, tasks, workers, ["examiner.batch.worker"], starting):
-                if _is_doubtful(result):
-                    doubtful.append(replace(task, alone=True))
-                else:
-                    store.take(by_name[str(task.item)], task.item.files, result)
-            for task, result in pool.run(opening, doubtful, 1, ["examiner.batch.worker"], starting):
-                store.take(by_name[str(task.item)], task.item.files, result)
+            for context in contexts:
+                mine = [pending for pending in todo if pending.submission.assignment in context.versions]
+                tasks = _tasks(course, context, mine, progress, store.faults)
+                for task, result in _graded(context, tasks, workers, progress):
+                    version = context.versions[task.item.identity.assignment]
+                    store.take(by_name[str(task.item)], version, task.item.files, result)
         finally:  # an interrupt does not lose what was graded before it
             store.enter()
     return store.graded, store.faults
+
+
+def _graded(
+    context: GradingContext, tasks: Iterable[pool.Task], workers: int, progress: Progress
+) -> Iterator[tuple[pool.Task, GradedSubmission | ExaminerError]]:
+    """Yield each task with its result; those with unclear measurements come last, graded again alone."""
+    opening = partial(worker.grading_worker, context)
+
+    def starting(task: pool.Task) -> None:
+        progress.start(str(task.item))
+
+    doubtful = []
+    for task, result in pool.run(opening, tasks, workers, ["examiner.batch.worker"], starting):
+        if _is_doubtful(result):
+            doubtful.append(replace(task, alone=True))
+        else:
+            yield task, result
+    yield from pool.run(opening, doubtful, 1, ["examiner.batch.worker"], starting)
 
 
 def _tasks(
@@ -138,7 +153,6 @@ class _ResultStore:
     """Stores results, several at a time, since each waits for the disk more than once."""
 
     course: Course
-    context: GradingContext
     progress: Progress
     book: ledger.Ledger
     threads: ThreadPoolExecutor
@@ -149,10 +163,14 @@ class _ResultStore:
     _lock: Lock = field(default_factory=Lock)
 
     def take(
-        self, pending: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError
+        self,
+        pending: PendingSubmission,
+        version: AssignmentVersion,
+        files: Files,
+        result: GradedSubmission | ExaminerError,
     ) -> None:
         """Store a result in a thread, with the files that were graded."""
-        self._storing.append(self.threads.submit(self._store, pending, files, result))
+        self._storing.append(self.threads.submit(self._store, pending, version, files, result))
         if len(self._storing) >= ENTERED_TOGETHER:
             self.enter()
 
@@ -165,9 +183,13 @@ class _ResultStore:
         self.book.enter(waiting)
 
     def _store(
-        self, pending: PendingSubmission, files: Files, result: GradedSubmission | ExaminerError
+        self,
+        pending: PendingSubmission,
+        version: AssignmentVersion,
+        files: Files,
+        result: GradedSubmission | ExaminerError,
     ) -> None:
-        grade = _store(self.course, self.context, pending, files, result)
+        grade = _store(self.course, pending, version, files, result)
         fault = result if isinstance(result, ExaminerError) else None
         with self._lock:
             if fault is not None:
@@ -180,8 +202,8 @@ class _ResultStore:
 
 def _store(
     course: Course,
-    context: GradingContext,
     pending: PendingSubmission,
+    version: AssignmentVersion,
     files: Files,
     result: GradedSubmission | ExaminerError,
 ) -> FiledGrade | None:
@@ -201,5 +223,4 @@ def _store(
     if pending.is_stale:
         return None
     fault = result if isinstance(result, PlatformFault) else PlatformFault(*result.parts)
-    version = context.versions[submission.assignment]
     return sheets.accept(course, worker.infrastructure(version, pending.identity, pending.handed_in, fault))

@@ -72,16 +72,26 @@ def triage(
     course: Course,
     versions: Mapping[str, AssignmentVersion],
     submissions: Sequence[Submission],
-    environment: str,
+    environments: Mapping[str, str],
 ) -> tuple[list[PendingSubmission], Faults]:
-    """Look at every submission; unreadable submissions and damaged grades are faults."""
+    """Look at every submission; unreadable submissions and damaged grades are faults.
+
+    Parameters
+    ----------
+    versions : mapping from str to AssignmentVersion
+        What the submissions of each assignment are graded against, by its name.
+    environments : mapping from str to str
+        The digest of the environment of each assignment, by its name.
+    """
     known = {assignment.name: assignment for assignment in course.assignments}
     digests = {name: version(course, versions[name]) for name in versions}
     all_pending: list[PendingSubmission] = []
     faults: Faults = {}
     for submission in submissions:
         try:
-            pending = _pending(course, known[submission.assignment], submission, digests, environment)
+            assignment = known[submission.assignment]
+            environment = environments[assignment.name]
+            pending = _pending(course, assignment, submission, digests[assignment.name], environment)
         except StudentFault as fault:
             faults[submission] = fault
             continue
@@ -95,14 +105,14 @@ def _pending(
     course: Course,
     assignment: Assignment,
     submission: Submission,
-    digests: Mapping[str, str],
+    digest: str,
     environment: str,
 ) -> PendingSubmission:
     intake.check_folder(submission)
     files = intake.read(submission.folder)
     intake.check(course, assignment, submission, files)
     handed_in = intake.handed_in(submission, files)
-    key = GradeKey(intake.digest_of(intake.work_of(files)), digests[assignment.name], environment)
+    key = GradeKey(intake.digest_of(intake.work_of(files)), digest, environment)
     attempt = handed_in.isoformat() if handed_in else ""
     return PendingSubmission(
         submission,

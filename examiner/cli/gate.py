@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examiner.cli.console import complain, err, out, write_json
-from examiner.course import environment
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, AuthorFault
 from examiner.gate.check import CheckRequest
@@ -16,7 +15,6 @@ from examiner.report import gate
 def check(root: Path, request: CheckRequest, json_file: Path | None, *, verbose: bool) -> int:
     """Check assignments, print the findings, and return the exit code."""
     course = load_course(root)
-    environment.require(course)
     try:
         with gate.progress(err) as progress:
             reports = run_check(course, request, progress)

@@ -98,7 +98,7 @@ def _students(run: pipeline.Run) -> list[Student]:
 
 
 def _exit_code(run: pipeline.Run) -> int:
-    faults = run.faults.values()
+    faults = [*run.faults.values(), *run.stopped.values()]
     if any(isinstance(fault, PlatformFault) for fault in faults):
         return PlatformFault.exit_code
     if run.stopped:

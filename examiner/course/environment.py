@@ -10,14 +10,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from examiner.course.beside import checks_files, write
 from examiner.course.kernelspec import find_kernel
-from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
-from examiner.model import Course, StudentEnvironment
+from examiner.errors import BadCourse, BadSource, ExaminerError, MissingEnvironment, PlatformFault
+from examiner.model import Assignment, Course, StudentEnvironment
 from examiner.notebook import CHECKS
 from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
@@ -53,8 +54,69 @@ class Fingerprint:
     checks: str
 
 
+def environment_of(course: Course, assignment: Assignment) -> StudentEnvironment:
+    """Return the environment in which the submissions of an assignment are graded.
+
+    Raises
+    ------
+    BadSource
+        If its notebooks name several kernels.
+    """
+    named: dict[StudentEnvironment, list[str]] = {}
+    for notebook, student in assignment.environments.items():
+        named.setdefault(student, []).append(notebook)
+    if len(named) > 1:
+        kernels = (f"{student.kernel} in {' and '.join(names)}" for student, names in named.items())
+        fact = f"its notebooks name several kernels: {', '.join(kernels)}"
+        fix = "give them one, or move some into another assignment, or set c.Execute.kernel_name"
+        raise BadSource(course.source(assignment), fact, fix)
+    return next(iter(named), course.student)
+
+
+def by_environment(
+    course: Course, assignments: Iterable[Assignment]
+) -> dict[StudentEnvironment, list[Assignment]]:
+    """Return assignments by their environments; those whose notebooks name several kernels have none."""
+    found: dict[StudentEnvironment, list[Assignment]] = {}
+    for assignment in assignments:
+        with suppress(BadSource):
+            found.setdefault(environment_of(course, assignment), []).append(assignment)
+    return found
+
+
+def require_some(
+    course: Course, assignments: Collection[Assignment]
+) -> tuple[dict[str, Fingerprint], dict[str, ExaminerError]]:
+    """Return the fingerprints of the environments of assignments, and why others have none, by their names.
+
+    Raises
+    ------
+    MissingEnvironment
+        If all of them have the same environment, and it is missing or out of date.
+    """
+    found: dict[str, Fingerprint] = {}
+    faults: dict[str, ExaminerError] = {}
+    for student, group in by_environment(course, assignments).items():
+        try:
+            found |= dict.fromkeys((assignment.name for assignment in group), require(student))
+        except MissingEnvironment as fault:
+            if len(group) == len(assignments):
+                raise
+            for assignment in group:
+                place = f"{course.source(assignment)}, {fault.place}"
+                faults[assignment.name] = MissingEnvironment(place, fault.fact, fault.fix)
+    for assignment in assignments:
+        try:
+            environment_of(course, assignment)
+        except BadSource as fault:
+            faults[assignment.name] = fault
+    return found, faults
+
+
 def setup(course: Course, say: Callable[[str], None]) -> bool:
     """Bring the student environment and its kernel up to date; return whether anything had to be done.
+
+    Kernels that the instructor made are left as they are.
 
     Raises
     ------
@@ -63,44 +125,44 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
     PlatformFault
         If the environment cannot be made; the log has the reason.
     """
-    if course.student.requirements is None:
-        require(course)
+    student = course.student
+    if student.requirements is None:
         return False
-    wanted, found = fingerprint(course), stamped(course)
+    wanted, found = fingerprint(student), stamped(student)
     if found != wanted:
-        stamp = course.student.folder / STAMP
+        stamp = student.folder / STAMP
         stamp.unlink(missing_ok=True)  # so that an interrupted installation is not taken for a complete one
         _install(course, say, everything=found is None or found.base != wanted.base)
         write_text(stamp, json.dumps(to_plain(wanted)))
-    registered = read_kernel(course) == kernel_spec(course)
+    registered = read_kernel(student) == kernel_spec(student)
     if not registered:
-        say(f"registering the kernel {course.student.kernel}")
-        write_text(kernel_file(course), json.dumps(kernel_spec(course), indent=1))
+        say(f"registering the kernel {student.kernel}")
+        write_text(kernel_file(student), json.dumps(kernel_spec(student), indent=1))
     return found != wanted or not registered
 
 
-def require(course: Course) -> Fingerprint:
-    """Return the fingerprint of the student environment, or raise if it is missing or out of date.
+def require(student: StudentEnvironment) -> Fingerprint:
+    """Return the fingerprint of a student environment, or raise if it is missing or out of date.
 
     Raises
     ------
     MissingEnvironment
         If the environment is missing or out of date, or the kernel is missing or belongs to another course.
     """
-    if course.student.requirements is None:
-        return _fingerprint_of_kernel(course.student)
-    place, fix = course.student.folder, "run `examiner setup`"
-    wanted, found = fingerprint(course), stamped(course)
+    if student.requirements is None:
+        return _fingerprint_of_kernel(student)
+    place, fix = student.folder, "run `examiner setup`"
+    wanted, found = fingerprint(student), stamped(student)
     if found is None:
         raise MissingEnvironment(place, "there is no student environment", fix)
     if found != wanted:
         raise MissingEnvironment(place, "the student environment is not what course.toml says", fix)
-    kernel = read_kernel(course)
+    kernel = read_kernel(student)
     if kernel is None:
-        raise MissingEnvironment(f"kernel {course.student.kernel}", "Jupyter does not know this kernel", fix)
-    if kernel != kernel_spec(course):
+        raise MissingEnvironment(f"kernel {student.kernel}", "Jupyter does not know this kernel", fix)
+    if kernel != kernel_spec(student):
         fact = f"it is registered for {kernel['argv'][0]}"
-        raise MissingEnvironment(f"kernel {course.student.kernel}", fact, fix)
+        raise MissingEnvironment(f"kernel {student.kernel}", fact, fix)
     return found
 
 
@@ -118,59 +180,59 @@ def _fingerprint_of_kernel(student: StudentEnvironment) -> Fingerprint:
     return Fingerprint(base.hexdigest(), "")
 
 
-def fingerprint(course: Course) -> Fingerprint:
-    """Return the fingerprint that the environment should have."""
-    base = hashlib.sha256(sys.version.encode() + _requirements(course).read_bytes())
+def fingerprint(student: StudentEnvironment) -> Fingerprint:
+    """Return the fingerprint that an environment made here should have."""
+    base = hashlib.sha256(sys.version.encode() + _requirements(student).read_bytes())
     checks = hashlib.sha256()
     for name, content in sorted(checks_files().items()):
         checks.update(f"\0{name}\0".encode() + content)
     return Fingerprint(base.hexdigest(), checks.hexdigest())
 
 
-def stamped(course: Course) -> Fingerprint | None:
+def stamped(student: StudentEnvironment) -> Fingerprint | None:
     """Return the fingerprint that the environment was made with, or None if it is missing or incomplete."""
-    if not course.student.python.exists():
+    if not student.python.exists():
         return None
     try:
-        return from_plain(json.loads((course.student.folder / STAMP).read_text()), Fingerprint)
+        return from_plain(json.loads((student.folder / STAMP).read_text()), Fingerprint)
     except (OSError, ValueError):
         return None
 
 
-def kernel_spec(course: Course) -> dict[str, object]:
+def kernel_spec(student: StudentEnvironment) -> dict[str, object]:
     """Return the kernel's specification, as Jupyter expects it in kernel.json."""
-    python = str(course.student.python)
+    python = str(student.python)
     return {
         "argv": [python, "-c", LAUNCH, "-f", "{connection_file}"],
-        "display_name": course.student.display_name,
+        "display_name": student.display_name,
         "language": "python",
         "env": KERNEL_ENVIRONMENT,
     }
 
 
-def kernel_file(course: Course) -> Path:
+def kernel_file(student: StudentEnvironment) -> Path:
     """Return the path of the kernel's specification in the running environment."""
-    return Path(sys.prefix) / "share" / "jupyter" / "kernels" / course.student.kernel / "kernel.json"
+    return Path(sys.prefix) / "share" / "jupyter" / "kernels" / student.kernel / "kernel.json"
 
 
-def read_kernel(course: Course) -> dict[str, list[str]] | None:
+def read_kernel(student: StudentEnvironment) -> dict[str, list[str]] | None:
     """Return the registered specification, or None if there is none that can be read."""
     try:
-        spec: dict[str, list[str]] = json.loads(kernel_file(course).read_text())
+        spec: dict[str, list[str]] = json.loads(kernel_file(student).read_text())
     except (OSError, ValueError):
         return None
     return spec
 
 
-def _requirements(course: Course) -> Path:
-    requirements = course.student.requirements
+def _requirements(student: StudentEnvironment) -> Path:
+    requirements = student.requirements
     if requirements is None or not requirements.is_file():
         raise BadCourse("course.toml", f"there is no {requirements}", "correct 'requirements' in [student]")
     return requirements
 
 
 def _install(course: Course, say: Callable[[str], None], *, everything: bool) -> None:
-    student, requirements = course.student, _requirements(course)
+    student, requirements = course.student, _requirements(course.student)
     log = course.state / "logs" / "setup.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("")

@@ -1,12 +1,12 @@
 """Reads a course without a course.toml from what nbgrader knows of it: its settings, folders and gradebook.
 
-The kernel that the notebooks name is the student environment. The instructor makes it, and often it is the
-one that the instructor works in; so nbgrader and examiner are hidden from students in it.
+The kernel that an assignment's notebooks name is its student environment. The instructor makes it, and often
+it is the one that the instructor works in; so nbgrader and examiner are hidden from students in it.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from itertools import chain
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
-from examiner.course.kernelspec import Kernel, find_kernel
+from examiner.course.kernelspec import find_kernel
 from examiner.course.names import folder_name, mode_called
 from examiner.course.nbgrader_settings import refused, value
 from examiner.course.roster import ROSTER_FILE, read_roster
@@ -30,6 +30,7 @@ NEVER_TAKEN: Final = {
     ".ipynb_checkpoints",
 }  # neither nbgrader nor examiner takes what lies there
 HIDDEN: Final = ("examiner", "nbgrader")
+DEFAULT_KERNEL: Final = "python3"  # which Jupyter starts for a notebook that names none
 CELL_SECONDS: Final = 30  # nbgrader's own default
 LONGEST_SECONDS: Final = 3600  # where the settings set no limit: one endless loop must not stop all others
 
@@ -51,19 +52,17 @@ def load_nbgrader_course(root: Path) -> Course:
     """
     settings = _settings(root)
     names = _assignments(root)
-    kernel_name = _kernel_name(root, names, settings)
-    kernel = find_kernel(kernel_name)
+    student, own = _environments(root, names, settings)
     roster, dues = _gradebook(root / "gradebook.db")
-    mode = _mode(root, settings)
     return Course(
         root=root,
         id=_text(settings, "CourseDirectory", "course_id") or UNNAMED,
         title="",
-        student=_environment(root, kernel_name, kernel),
+        student=student,
         limits=TimeLimits(cell_seconds=_cell_seconds(root, settings)),
-        assignments=tuple(Assignment(name, dues.get(name)) for name in names),
+        assignments=tuple(Assignment(name, dues.get(name), environments=own.get(name, {})) for name in names),
         roster=read_roster(root / ROSTER_FILE) or roster,
-        mode=mode if kernel is None or kernel.is_ipykernel else Mode.KERNEL,
+        mode=_mode(root, settings),
         hidden=HIDDEN,
         markers=_markers(settings),
     )
@@ -88,11 +87,36 @@ def _markers(settings: Mapping[str, Any]) -> Markers:
     )
 
 
-def _environment(root: Path, name: str, kernel: Kernel | None) -> StudentEnvironment:
+def _environments(
+    root: Path, names: Iterable[str], settings: Mapping[str, Any]
+) -> tuple[StudentEnvironment, Mapping[str, Mapping[str, StudentEnvironment]]]:
+    """Return the environment of the course, and those of the kernels that each assignment's notebooks name.
+
+    Where the settings name a kernel, or all notebooks name the same one, it is the kernel of the course, and
+    no assignment has its own. Otherwise that of the course is Jupyter's own, for those that name none.
+    """
+    wanted = str(value(settings, "Execute", "kernel_name", "")[1])
+    named = {} if wanted else {name: dict(_kernels(root / "source" / name)) for name in names}
+    # Jupyter finds a kernel whatever the case of its name, so two spellings are one kernel.
+    spelled = {kernel.lower(): kernel for kernels in named.values() for kernel in kernels.values()}
+    if len(spelled) <= 1:
+        return _environment(root, _usual(wanted) or next(iter(spelled.values()), DEFAULT_KERNEL)), {}
+    known = {lower: _environment(root, kernel) for lower, kernel in spelled.items()}
+    own = {
+        name: {notebook: known[kernel.lower()] for notebook, kernel in kernels.items()}
+        for name, kernels in named.items()
+    }
+    return _environment(root, DEFAULT_KERNEL), own
+
+
+def _environment(root: Path, name: str) -> StudentEnvironment:
+    kernel = find_kernel(name)
     if kernel is None:  # `environment.require` raises when the kernel is needed
         return StudentEnvironment(root, None, name, name)
     folder = kernel.program.parent.parent if kernel.program.parent.name == "bin" else kernel.program.parent
-    return StudentEnvironment(folder, None, name, kernel.display_name, kernel.program)
+    return StudentEnvironment(
+        folder, None, name, kernel.display_name, kernel.program, is_ipykernel=kernel.is_ipykernel
+    )
 
 
 def _settings(root: Path) -> Mapping[str, Any]:
@@ -190,24 +214,24 @@ def _assignments(root: Path) -> list[str]:
     return names
 
 
-def _kernel_name(root: Path, assignments: list[str], settings: Mapping[str, Any]) -> str:
-    """Return the name of the kernel that the settings or the notebooks ask for."""
-    wanted = str(value(settings, "Execute", "kernel_name", "")[1])
-    named = {wanted: root / NBGRADER_CONFIG} if wanted else dict(_kernels_of_notebooks(root, assignments))
-    if len(named) > 1:
-        fact = f"its notebooks name several kernels ({', '.join(sorted(named))})"
-        raise BadCourse(root / "source", fact, "give them one, or set c.Execute.kernel_name")
-    name = next(iter(named), "python3")
-    return "python3" if name == "python" else name
+def _kernels(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the file name of each notebook that names a kernel, and its name.
+
+    A file that is no notebook names none: it stops its assignment when its source is read, and no other.
+    """
+    for path in sorted(folder.glob("[!.]*.ipynb")):
+        found: Any = {}
+        with suppress(BadSource):
+            found = load(path, BadSource)
+        for entry in ("metadata", "kernelspec", "name"):
+            found = found.get(entry) if isinstance(found, Mapping) else None
+        if found:
+            yield path.name, _usual(str(found))
 
 
-def _kernels_of_notebooks(root: Path, assignments: list[str]) -> Iterator[tuple[str, Path]]:
-    for name in assignments:
-        for path in sorted((root / "source" / name).glob("*.ipynb")):
-            metadata = load(path, BadSource).get("metadata", {})
-            kernel = metadata.get("kernelspec", {}).get("name", "")
-            if kernel:
-                yield str(kernel), path
+def _usual(kernel: str) -> str:
+    """Return the name of a kernel; older notebooks call Jupyter's own one by its language."""
+    return DEFAULT_KERNEL if kernel == "python" else kernel
 
 
 def _gradebook(path: Path) -> tuple[tuple[Student, ...], dict[str, datetime | None]]:

@@ -20,7 +20,7 @@ from examiner.box.walls import Walls, available
 from examiner.candidate.work import ENVIRONMENT, REPORT_LIMITS, Role, Work
 from examiner.errors import MissingEnvironment, PlatformFault
 from examiner.examine.program import candidate_program
-from examiner.model import Course
+from examiner.model import Course, StudentEnvironment
 from examiner.wire.channel import Channel
 from examiner.wire.shared_memory import SharedBlock
 
@@ -51,10 +51,15 @@ class SandboxSettings:
     hidden: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, course: Course, walls: Walls | None = None, *, unsafe: bool = False) -> Self:
-        """Return the sandbox of a course; an unsafe one has the walls of this machine, however few."""
+    def of(
+        cls, course: Course, student: StudentEnvironment, walls: Walls | None = None, *, unsafe: bool = False
+    ) -> Self:
+        """Return the sandbox of an environment of a course.
+
+        An unsafe one has the walls of this machine, however few.
+        """
         walls = available() if unsafe else walls
-        return cls(course.student.python, walls, course.student.caches, course.hidden)
+        return cls(student.python, walls, student.caches, course.hidden)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from examiner.course import environment
 from examiner.course.names import choose
-from examiner.errors import ExaminerError
+from examiner.errors import BadSource, ExaminerError
 from examiner.gate import evidence, flake_rate, stubs, witness
 from examiner.gate.evidence import Evidence
 from examiner.gate.model import (
@@ -22,6 +23,7 @@ from examiner.gate.model import (
     Report,
     Result,
     Results,
+    Trial,
     TrialKind,
     Tried,
     same,
@@ -77,6 +79,8 @@ def check(course: Course, request: CheckRequest, progress: TrialProgress) -> lis
     ------
     UnknownName
         If the course has no assignment of that name.
+    MissingEnvironment
+        If the environment of all these assignments is missing.
     """
     known = {assignment.name: assignment for assignment in course.assignments}
     assignments = [known[choose("assignment", name, known)] for name in request.assignments or known]
@@ -89,23 +93,17 @@ def check(course: Course, request: CheckRequest, progress: TrialProgress) -> lis
 def _try_everything(
     runner: TrialRunner, assignments: Sequence[Assignment], request: CheckRequest
 ) -> list[Report]:
-    course, plans = runner.course, dict[str, list[Plan]]()
-    reports: dict[str, list[Report]] = {}
-    known: dict[str, Evidence] = {}
-    for assignment in assignments:
-        try:
-            made = make_plans(course, assignment)
-        except ExaminerError as error:
-            breach = Breach(error.place, error.fact, error.fix)
-            reports[assignment.name] = [Report(assignment.name, breaches=(breach,))]
-            continue
-        plans[assignment.name] = [in_part(plan, request.part) if request.part else plan for plan in made]
-        if request.known and (found := evidence.read(course, assignment)):
-            known[assignment.name] = found
+    course = runner.course
+    plans, broken = _plans(course, assignments)
+    if request.part:
+        plans = {name: [in_part(plan, request.part) for plan in group] for name, group in plans.items()}
+    stored = {name: evidence.read(course, plans[name][0].assignment) for name in plans if request.known}
+    known = {name: found for name, found in stored.items() if found}
     everything = [plan for group in plans.values() for plan in group]
-    stored = {plan.name: known[name].of(plan).modes for name in known for plan in plans[name]}
-    results = runner.run_all(everything, request.repeat, stored)
-    evidence.confirm(runner, [plan for plan in everything if plan.name not in stored], results)
+    modes = {plan.name: found.of(plan).modes for name, found in known.items() for plan in plans[name]}
+    results = runner.run_all(everything, request.repeat, modes)
+    evidence.confirm(runner, [plan for plan in everything if plan.name not in modes], results)
+    reports = {name: [report] for name, report in broken.items()}
     for name, group in plans.items():
         found = known.get(name) or evidence.weigh(course, group[0].assignment, group, results)
         evidence.write(course, found)
@@ -115,6 +113,32 @@ def _try_everything(
 
 def _report(runner: TrialRunner, plan: Plan, found: Evidence, results: Results) -> Report:
     return judge(plan, found, results, _measured_alone(runner, plan, found, results))
+
+
+def _plans(
+    course: Course, assignments: Sequence[Assignment]
+) -> tuple[dict[str, list[Plan]], dict[str, Report]]:
+    """Return the plans of assignments, and a report with one breach on each that cannot be tried, by name."""
+    _, faults = environment.require_some(course, assignments)
+    plans: dict[str, list[Plan]] = {}
+    reports: dict[str, Report] = {}
+    for assignment in assignments:
+        try:
+            if assignment.name in faults:
+                raise faults[assignment.name]
+            _require_python(course, assignment)
+            plans[assignment.name] = make_plans(course, assignment)
+        except ExaminerError as error:
+            breach = Breach(error.place, error.fact, error.fix)
+            reports[assignment.name] = Report(assignment.name, breaches=(breach,))
+    return plans, reports
+
+
+def _require_python(course: Course, assignment: Assignment) -> None:
+    student = environment.environment_of(course, assignment)
+    if not student.is_ipykernel:
+        fact = f"its kernel {student.kernel} is not ipykernel, and the check can try no other one"
+        raise BadSource(course.source(assignment), fact, "check it by hand, and name the other assignments")
 
 
 def _measured_alone(
@@ -129,7 +153,7 @@ def _measured_alone(
     first = len(_of_instructor(results))
     numbers = range(first, first + RUNS_ALONE)
     trials = [solution_trial(plan, number, is_bare=False, modes=found.modes) for number in numbers]
-    return list(replace(runner, workers=1).run([plan], trials, len(trials)))
+    return list(replace(runner, workers=1).run([plan], lambda _: trials, len(trials)))
 
 
 def _of_instructor(results: Results) -> list[Result]:
@@ -138,18 +162,21 @@ def _of_instructor(results: Results) -> list[Result]:
 
 def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repeat: int) -> list[Report]:
     """Run only the instructor's solutions, each cell in the mode in which students are graded."""
-    plans = [plan for assignment in assignments for plan in make_plans(runner.course, assignment)]
+    by_name, broken = _plans(runner.course, assignments)
+    plans = [plan for group in by_name.values() for plan in group]
     known = {plan.name: _stored_evidence(plan) for plan in plans}
-    trials = (
-        solution_trial(plan, number, is_bare=True, modes=known[plan.name].modes)
-        for plan in plans
-        for number in range(repeat)
-    )
+
+    def trials(group: Sequence[Plan]) -> Iterator[Trial]:
+        for plan in group:
+            modes = known[plan.name].modes
+            yield from (solution_trial(plan, n, is_bare=True, modes=modes) for n in range(repeat))
+
     results: dict[str, list[Result]] = {plan.name: [] for plan in plans}
     for result in runner.run(plans, trials, repeat * len(plans)):
         results[result.trial.plan].append(result)
-    return [
-        Report(
+    reports = {name: [report] for name, report in broken.items()}
+    for plan in plans:
+        report = Report(
             assignment=plan.title,
             points=sum(plan.points.values()),
             grade_cells=len(plan.points),
@@ -157,8 +184,8 @@ def _try_solutions(runner: TrialRunner, assignments: Sequence[Assignment], repea
             runs=repeat,
             breaches=tuple(_instructor(plan, known[plan.name], results[plan.name])),
         )
-        for plan in plans
-    ]
+        reports.setdefault(plan.assignment.name, []).append(report)
+    return [report for assignment in assignments for report in reports[assignment.name]]
 
 
 def _stored_evidence(plan: Plan) -> Evidence:

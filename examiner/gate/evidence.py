@@ -164,14 +164,22 @@ def confirm(
     Both sides draw numbers of their own, and a wrong answer may be right for some of them: one such pair may
     be chance. Only what each of the repetitions shows as well is a reason against a cell.
     """
-    trials = [
-        replace(trial, seed=f"{trial.seed} again {number}", again=number)
+    again = {
+        plan.name: [
+            replace(trial, seed=f"{trial.seed} again {number}", again=number)
+            for trial in _with_excess(plan, results[plan.name])
+            for number in range(1, AGAIN + 1)
+        ]
         for plan in plans
-        for trial in _with_excess(plan, results[plan.name])
-        for number in range(1, AGAIN + 1)
-    ]
-    if trials:
-        for result in runner.run(plans, trials, len(trials)):
+    }
+    concerned = [plan for plan in plans if again[plan.name]]
+
+    def trials(group: Sequence[Plan]) -> Iterator[Trial]:
+        for plan in group:
+            yield from again[plan.name]
+
+    if concerned:
+        for result in runner.run(concerned, trials, sum(map(len, again.values()))):
             results[result.trial.plan][result.trial.key] = result
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from examiner.batch import pool
 from examiner.batch.worker import load_package
+from examiner.course.environment import environment_of
 from examiner.errors import ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, GradedNotebook, Job
 from examiner.examine.server import SandboxSettings
@@ -26,7 +27,7 @@ from examiner.gate.model import LAST, Account, Result, Results, Seen, Trial, Tri
 from examiner.gate.short import shortened
 from examiner.gate.stubs import TELL
 from examiner.gate.trials import WRONG_ANSWERS, Known, Plan, count, first_trials, further_trials
-from examiner.model import Course, GradeKey, Identity, Mode, TimeLimits
+from examiner.model import Course, GradeKey, Identity, Mode, StudentEnvironment, TimeLimits
 from examiner.notebook import Cell, mark
 from examiner.verdict import Outcome, Verdict
 
@@ -63,26 +64,49 @@ class TrialRunner:
     workers: int
     progress: TrialProgress
 
-    def run(self, plans: Sequence[Plan], trials: Iterable[Trial], total: int) -> Iterator[Result]:
-        """Yield the results of trials of these plans as they end.
+    def run(
+        self, plans: Sequence[Plan], trials: Callable[[Sequence[Plan]], Iterable[Trial]], total: int
+    ) -> Iterator[Result]:
+        """Yield the results of trials of these plans as they end, those of one environment after another.
+
+        Parameters
+        ----------
+        trials : callable
+            Returns the trials of some of these plans.
+        total : int
+            How many trials that are of all plans.
 
         Raises
         ------
         ExaminerError
             If a trial could not be run, through no fault of the notebook.
+        BadSource
+            If the notebooks of an assignment name several kernels.
         """
         self.progress(0, total, "")
+        by_environment: dict[StudentEnvironment, list[Plan]] = {}
+        for plan in plans:
+            by_environment.setdefault(environment_of(self.course, plan.assignment), []).append(plan)
+        results = (
+            result
+            for student, group in by_environment.items()
+            for result in self._run(student, group, trials(group))
+        )
+        for done, result in enumerate(results, start=1):
+            self.progress(done, total, str(result.trial))
+            yield result
+
+    def _run(
+        self, student: StudentEnvironment, plans: Sequence[Plan], trials: Iterable[Trial]
+    ) -> Iterator[Result]:
         course = self.course
-        settings = SandboxSettings.of(course)
-        by_name = {plan.name: plan for plan in plans}
-        context = TrialContext(settings, by_name, course.student.kernel, course.package)
+        settings = SandboxSettings.of(course, student)
+        context = TrialContext(settings, {plan.name: plan for plan in plans}, student.kernel, course.package)
         log = course.state / "logs" / "check.log"
         tasks = (pool.Task(trial, log, _time_limit(course.limits)) for trial in trials)
-        ended = pool.run(partial(trial_worker, context), tasks, self.workers, preload=(__name__,))
-        for done, (_, result) in enumerate(ended, start=1):
+        for _, result in pool.run(partial(trial_worker, context), tasks, self.workers, preload=(__name__,)):
             if isinstance(result, ExaminerError):
                 raise result
-            self.progress(done, total, str(result.trial))
             yield result
 
     def run_all(
@@ -110,7 +134,10 @@ class TrialRunner:
         """
         results: dict[str, dict[tuple[TrialKind, str], Result]] = {plan.name: {} for plan in plans}
         total = sum(count(plan, repeat, is_quick=quick is not None) for plan in plans)
-        trials = _trials(plans, repeat, modes or {}, results, quick)
+
+        def trials(group: Sequence[Plan]) -> Iterator[Trial]:
+            return _trials(group, repeat, modes or {}, results, quick)
+
         for result in self.run(plans, trials, total):
             look_at(result)
             results[result.trial.plan][result.trial.key] = result

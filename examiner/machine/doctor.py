@@ -34,7 +34,7 @@ from examiner.examine.engine import Engine
 from examiner.examine.server import SandboxSettings
 from examiner.machine.judge_walls import judge_walls
 from examiner.machine.trial import RIGHT_OR_WRONG, trial
-from examiner.model import Course, Mode
+from examiner.model import Course, Mode, StudentEnvironment
 from examiner.store import sheets, tables
 from examiner.verdict import Outcome
 
@@ -106,7 +106,7 @@ def diagnose(
         Where the kernel tells of the memory, of the load and of the processors.
     """
     yield from _walls(course, walls)
-    yield from _environment(course, walls)
+    yield from _environments(course, walls)
     yield from _nbgrader()
     yield from _gradebook(course)
     yield from _sheets(course)
@@ -123,9 +123,23 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def _walls(course: Course, only: Walls | None) -> Iterator[Finding]:
-    is_there = _is_python(course) and course.student.python.exists()
-    python = str(course.student.python if is_there else sys.executable)
-    command = [python, "-I", "-c", _SIEGE, str(Path(__file__).parents[2]), json.dumps(only and asdict(only))]
+    for python in _interpreters(course):
+        yield from _walls_of(python, only)
+
+
+def _interpreters(course: Course) -> Iterable[Path]:
+    """Return the Pythons that enter walls, of which each is another program."""
+    found: dict[Path, Path] = {}
+    for student in environment.by_environment(course, course.assignments):
+        is_there = _is_python(course, student) and student.python.exists()
+        python = student.python if is_there else Path(sys.executable)
+        found.setdefault(python.resolve(), python)
+    return found.values() or [Path(sys.executable)]
+
+
+def _walls_of(python: Path, only: Walls | None) -> Iterator[Finding]:
+    root = Path(__file__).parents[2]
+    command = [str(python), "-I", "-c", _SIEGE, str(root), json.dumps(only and asdict(only))]
     try:
         siege = subprocess.run(  # noqa: S603 - our own program
             command, capture_output=True, check=True, timeout=SIEGE_SECONDS
@@ -158,19 +172,28 @@ def _promises(walls: Walls, reports: Iterable[dict[str, Any]]) -> Iterator[Findi
         yield Finding(f"wall: {report['wall']}", f"{report['state']}: {report['promise']}", state, note)
 
 
-def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
+def _environments(course: Course, walls: Walls | None) -> Iterator[Finding]:
     try:
-        environment.require(course)
+        found, faults = environment.require_some(course, course.assignments)
     except ExaminerError as fault:
         yield Finding("environment", fault.fact, Health.BAD, f"{fault.place}: {fault.fix}")
         return
-    yield Finding("environment", f"{course.student.folder.name}, and the kernel {course.student.kernel}")
-    if not _is_python(course):
+    for lacking in faults.values():
+        state = Health.WEAK if found else Health.BAD
+        yield Finding("environment", lacking.fact, state, f"{lacking.place}: {lacking.fix}")
+    for student, group in environment.by_environment(course, course.assignments).items():
+        if group[0].name in found:
+            yield from _environment(course, student, walls)
+
+
+def _environment(course: Course, student: StudentEnvironment, walls: Walls | None) -> Iterator[Finding]:
+    yield Finding("environment", f"{student.folder.name}, and the kernel {student.kernel}")
+    if not _is_python(course, student):
         what = "all cells are judged in a boxed kernel, perhaps of another language; it is not tried here"
         yield Finding("environment", what, Health.NOTE)
         return
     try:
-        with Engine(SandboxSettings.of(course, walls), b"doctor") as engine:
+        with Engine(SandboxSettings.of(course, student, walls), b"doctor") as engine:
             right = engine.run(trial("return x + 1", RIGHT_OR_WRONG)).sheet.verdicts[0]
             started = time.monotonic()
             wrong = engine.run(trial("return x", RIGHT_OR_WRONG)).sheet.verdicts[0]
@@ -192,9 +215,9 @@ def _environment(course: Course, walls: Walls | None) -> Iterator[Finding]:
         yield Finding("wall: judges", found, Health.GOOD if is_kept else Health.BAD, note)
 
 
-def _is_python(course: Course) -> bool:
-    """Whether the student environment is known to be a Python; a kernel may be of any language."""
-    return course.student.program is None or course.mode is not Mode.KERNEL
+def _is_python(course: Course, student: StudentEnvironment) -> bool:
+    """Whether a student environment is known to be a Python; a kernel may be of any language."""
+    return student.program is None or course.mode_in(student) is not Mode.KERNEL
 
 
 def _nbgrader() -> Iterator[Finding]:

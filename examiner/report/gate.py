@@ -95,8 +95,8 @@ def breaches(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def solutions(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield a sentence for each assignment of which only the solution was run."""
-    for report in reports:
+    """Yield a sentence for each assignment of which only the solution was run, if it was run."""
+    for report in filter(lambda report: report.runs, reports):
         perfect = f"{report.perfect_runs} of {report.runs} runs"
         yield f"{report.assignment}: all {report.points:g} points in {perfect}"
 

@@ -25,7 +25,7 @@ from examiner.course.load import load_course
 from examiner.gate import evidence
 from examiner.model import Mode
 from examiner.store.grades import read_grades
-from tests.libraries import ENVIRONMENT, IS_WITH_TORCH, WITH_TORCH
+from tests.libraries import ENVIRONMENT, IS_WITH_TORCH, WITH_TORCH, make_kernel
 from tests.turns import in_turn
 
 pytestmark = pytest.mark.course
@@ -105,14 +105,7 @@ def kernels(tmp_path_factory):
     """A folder in which Jupyter finds the kernels of the environments with libraries."""
     folder = tmp_path_factory.mktemp("jupyter")
     for name in GRADED.keys() & MADE.keys():
-        python = MADE[name] / "bin" / "python"
-        assert python.exists(), f"`make {MADE[name].name}/stamp` sets it up"
-        environment = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-        argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        kernel = {"argv": argv, "display_name": name, "language": "python", "env": environment}
-        place = folder / "kernels" / KERNELS[name]
-        place.mkdir(parents=True)
-        (place / "kernel.json").write_text(json.dumps(kernel))
+        make_kernel(folder, KERNELS[name], MADE[name])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(folder))
         yield folder

@@ -8,12 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from examiner.course.environment import STAMP, fingerprint, kernel_spec, require, setup
+from examiner.course.environment import (
+    STAMP,
+    by_environment,
+    environment_of,
+    fingerprint,
+    kernel_spec,
+    require,
+    require_some,
+    setup,
+)
 from examiner.course.load import load_course
-from examiner.errors import BadCourse, MissingEnvironment, PlatformFault
-from examiner.model import StudentEnvironment
+from examiner.errors import BadCourse, BadSource, MissingEnvironment, PlatformFault
+from examiner.model import Assignment, StudentEnvironment
 
 COURSE = load_course(Path(__file__).parents[3])
+STOCK = StudentEnvironment(Path(sys.prefix), None, "python3", "Python 3", Path(sys.executable))
+UNKNOWN = replace(STOCK, kernel="r")
+SEVERAL = Assignment("several", environments={"a.ipynb": STOCK, "b.ipynb": UNKNOWN, "c.ipynb": STOCK})
 
 
 @pytest.fixture
@@ -28,13 +40,13 @@ def pretend_installed(course):
     """Put in the place of an environment what says that it is one."""
     course.student.python.parent.mkdir(parents=True)
     course.student.python.symlink_to(sys.executable)
-    (course.student.folder / STAMP).write_text(json.dumps(asdict(fingerprint(course))))
+    (course.student.folder / STAMP).write_text(json.dumps(asdict(fingerprint(course.student))))
 
 
 def test_a_missing_environment_says_what_to_run(course):
     """Nothing can be graded without it, and making it takes one command."""
     with pytest.raises(MissingEnvironment, match="no student environment; run `examiner setup`"):
-        require(course)
+        require(course.student)
 
 
 def test_an_environment_of_other_requirements_says_what_to_run(course):
@@ -42,14 +54,14 @@ def test_an_environment_of_other_requirements_says_what_to_run(course):
     pretend_installed(course)
     (course.student.folder / STAMP).write_text(json.dumps({"base": "old", "checks": "old"}))
     with pytest.raises(MissingEnvironment, match=r"not what course\.toml says"):
-        require(course)
+        require(course.student)
 
 
 def test_a_missing_kernel_says_what_to_run(course):
     """nbgrader would say 'No such kernel' once for every submission."""
     pretend_installed(course)
     with pytest.raises(MissingEnvironment, match="kernel tinytorch-student: Jupyter does not know"):
-        require(course)
+        require(course.student)
 
 
 def test_a_kernel_of_another_course_says_whose_it_is(course):
@@ -58,7 +70,7 @@ def test_a_kernel_of_another_course_says_whose_it_is(course):
     setup(course, print)
     other = replace(course, student=replace(course.student, display_name="Another"))
     with pytest.raises(MissingEnvironment, match="it is registered for"):
-        require(other)
+        require(other.student)
 
 
 def test_setup_registers_the_kernel_and_then_has_nothing_to_do(course, capsys):
@@ -67,7 +79,7 @@ def test_setup_registers_the_kernel_and_then_has_nothing_to_do(course, capsys):
     assert setup(course, print)
     assert not setup(course, print)
     assert capsys.readouterr().out == "registering the kernel tinytorch-student\n"
-    assert require(course) == fingerprint(course)
+    assert require(course.student) == fingerprint(course.student)
 
 
 def test_an_interrupted_installation_is_not_taken_for_a_whole_one(course):
@@ -79,19 +91,19 @@ def test_an_interrupted_installation_is_not_taken_for_a_whole_one(course):
     with pytest.raises(PlatformFault, match=r"failed; read .*setup\.log"):
         setup(changed, lambda _: None)
     with pytest.raises(MissingEnvironment, match="no student environment"):
-        require(changed)
+        require(changed.student)
 
 
 def test_missing_requirements_are_the_authors_fault(course):
     """course.toml names the file."""
     wrong = replace(course, student=replace(course.student, requirements=course.root / "none.txt"))
     with pytest.raises(BadCourse, match=r"none\.txt"):
-        require(wrong)
+        require(wrong.student)
 
 
 def test_the_kernels_environment_keeps_the_instructors_path_out():
     """With PYTHONPATH at the course, the reference would be one import away."""
-    assert kernel_spec(COURSE)["env"]["PYTHONPATH"] == ""
+    assert kernel_spec(COURSE.student)["env"]["PYTHONPATH"] == ""
 
 
 @pytest.mark.parametrize("module", ["tinytorch", "examiner", "nbgrader"])
@@ -105,10 +117,54 @@ def test_the_student_environment_has_nothing_of_the_instructors(tmp_path, module
 
 def test_an_environment_that_is_not_ours_is_asked_for_its_kernel_alone(tmp_path):
     """The kernel that a stock course's notebooks name; what is installed there is part of a grade's key."""
-    student = StudentEnvironment(Path(sys.prefix), None, "python3", "Python 3", Path(sys.executable))
-    stock = replace(COURSE, student=student)
-    assert not setup(stock, print)
-    assert require(stock) == require(stock)
-    assert require(stock) != require(replace(stock, student=replace(student, folder=tmp_path)))
+    assert not setup(replace(COURSE, student=STOCK), print)
+    assert require(STOCK) == require(STOCK)
+    assert require(STOCK) != require(replace(STOCK, folder=tmp_path))
     with pytest.raises(MissingEnvironment, match="kernel r: Jupyter does not know this kernel"):
-        require(replace(stock, student=replace(student, kernel="r")))
+        require(UNKNOWN)
+
+
+def test_an_assignment_has_its_own_environment_or_that_of_the_course():
+    """A course.toml names one; nbgrader's notebooks may name another one in each assignment."""
+    own = Assignment("ps1", environments={"a.ipynb": UNKNOWN, "b.ipynb": UNKNOWN})
+    assert environment_of(COURSE, Assignment("ps1")) == COURSE.student
+    assert environment_of(COURSE, own) == UNKNOWN
+    assert by_environment(COURSE, [own, Assignment("ps2"), replace(own, name="ps3"), SEVERAL]) == {
+        UNKNOWN: [own, replace(own, name="ps3")],
+        COURSE.student: [Assignment("ps2")],
+    }
+
+
+def test_notebooks_of_one_assignment_that_name_several_kernels_are_its_fault():
+    """Whoever wrote them reads which names which, and what can be done."""
+    with pytest.raises(BadSource) as caught:
+        environment_of(COURSE, SEVERAL)
+    assert caught.value.place == str(COURSE.root / "source" / "several")
+    assert caught.value.fact == (
+        "its notebooks name several kernels: python3 in a.ipynb and c.ipynb, r in b.ipynb"
+    )
+    assert "c.Execute.kernel_name" in caught.value.fix
+
+
+def test_an_assignment_without_an_environment_stops_no_other():
+    """Each fault names its assignment, since a kernel that is missing may be meant by one of many."""
+    good = Assignment("good", environments={"a.ipynb": STOCK})
+    missing = [Assignment(name, environments={"a.ipynb": UNKNOWN}) for name in ("m1", "m2")]
+    found, faults = require_some(COURSE, [*missing, good, SEVERAL])
+    assert found == {"good": require(STOCK)}
+    assert {name: type(fault) for name, fault in faults.items()} == {
+        "m1": MissingEnvironment,
+        "m2": MissingEnvironment,
+        "several": BadSource,
+    }
+    place = COURSE.root / "source" / "m2"
+    assert str(faults["m2"]).startswith(f"{place}, kernel r: Jupyter does not know this kernel")
+
+
+def test_where_all_assignments_lack_the_same_environment_it_is_said_once():
+    """As for a course that has one environment."""
+    missing = [Assignment(name, environments={"a.ipynb": UNKNOWN}) for name in ("m1", "m2")]
+    with pytest.raises(MissingEnvironment, match=r"^kernel r: Jupyter does not know this kernel"):
+        require_some(COURSE, missing)
+    other = Assignment("other", environments={"a.ipynb": replace(UNKNOWN, kernel="julia")})
+    assert require_some(COURSE, [missing[0], other])[1].keys() == {"m1", "other"}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from examiner.course.environment import by_environment, environment_of
 from examiner.course.load import load_course
-from examiner.errors import BadCourse, NoCourse
+from examiner.errors import BadCourse, BadSource, NoCourse
 from examiner.model import Markers, Mode
 
 SETTINGS = 'c = get_config()\nc.CourseDirectory.course_id = "music"\n'
@@ -24,7 +25,10 @@ def notebook(kernel="python3"):
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """Return a function that writes settings and notebooks, each with its kernel, and reads the course."""
+    """Return a function that writes settings and notebooks, and reads the course.
+
+    It takes the kernel of each assignment's notebook, or those of its notebooks by their names.
+    """
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     folder = tmp_path / "jupyter" / "kernels" / "echo"
     folder.mkdir(parents=True)
@@ -32,13 +36,20 @@ def course(tmp_path, monkeypatch):
     root = tmp_path / "course"
 
     def load(settings=SETTINGS, **kernels):
-        for name, kernel in (kernels or {"ps1": "python3"}).items():
-            (root / "source" / name).mkdir(parents=True)
-            (root / "source" / name / "work.ipynb").write_text(notebook(kernel))
+        for name, named in (kernels or {"ps1": "python3"}).items():
+            (root / "source" / name).mkdir(parents=True, exist_ok=True)
+            for stem, kernel in (named if isinstance(named, dict) else {"work": named}).items():
+                (root / "source" / name / f"{stem}.ipynb").write_text(notebook(kernel))
         (root / "nbgrader_config.py").write_text(settings)
         return load_course(root)
 
     return load
+
+
+def in_environments(found):
+    """Return the environments of a course, each with the names of its assignments."""
+    groups = by_environment(found, found.assignments).items()
+    return [(student, [assignment.name for assignment in group]) for student, group in groups]
 
 
 def test_its_name_assignments_and_kernel_are_read(course):
@@ -55,8 +66,9 @@ def test_its_name_assignments_and_kernel_are_read(course):
 def test_settings_that_mean_something_here_are_followed(course):
     """The time of a cell, the kernel, and where grade cells are judged."""
     settings = "c.Execute.timeout = 5\nc.Execute.kernel_name = 'python3'\nc.Examiner.mode = 'kernel'\n"
-    found = course(SETTINGS + settings, ps1="r", ps2="julia")
+    found = course(SETTINGS + settings, ps1="r", ps2={"a": "julia", "b": "echo"})
     assert (found.limits.cell_seconds, found.student.kernel) == (5, "python3")
+    assert in_environments(found) == [(found.student, ["ps1", "ps2"])]
     assert found.mode is Mode.KERNEL
 
 
@@ -84,10 +96,13 @@ def test_without_settings_the_markers_are_the_usual_ones(course):
 
 
 def test_a_kernel_of_another_language_judges_its_cells_itself(course):
-    """There is nothing that could stand in for it."""
+    """There is nothing that could stand in for it; the cells of other assignments are judged as they were."""
     found = course(ps1="echo")
-    assert found.mode is Mode.KERNEL
+    assert found.mode_in(found.student) is Mode.KERNEL
     assert found.student.python == Path("/bin/cat")
+    both = course(ps1="echo", ps2="python3")
+    modes = {both.mode_in(student): names for student, names in in_environments(both)}
+    assert modes == {Mode.KERNEL: ["ps1"], None: ["ps2"]}
 
 
 def test_students_and_due_dates_are_those_of_the_gradebook(course, tmp_path):
@@ -125,10 +140,63 @@ def test_settings_that_lead_elsewhere_are_one_clear_sentence(course, settings, w
     assert words in str(caught.value)
 
 
-def test_notebooks_of_two_kernels_are_too_many(course):
-    """One environment is what a course's students have."""
-    with pytest.raises(BadCourse, match=r"its notebooks name several kernels \(julia, r\)"):
-        course(ps1="r", ps2="julia")
+def test_each_assignment_has_the_environment_of_its_own_kernel(course):
+    """Whether Jupyter knows it or not; one that names none has Jupyter's own, as it has in Jupyter."""
+    found = course(ps1="echo", ps2="python", ps3="r", ps4="")
+    kernels = {student.kernel: names for student, names in in_environments(found)}
+    assert kernels == {"echo": ["ps1"], "python3": ["ps2", "ps4"], "r": ["ps3"]}
+    pythons = {student.kernel: student.python for student, _ in in_environments(found)}
+    assert (pythons["echo"], pythons["python3"]) == (Path("/bin/cat"), Path(sys.executable))
+
+
+@pytest.mark.parametrize(
+    ("kernels", "kernel"),
+    [
+        ({"ps1": "echo", "ps2": ""}, "echo"),
+        ({"ps1": "", "ps2": "Echo"}, "Echo"),
+        ({"ps1": "python", "ps2": "python3"}, "python3"),
+        ({"ps1": "", "ps2": ""}, "python3"),
+    ],
+)
+def test_a_course_of_one_kernel_is_graded_in_it(course, kernels, kernel):
+    """Also what names no kernel: so it was before there could be several, and its grades stay as they are."""
+    found = course(**kernels)
+    assert [(student.kernel, names) for student, names in in_environments(found)] == [(kernel, [*kernels])]
+    assert not any(assignment.environments for assignment in found.assignments)
+
+
+def test_a_kernel_is_the_same_whatever_the_case_of_its_name(course):
+    """Jupyter finds it so."""
+    found = course(ps1="echo", ps2="ECHO", ps3="")
+    assert [names for _, names in in_environments(found)] == [["ps1", "ps2", "ps3"]]
+
+
+def test_notebooks_of_one_assignment_may_name_one_kernel(course, tmp_path):
+    """Or none, beside one that does; two stop it, and no other."""
+    found = course(ps1={"a": "echo", "b": ""}, ps2="python3", ps3={"a": "echo", "b": "python3"})
+    assert [names for _, names in in_environments(found)] == [["ps1"], ["ps2"]]
+    with pytest.raises(
+        BadSource, match=r"source/ps3: .*: echo in a\.ipynb, python3 in b\.ipynb; give them one"
+    ):
+        environment_of(found, found.assignments[2])
+    (tmp_path / "course" / "source" / "ps3" / ".b.ipynb").write_text(notebook("julia"))
+    (tmp_path / "course" / "source" / "ps3" / "b.ipynb").unlink()
+    found = load_course(tmp_path / "course")
+    assert [names for _, names in in_environments(found)] == [["ps1", "ps3"], ["ps2"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"nbformat": 4, "metadata": []}', '{"nbformat": 4, "metadata": {"kernelspec": null}}'],
+)
+def test_a_notebook_that_cannot_be_read_names_no_kernel(course, tmp_path, text):
+    """It stops its own assignment later, with all that is wrong with it, and the course can be read."""
+    course(ps1="echo", ps2="echo")
+    (tmp_path / "course" / "source" / "ps2" / "work.ipynb").write_text(text)
+    found = load_course(tmp_path / "course")
+    assert [(student.kernel, names) for student, names in in_environments(found)] == [
+        ("echo", ["ps1", "ps2"])
+    ]
 
 
 def test_a_source_without_notebooks_is_said(tmp_path):

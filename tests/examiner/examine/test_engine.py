@@ -271,9 +271,9 @@ def test_it_grades_the_same_behind_other_walls(walls):
 
 def test_a_course_is_graded_behind_all_walls_unless_somebody_asks_for_those_of_the_machine(tiny):
     """All of them are demanded where none are named; named walls are used, even if they are too few."""
-    assert SandboxSettings.of(tiny.course).walls is None
-    assert SandboxSettings.of(tiny.course, unsafe=True).walls == available()
-    sandbox = SandboxSettings.of(tiny.course, Walls(False, 0, False))
+    assert SandboxSettings.of(tiny.course, tiny.course.student).walls is None
+    assert SandboxSettings.of(tiny.course, tiny.course.student, unsafe=True).walls == available()
+    sandbox = SandboxSettings.of(tiny.course, tiny.course.student, Walls(False, 0, False))
     assert sandbox.walls == Walls(False, 0, False)
     assert (sandbox.python, sandbox.caches) == (tiny.course.student.python, tiny.course.student.caches)
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from examiner.box.walls import Walls, available
 from examiner.course.load import load_course
 from examiner.machine.doctor import DEGRADED, Finding, Health, diagnose, exit_code
-from examiner.model import Mode
+from examiner.model import Assignment, Mode
 from examiner.report.doctor import conclusion, data, table
 from examiner.store import sheets, tables
 
@@ -121,6 +121,47 @@ def test_a_kernel_of_another_language_is_not_taken_for_a_python(course):
     walls = about_walls(replace(course, student=kernel, mode=Mode.KERNEL))
     assert found(walls, "wall: files")
     assert Health.BAD not in worst(walls)
+
+
+def in_environments(course, *kernels, program=Path("/bin/false")):
+    """Return the course with an assignment for each of some kernels, whose program takes no time."""
+    student = replace(course.student, requirements=None, program=program)
+    environments = [{"a.ipynb": replace(student, kernel=kernel)} for kernel in kernels]
+    assignments = [Assignment(f"ps{n}", environments=own) for n, own in enumerate(environments)]
+    return replace(course, assignments=tuple(assignments))
+
+
+def test_one_environment_that_is_missing_is_weak(course):
+    """The assignments of all others can be graded; the note names those that cannot."""
+    several = in_environments(course, "python3", "unknown", "unknown")
+    own = [assignment.environments["a.ipynb"] for assignment in several.assignments[:2]]
+    mixed = Assignment("mixed", environments=dict(zip(("a.ipynb", "b.ipynb"), own, strict=True)))
+    several = replace(several, assignments=(*several.assignments, mixed))
+    [*lacking, there, tried] = found(diagnose(several), "environment")
+    assert {finding.state for finding in lacking} == {Health.WEAK}
+    places = [course.root / "source" / name for name in ("ps1", "ps2")]
+    notes = [f"{place}, kernel unknown: install it" for place in places]
+    notes += [f"{course.root / 'source' / 'mixed'}: give them one"]
+    assert all(finding.note.startswith(note) for finding, note in zip(lacking, notes, strict=True))
+    assert (there.state, "the kernel python3" in there.what) == (Health.GOOD, True)
+    assert (tried.state, tried.what) == (Health.BAD, "nothing can be graded in it")
+
+
+@pytest.mark.parametrize("kernels", [("unknown",), ("unknown", "unknown"), ("unknown", "nowhere")])
+def test_environments_that_are_all_missing_are_bad(course, kernels):
+    """There is nothing that can be graded."""
+    lacking = found(diagnose(in_environments(course, *kernels)), "environment")
+    assert {finding.state for finding in lacking} == {Health.BAD}
+    assert len(lacking) == len({*kernels})
+
+
+def test_the_walls_are_tried_by_each_program_that_enters_them(course, tmp_path):
+    """Some systems let certain programs only have namespaces; a link to one is the same program."""
+    (tmp_path / "false").symlink_to("/bin/false")
+    programs = [Path("/bin/false"), tmp_path / "false", Path("/bin/true")]
+    parts = [in_environments(course, f"kernel{n}", program=one) for n, one in enumerate(programs)]
+    several = replace(course, assignments=tuple(part.assignments[0] for part in parts))
+    assert len(found(diagnose(several), "walls")) == 2
 
 
 def test_a_gradebook_is_read_and_not_touched(tiny):

@@ -61,7 +61,8 @@ def test_each_cell_that_runs_in_the_kernel_is_named_with_the_reason():
 
 def test_runs_of_the_solution_alone_are_a_sentence():
     """There is nothing else to say of them."""
-    assert list(gate.solutions([REPORT])) == ["01: all 90 points in 10 of 10 runs"]
+    untried = Report("02", breaches=(BREACH,))
+    assert list(gate.solutions([REPORT, untried])) == ["01: all 90 points in 10 of 10 runs"]
 
 
 def test_the_data_is_json():
