@@ -148,9 +148,10 @@ def load_source(path: Path, markers: Markers) -> dict[str, Any]:
     Raises
     ------
     BadSource
-        If the file is not a notebook, or has a line that would become a marker.
+        If the file is not a notebook in format 4, or has a line that would become a marker.
     """
     document = load(path, BadSource)
+    parse(document, path)  # what follows may rely on its shape
     if markers == USUAL:
         return document
     for number, cell in enumerate(document.get("cells", ()), start=1):
@@ -193,14 +194,20 @@ def load(path: Path, fault: type[ExaminerError]) -> dict[str, Any]:
     return document
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 def _cell(index: int, raw: Mapping[str, Any], stubs: tuple[str, str]) -> Cell:
     source, (code, text) = raw["source"], stubs
     return Cell(
         index=index,
-        id=raw.get("id", ""),
-        kind=raw["cell_type"],
-        source=source if isinstance(source, str) else "".join(source),
-        grade_id=mark(raw, "grade_id") or "",
+        id=_text(raw.get("id", "")),
+        kind=_text(raw["cell_type"]),
+        source="".join(source) if isinstance(source, list) else _text(source),
+        grade_id=_text(mark(raw, "grade_id") or ""),
         points=float(mark(raw, "points") or 0),
         is_grade=bool(mark(raw, "grade")),
         is_solution=bool(mark(raw, "solution")),

@@ -23,6 +23,13 @@ from examiner.notebook import (
     visible,
 )
 
+OWN = Markers(
+    solution=("ANSWER[", "]ANSWER"),
+    hidden=("SECRET", "END SECRET"),
+    scheme=("<key>", "</key>"),
+    code_stubs=(("python", "...  # yours"),),
+    text_stub="Write.",
+)
 TESTS = "import numpy\nassert f(1)\n### BEGIN HIDDEN TESTS\nassert f(2)\n### END HIDDEN TESTS\nassert f(3)"
 
 
@@ -149,6 +156,44 @@ def test_an_instructors_notebook_is_of_format_4(notebook, fields):
         notebook(**fields)
 
 
+def places(value, *at):
+    """Yield the way to everything in a JSON document, itself included."""
+    yield at
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from places(item, *at, key)
+
+
+SOUND = {"nbformat": 4, "nbformat_minor": 5, "cells": [raw(["x\n", "y"], "t", grade=True, points=2)]} | {
+    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+}
+
+
+@pytest.mark.parametrize("markers", [Markers(), OWN], ids=["usual", "own"])
+@pytest.mark.parametrize("wrong", [None, [], {}, [1], {"a": 1}, 7, "x", True], ids=repr)
+@pytest.mark.parametrize("place", [*places(SOUND)], ids=lambda place: "/".join(map(str, place)) or "all")
+def test_a_source_of_another_shape_is_read_or_refused_with_its_path(tmp_path, place, wrong, markers):
+    """Whatever stands wherever in it: nothing else is raised, and a cell has texts where it should."""
+    document = json.loads(json.dumps({"": SOUND}))
+    holder = document
+    *above, last = ("", *place)
+    for key in above:
+        holder = holder[key]
+    holder[last] = wrong
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps(document[""]))
+    told, found = "", {"nbformat": 4, "cells": []}
+    try:
+        found = load_source(path, markers)
+    except BadSource as refused:
+        told = str(refused)
+    assert not told or str(path) in told
+    for cell in parse(found, path).cells:
+        assert {type(text) for text in (cell.id, cell.kind, cell.source, cell.grade_id)} == {str}
+        assert type(cell.points) is float
+    assert isinstance(found.get("metadata", {}).get("kernelspec", {}), dict)
+
+
 @pytest.mark.parametrize(
     ("source", "marks", "left"),
     [
@@ -174,15 +219,6 @@ def test_the_stub_is_that_of_the_language(notebook, language, stub):
     """nbgrader has one for each that it knows."""
     found = notebook(raw("x", "a", solution=True), metadata={"kernelspec": {"language": language}})
     assert released(found.cells[0]) == stub
-
-
-OWN = Markers(
-    solution=("ANSWER[", "]ANSWER"),
-    hidden=("SECRET", "END SECRET"),
-    scheme=("<key>", "</key>"),
-    code_stubs=(("python", "...  # yours"),),
-    text_stub="Write.",
-)
 
 
 def test_a_course_may_have_markers_of_its_own(notebook):
