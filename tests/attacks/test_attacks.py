@@ -28,7 +28,7 @@ EXPLAINED = (
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
-TURNS = 20
+TURNS = 30
 ALONE = in_turn(("death_and_denial.kills_its_parent", "white_box.forged_reports"), 2)
 HOSTILE, HONEST = in_turn(attacks(), TURNS), in_turn(honest(), TURNS)
 

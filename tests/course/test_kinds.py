@@ -9,8 +9,8 @@ Each file of `kinds/` is a notebook of a plain nbgrader course. Its cells are, i
 
 `files` are the texts that lie beside the notebook. All grade cells must be examined. A file that says
 `libraries = true` is graded in the environment `.venv-libraries`, which `make test` sets up, as a course of
-its own. Each commit has another half of the files, and a third of those with libraries; `make whole` has
-all of them. Those with `torch = true` are graded by `make torch` alone.
+its own. Each commit has another third of the files, and a quarter of those with libraries; `make whole`
+has all of them. Those with `torch = true` are graded by `make torch` alone.
 """
 
 import json
@@ -45,7 +45,7 @@ def environment_of(kind):
 OF = {
     place: sorted(name for name, kind in KINDS.items() if environment_of(kind) == place) for place in KERNELS
 }
-GRADED = {"student": in_turn(OF["student"], 2), "libraries": in_turn(OF["libraries"], 3)}
+GRADED = {"student": in_turn(OF["student"], 3), "libraries": in_turn(OF["libraries"], 4)}
 if IS_WITH_TORCH:
     GRADED = {"torch": OF["torch"]}
 STUDENTS = ("honest", "wrong", "cheating")

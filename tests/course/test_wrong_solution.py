@@ -10,6 +10,7 @@ import pytest
 
 from examiner.errors import AuthorFault
 from examiner.store.grades import read_grades
+from tests.turns import in_turn
 
 pytestmark = pytest.mark.course
 
@@ -57,7 +58,7 @@ def test_no_right_student_gets_nothing_for_a_wrong_test(slipped):
     assert states == {(WRONG, "stopped"), (GOOD, "graded")}
 
 
-@pytest.mark.parametrize("text", ["{", '{"cells": [], "nbformat": 3}', None])
+@pytest.mark.parametrize("text", in_turn(["{", '{"cells": [], "nbformat": 3}', None], 3))
 def test_one_bad_source_stops_one_assignment(small, text):
     """It is told once, with the place; the release and the grades of all others come."""
     for assignment in (WRONG, GOOD):

@@ -1,4 +1,7 @@
-"""The gate: what it lets through, and the sentence for each thing that it does not."""
+"""The gate: what it lets through, and the sentence for each thing that it does not.
+
+Where there are several examples of a thing, each commit has another one; `make whole` has them all.
+"""
 
 import json
 import re
@@ -13,6 +16,7 @@ from examiner.gate import evidence, hollow
 from examiner.gate.check import RUNS_ALONE, CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
 from examiner.report.gate import warnings
+from tests.turns import in_turn
 
 THRICE = """
 mistake = "three times as large"
@@ -183,17 +187,17 @@ def same(x):
 """
 
 
-@pytest.mark.parametrize(
-    ("measured", "told"),
-    [
-        ("memory(double, ones, at_most=1e8, check=has_its_shape)", "double returns zeros"),
-        ("memory(double, ones, at_most=1e8, check=is_twice)", ""),
-        ("speed(double, twice, ones, at_most=50, check=has_its_shape)", "double returns zeros"),
-        ("speed(double, twice, ones, at_most=50)", ""),
-        ("quality(double(np.ones(3)).size, at_least=3)", "double returns zeros"),
-        ("quality(double(np.ones(3)).sum(), at_least=6)", ""),
-    ],
-)
+MEASURED_CELLS = [
+    ("memory(double, ones, at_most=1e8, check=has_its_shape)", "double returns zeros"),
+    ("memory(double, ones, at_most=1e8, check=is_twice)", ""),
+    ("speed(double, twice, ones, at_most=50, check=has_its_shape)", "double returns zeros"),
+    ("speed(double, twice, ones, at_most=50)", ""),
+    ("quality(double(np.ones(3)).size, at_least=3)", "double returns zeros"),
+    ("quality(double(np.ones(3)).sum(), at_least=6)", ""),
+]
+
+
+@pytest.mark.parametrize(("measured", "told"), in_turn(MEASURED_CELLS, 3))
 def test_what_is_measured_has_to_be_right_in_its_values(alone, report, measured, told):
     """The cell tests values before it measures; a stub is right until then, and zero from then on."""
     alone.edit("numeric_double", "x + x)", f"x + x)\n{MEASURED}\n{measured}")
@@ -332,7 +336,7 @@ HANDS_OVER = {
 }
 
 
-@pytest.mark.parametrize("compare", HANDS_OVER.values(), ids=HANDS_OVER)
+@pytest.mark.parametrize("compare", in_turn([*HANDS_OVER.values()], 3))
 def test_no_examined_cell_hands_what_it_wants_to_a_student(alone, report, compare):
     """Who notes it can give it back, at once or when it is asked again."""
     alone.edit("double", "def double(x):", f"{BOX}\ndef double(x):")
