@@ -28,9 +28,23 @@ EXPLAINED = (
     "reading_hidden_tests",
 )  # pages take most of the time: these have something to show
 BY_NBGRADER = "reading_hidden_tests"
-TURNS = 30
 ALONE = in_turn(("death_and_denial.kills_its_parent", "white_box.forged_reports"), 2)
-HOSTILE, HONEST = in_turn(attacks(), TURNS), in_turn(honest(), TURNS)
+
+
+def of_this_turn():
+    """Return the attacks of this turn: of those that are after hidden tests, after pages, and all others."""
+    reading = [attack for attack in attacks() if attack.kind == BY_NBGRADER]
+    shown = [attack for attack in attacks() if is_explained(attack) and attack not in reading]
+    others = [attack for attack in attacks() if not is_explained(attack)]
+    return [*in_turn(reading, 15), *in_turn(shown, 8), *in_turn(others, 30)]
+
+
+def is_explained(attack):
+    """Whether there is something to look for on the pages of an attack."""
+    return attack.kind in EXPLAINED or bool(attack.unseen)
+
+
+HOSTILE, HONEST = of_this_turn(), in_turn(honest(), 30)
 
 
 def by_name(submissions):
@@ -60,11 +74,7 @@ def one_class(tmp_path_factory, new_scene):
 def explained(one_class):
     """The same class, with pages for those who have something to show; what that changed."""
     scene, _ = one_class
-    students = [
-        submission.student
-        for submission in scene.students
-        if submission.kind in EXPLAINED or submission.unseen
-    ]
+    students = [submission.student for submission in HOSTILE if is_explained(submission)]
     outcome = scene.grade("examiner", "grade", *(word for name in students for word in ("--student", name)))
     return scene, outcome
 
@@ -96,7 +106,7 @@ def test_pages_of_feedback_change_nothing_and_no_grade(one_class, explained):
     changed_nothing(outcome)
 
 
-@by_name([submission for submission in HOSTILE if submission.kind in EXPLAINED or submission.unseen])
+@by_name([submission for submission in HOSTILE if is_explained(submission)])
 def test_a_page_neither_runs_nor_tells_what_an_attack_put_there(submission, explained):
     """There is a page, and nothing in it is active."""
     scene, _ = explained
