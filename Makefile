@@ -6,8 +6,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check
 # It keeps all cores busy by itself, and measures: nothing runs beside it.
 ALONE := tests/course/test_gate.py
 # Of these, a run of the tests has another part with each commit.
-IN_TURN := $(ALONE) $(addprefix tests/course/test_,sample_class.py kinds.py wrong_solution.py) tests/attacks \
-  tests/examiner/gate/test_check.py
+IN_TURN = tests/attacks $(shell grep -rl --include='test_*.py' 'from tests.turns import' tests/course tests/examiner)
 # These need PyTorch, and are left out where it is not asked for.
 OF_TORCH := tests/examiner/wire/test_tensors.py tests/examiner/judge/test_tensors.py tests/course/test_kinds.py
 BENCH_PYTHON ?= .venv-bench/bin/python

@@ -17,6 +17,7 @@ from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
 from examiner.model import GradeKey, Identity, TimeLimits
 from examiner.verdict import Outcome
+from tests.turns import in_turn
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 WORD = "2b7e151628aed2a6"  # what the hidden test passes
@@ -191,7 +192,7 @@ WAYS = {
 }
 
 
-@pytest.fixture(scope="module", params=WALLS)
+@pytest.fixture(scope="module", params=in_turn([*WALLS], len(WALLS)))
 def engine(request):
     with Engine(SandboxSettings(PYTHON, WALLS[request.param]), b"secret") as engine:
         yield engine

@@ -20,6 +20,7 @@ from examiner.examine.engine import Engine, Job
 from examiner.examine.server import BrokenServer, SandboxSettings
 from examiner.model import GradeKey, Identity, Mode, TimeLimits
 from examiner.verdict import Outcome
+from tests.turns import in_turn
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 CANARY = "canary-engine"
@@ -395,7 +396,7 @@ def grab(megabytes):
 SMALL = Bounds(memory_mb=300, together_mb=400)
 
 
-@pytest.fixture(scope="module", params=[None, Walls(namespaces=False, landlock=6, seccomp=True)])
+@pytest.fixture(scope="module", params=in_turn([None, Walls(namespaces=False, landlock=6, seccomp=True)], 2))
 def small_engine(request):
     """An engine whose candidates may use little memory."""
     with Engine(SandboxSettings(PYTHON, request.param), b"secret", limits=SMALL) as engine:

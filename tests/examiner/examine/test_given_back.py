@@ -15,6 +15,7 @@ from examiner.box.walls import Walls, available
 from examiner.examine.engine import Engine
 from examiner.examine.server import SandboxSettings
 from examiner.verdict import Outcome
+from tests.turns import in_turn
 
 from .test_bench import BEFORE, DRAWN, PYTHON, verdicts
 
@@ -376,7 +377,7 @@ def written(way):
     return f"ROWS = {ROWS}\n" + TOOLS + textwrap.dedent(way)
 
 
-@pytest.fixture(scope="module", params=WALLS)
+@pytest.fixture(scope="module", params=in_turn([*WALLS], len(WALLS)))
 def engine(request):
     with Engine(SandboxSettings(PYTHON, walls=WALLS[request.param]), b"secret") as engine:
         yield engine

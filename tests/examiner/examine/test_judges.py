@@ -29,6 +29,7 @@ from examiner.model import GradeKey, Identity, Mode, TimeLimits
 from examiner.verdict import Outcome
 from examiner.wire.channel import Channel
 from examiner.wire.codec import encode
+from tests.turns import in_turn
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 RIGHT = "def f(x):\n    return x + 1"
@@ -70,7 +71,10 @@ def printed(engine, *tests, **more):
     return [verdict.output.strip() for verdict in verdicts]
 
 
-@pytest.fixture(scope="module", params=[None, WITHOUT_NAMESPACES], ids=["all", "no namespaces"])
+WALLS = [pytest.param(None, id="all"), pytest.param(WITHOUT_NAMESPACES, id="no namespaces")]
+
+
+@pytest.fixture(scope="module", params=in_turn(WALLS, 2))
 def engine(request):
     with Engine(SandboxSettings(PYTHON, request.param), b"secret", limits=SMALL) as engine:
         yield engine
