@@ -345,13 +345,13 @@ def test_memory_of_all_its_processes_is_read_from_outside(kind, user, in_child, 
 
     def use(link):
         link.recv(1)
-        held = [b"x" * (40 << 20)]  # far more than the pages that this very process stops sharing by running
+        held = [b"x" * (100 << 20)]  # far more than the pages that this very process stops sharing by running
         if os.fork() == 0:
-            held.append(b"y" * (40 << 20))
+            held.append(b"y" * (100 << 20))
             link.send(b"1")
         pause()
 
-    assert 80 <= in_child(grade, user=user) < 120  # what is shared counts once
+    assert 200 <= in_child(grade, user=user) < 300  # what is shared counts once
 
 
 def test_limits_are_lowered_from_outside(in_box):

@@ -17,7 +17,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from examiner.box.walls import Walls, available
 from examiner.errors import PlatformFault
 from examiner.kernel.provisioner import NoKernel, view_of
-from tests.turns import in_turn
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-student" / "bin" / "python"
@@ -75,7 +74,7 @@ def text_of(cell):
     return "".join(words).replace("\r\n", "\n")  # as a terminal ends lines, which a box has none of
 
 
-@pytest.fixture(params=in_turn([*KINDS], len(KINDS)))
+@pytest.fixture(params=KINDS)
 def config(request):
     """Settings of the provisioner, with each way to wall in that this machine has."""
     return {"walls": KINDS[request.param]}
