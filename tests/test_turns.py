@@ -2,6 +2,8 @@
 
 from itertools import chain
 
+import pytest
+
 from tests.turns import IS_WHOLE, in_turn, part
 
 
@@ -18,3 +20,9 @@ def test_it_is_the_turn_of_one_part_unless_the_whole_is_asked_for():
     things = [*range(12)]
     assert in_turn(things, 3) in ([things] if IS_WHOLE else [part(things, number, 3) for number in range(3)])
     assert in_turn(things, 3) == in_turn(things, 3)
+
+
+def test_no_turn_is_empty():
+    """A test of nothing would pass, or fail with some commits alone."""
+    with pytest.raises(ValueError, match="4 parts of 3 things"):
+        in_turn([1, 2, 3], 4)

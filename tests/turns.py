@@ -26,5 +26,13 @@ def part(things: Sequence[_Thing], number: int, of: int) -> Sequence[_Thing]:
 
 
 def in_turn(things: Sequence[_Thing], of: int) -> Sequence[_Thing]:
-    """Return the part of them whose turn it is; or the whole, where somebody asks for it."""
+    """Return the part of them whose turn it is; or the whole, where somebody asks for it.
+
+    Raises
+    ------
+    ValueError
+        If some of the parts would be empty.
+    """
+    if of > len(things):
+        raise ValueError(f"{of} parts of {len(things)} things")
     return things if IS_WHOLE else part(things, turn(of), of)

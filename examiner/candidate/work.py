@@ -19,8 +19,8 @@ WORK_LIMITS: Final = MessageLimits(frame=256 << 20, items=100_000)
 REPORT_LIMITS: Final = MessageLimits(frame=16 << 20, total=128 << 20)
 
 
+MATPLOTLIB: Final = "matplotlib"  # a server that learns this has drawn once as well
 # The environment variables of a server and of its candidates.
-MATPLOTLIB: Final = "matplotlib"  # what this name stands for has drawn once when it is learned
 ENVIRONMENT: Final = {
     "PATH": os.defpath,
     "LANG": "C.UTF-8",

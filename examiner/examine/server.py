@@ -345,7 +345,13 @@ class WarmServer:
 
 
 class Server(WarmServer):
-    """The server of candidates."""
+    """The server of candidates.
+
+    Attributes
+    ----------
+    learned : frozenset of str
+        The modules that it has imported beyond those of every such server.
+    """
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings, candidate_program())

@@ -1,8 +1,8 @@
 """Decides in which mode each grade cell is judged: examined, unless a trial shows a reason against it.
 
 A cell is examined if the instructor's solution gets all points that way and in one real Jupyter kernel, and
-no other version gets more than in the kernel; a version that gets fewer than in the kernel has fooled the
-kernel. Every other cell runs in the sandboxed kernel, and the author is told why. The evidence is stored in
+no other version gets more than in the kernel each time that it is tried; a version that gets fewer than in
+the kernel has fooled the kernel. Every other cell runs in the sandboxed kernel, and the author is told why. The evidence is stored in
 `evidence/`, in git, and is valid for one version of an assignment.
 """
 

@@ -151,7 +151,7 @@ def _is_writing(method: str, call: ast.Call) -> bool:
 
 def _is_in_place(name: str) -> bool:
     """Whether a name is one of PyTorch's for what writes into a tensor, such as `add_`."""
-    return name.endswith("_") and not name.endswith("__")
+    return name.endswith("_") and not name.endswith("__") and name != "_"
 
 
 def places(

@@ -1,6 +1,6 @@
 """The bundled class: made from one readable page, and graded to what its code earned.
 
-A few of its students are graded at a time, others with each commit; all of them by `make whole`.
+One of its students is graded at a time, another with each commit; all of them by `make whole`.
 """
 
 import os
@@ -21,7 +21,7 @@ from .sample_class import HERE, make_class
 
 REPOSITORY = HERE.parents[1]
 EXPECTED = tomllib.loads((HERE / "expected_scores.toml").read_text())
-CLASS = tuple(in_turn(sorted(EXPECTED), 18))
+CLASS = tuple(in_turn(sorted(EXPECTED), len(EXPECTED)))
 EXPLAINED = CLASS[0]
 
 

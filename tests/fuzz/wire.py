@@ -107,6 +107,15 @@ def mutated(message: bytes, others: list[bytes], draw: random.Random) -> bytes:
     return bytes(data[: LIMITS.frame])
 
 
+def slightly_changed(message: bytes, draw: random.Random) -> bytes:
+    """Return a message with one to three other bytes, so that it often is a value still."""
+    data = bytearray(message)
+    for _ in range(draw.randint(1, 3)):
+        place = draw.randrange(len(data))
+        data[place] = draw.choice([draw.randrange(256), data[draw.randrange(len(data))]])
+    return bytes(data)
+
+
 class Reached:
     """Which pairs of lines of the decoder have followed one another so far."""
 

@@ -199,7 +199,7 @@ def test_a_students_file_is_not_loaded(judged, tmp_path, monkeypatch, load):
     monkeypatch.chdir(tmp_path)
     student = (
         "import os, tempfile, torch\n"
-        "os.chdir(tempfile.mkdtemp())\n"
+        "os.chdir(tempfile.mkdtemp())\n"  # a student writes into a folder of his own, and not beside the cell
         "torch.save(torch.ones(2), 'theirs.pt')\n"
         "def two():\n    return torch.ones(2)\n"
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from examiner.wire.codec import Handle, decode, encode
 from examiner.wire.libraries import rebuilt, taken_apart
 from examiner.wire.limits import MessageLimits, WireError
+from tests.fuzz.wire import slightly_changed
 from tests.libraries import find_libraries
 
 find_libraries()
@@ -345,12 +346,9 @@ def test_changed_bytes_give_a_whole_graph_or_an_error():
     seeds = [encode(graph) for graph in GRAPHS]
     came = 0
     for _ in range(3000):
-        data = bytearray(draw.choice(seeds))
-        for _ in range(draw.randint(1, 3)):
-            place = draw.randrange(len(data))
-            data[place] = draw.choice([draw.randrange(256), data[draw.randrange(len(data))]])
+        data = slightly_changed(draw.choice(seeds), draw)
         with contextlib.suppress(WireError):
-            found = decode(bytes(data), lambda handle: handle, limits=LIMITS, to_value=rebuilt)
+            found = decode(data, lambda handle: handle, limits=LIMITS, to_value=rebuilt)
             if isinstance(found, nx.Graph):
                 came += 1
                 assert in_order(crossed(found)) == in_order(found)

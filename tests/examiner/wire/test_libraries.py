@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from examiner.wire.codec import Handle, decode, encode
 from examiner.wire.libraries import rebuilt
 from examiner.wire.limits import MessageLimits, WireError
+from tests.fuzz.wire import slightly_changed
 from tests.libraries import find_libraries
 
 find_libraries()
@@ -218,11 +219,8 @@ def test_changed_bytes_give_a_value_or_an_error():
     draw = random.Random(4)
     seeds = [encode(value) for value in [*KINDS, *EXPRESSIONS, sparse.eye(3, format="csr"), pd.NaT]]
     for _ in range(3000):
-        data = bytearray(draw.choice(seeds))
-        for _ in range(draw.randint(1, 3)):
-            place = draw.randrange(len(data))
-            data[place] = draw.choice([draw.randrange(256), data[draw.randrange(len(data))]])
+        data = slightly_changed(draw.choice(seeds), draw)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with contextlib.suppress(WireError):
-                decode(bytes(data), lambda handle: handle, limits=LIMITS, to_value=rebuilt)
+                decode(data, lambda handle: handle, limits=LIMITS, to_value=rebuilt)

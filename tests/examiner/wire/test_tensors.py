@@ -15,6 +15,7 @@ from examiner.wire.codec import Handle, decode, encode
 from examiner.wire.libraries import rebuilt
 from examiner.wire.limits import MessageLimits, WireError
 from examiner.wire.shared_memory import SharedBlock
+from tests.fuzz.wire import slightly_changed
 from tests.libraries import WITH_TORCH, find_libraries
 
 find_libraries(WITH_TORCH)
@@ -270,9 +271,6 @@ def test_changed_bytes_give_a_value_or_an_error():
     values += [torch.nn.Parameter(torch.ones(2)), torch.Size([1, 2]), torch.float64, torch.device("cpu")]
     seeds = [encode(value) for value in values]
     for _ in range(3000):
-        data = bytearray(draw.choice(seeds))
-        for _ in range(draw.randint(1, 3)):
-            place = draw.randrange(len(data))
-            data[place] = draw.choice([draw.randrange(256), data[draw.randrange(len(data))]])
+        data = slightly_changed(draw.choice(seeds), draw)
         with contextlib.suppress(WireError):
-            decode(bytes(data), lambda handle: handle, limits=LIMITS, to_value=rebuilt)
+            decode(data, lambda handle: handle, limits=LIMITS, to_value=rebuilt)
