@@ -2,8 +2,8 @@
 
 A cell is examined if the instructor's solution gets all points that way and in one real Jupyter kernel, and
 no other version gets more than in the kernel each time that it is tried; a version that gets fewer than in
-the kernel has fooled the kernel. Every other cell runs in the sandboxed kernel, and the author is told why. The evidence is stored in
-`evidence/`, in git, and is valid for one version of an assignment.
+the kernel has fooled the kernel. Every other cell runs in the sandboxed kernel, and the author is told why.
+The evidence is stored in `evidence/`, in git, and is valid for one version of an assignment.
 """
 
 import hashlib

@@ -53,6 +53,7 @@ def local(x):
     found = []
     found.append(x)
     x.name.sort
+def translated(text): return _(text)
 def number(n):
     total = n
     total += 1
