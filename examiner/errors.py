@@ -12,10 +12,33 @@ exception outside this tree is a bug in examiner: it shows Python's own tracebac
 
 # ruff: noqa: N818 - the names say whose fault it is, or what is wrong, and read as sentences
 
+import errno
 from pathlib import Path
+from typing import Final
 
 DONE = 0
 INTERRUPTED = 130
+MOST_OF_A_NAME: Final = 300  # characters in a sentence
+MOST_OF_A_PART: Final = 2000  # characters of what an error says: a path has up to 4096, a student's text any
+
+
+def printable(text: str, most: int = MOST_OF_A_NAME) -> str:
+    """Return a text with every character escaped that would not be seen as itself, and with an end.
+
+    These are control characters, which a terminal obeys; characters of format, which change the order of what
+    is read; separators other than the blank; and surrogates, which stand for bytes that are no UTF-8 and
+    cannot be printed. To do it twice changes nothing.
+
+    Parameters
+    ----------
+    most : int
+        How many characters are kept; what is cut off is shown as `…`.
+    """
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    if cut.isprintable():
+        return cut
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 class ExaminerError(Exception):
@@ -29,15 +52,16 @@ class ExaminerError(Exception):
         What is wrong there, as a clause without a full stop.
     fix : str
         What to do next, as an imperative clause without a full stop.
+
+    Each part is bounded and printable, whatever it quotes; only the ends of lines in a fact or a fix stay.
     """
 
     exit_code = 1
 
     def __init__(self, place: str | Path, fact: str, fix: str) -> None:
-        super().__init__(place, fact, fix)  # all three, so that another process can unpickle the error
-        self.place = str(place)
-        self.fact = fact
-        self.fix = fix
+        self.place = printable(str(place), MOST_OF_A_PART)
+        self.fact, self.fix = map(_lines, (fact, fix))
+        super().__init__(*self.parts)  # all three, so that another process can unpickle the error
 
     @property
     def parts(self) -> tuple[str, str, str]:
@@ -46,6 +70,11 @@ class ExaminerError(Exception):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.fact}; {self.fix}."
+
+
+def _lines(text: str) -> str:
+    lines = text[:MOST_OF_A_PART].split("\n")
+    return "\n".join(printable(line, MOST_OF_A_PART) for line in lines)
 
 
 class AuthorFault(ExaminerError):
@@ -102,5 +131,38 @@ class MissingEnvironment(PlatformFault):
     """The student environment or its kernel is missing, or belongs to another course."""
 
 
+class WorkerLost(PlatformFault):
+    """One submission ended the process that graded it, or kept it busy, as often as it was tried."""
+
+
 class ForeignGradebook(PlatformFault):
     """The gradebook was written by another version of nbgrader, or is no gradebook at all."""
+
+
+_NEXT_STEPS: Final = {
+    (errno.ENOSPC, errno.EDQUOT): "free some space there, and run the command again",
+    (
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+    ): "let this account read and write there, and run the command again",
+    (errno.ENAMETOOLONG,): "move the course to a folder with a shorter path",
+    (errno.EFBIG,): "raise the limit on the size of files (`ulimit -f`), and run the command again",
+    (errno.EMFILE, errno.ENFILE): "raise the limit on open files (`ulimit -n`), and run the command again",
+    (errno.EAGAIN, errno.ENOMEM): "end other programs, or raise the limits of this account (`ulimit -a`)",
+    (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY): "move away what is there",
+    (errno.EIO, errno.ESTALE): "look whether the disk is sound and mounted, and run the command again",
+}
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether the operating system lacks something, or has forbidden it, whatever was asked for."""
+    return isinstance(error, OSError) and any(error.errno in numbers for numbers in _NEXT_STEPS)
+
+
+def fault_of_the_machine(error: OSError, place: str | Path) -> PlatformFault:
+    """Return the fault for an error of the operating system, which names its own place or has this one."""
+    steps = {number: step for numbers, step in _NEXT_STEPS.items() for number in numbers}
+    fix = steps.get(error.errno or 0, "see to that, and run the command again")
+    reason = error.strerror or type(error).__name__
+    return PlatformFault(error.filename or place, f"the operating system refuses: {reason}", fix)

@@ -143,6 +143,10 @@ class Course:
         The instructor's packages in the student environment, which cannot be imported in a box.
     markers : Markers
         How regions of the instructor's notebooks are marked.
+    exchange : Path
+        The folder of nbgrader's exchange.
+    trust_timestamps : bool
+        Whether a submission's `timestamp.txt`, which its student can write, says when it was handed in.
     """
 
     root: Path
@@ -156,6 +160,8 @@ class Course:
     mode: Mode | None = None
     hidden: tuple[str, ...] = ()
     markers: Markers = Markers()
+    exchange: Path = Path("/usr/local/share/nbgrader/exchange")
+    trust_timestamps: bool = True
 
     def mode_in(self, student: StudentEnvironment) -> Mode | None:
         """Return where grade cells are judged in an environment; None decides it for each by its evidence."""
@@ -178,6 +184,11 @@ class Course:
     def gradebook(self) -> Path:
         """The file of nbgrader's gradebook."""
         return self.root / "gradebook.db"
+
+    @property
+    def inbound(self) -> Path:
+        """The folder of the exchange that students submit into."""
+        return self.exchange / self.id / "inbound"
 
     @property
     def state(self) -> Path:

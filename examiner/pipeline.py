@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from examiner.batch import pool
+from examiner.batch.contained import Faults, contained
 from examiner.batch.grade import STEP_SECONDS, Progress, grade_submissions
-from examiner.batch.triage import Faults, triage
+from examiner.batch.triage import triage
 from examiner.batch.worker import AssignmentVersion, GradingContext
 from examiner.course import environment
 from examiner.course.beside import generate
 from examiner.course.names import choose
-from examiner.errors import AuthorFault, BadSource, ExaminerError, NoSubmissions
+from examiner.errors import AuthorFault, BadSource, ExaminerError, NoSubmissions, WorkerLost
 from examiner.examine.server import SandboxSettings
 from examiner.export.csv import to_csv
 from examiner.gate import evidence
@@ -77,6 +78,8 @@ class Run:
         their environment is missing.
     oddities : tuple of str
         What is odd in the notebooks that were released anew, in sentences.
+    removed : tuple of Submission
+        Graded work of students who were removed from the gradebook, and are not in the roster.
     """
 
     course: Course
@@ -90,6 +93,7 @@ class Run:
     varying: tuple[VaryingCell, ...] = ()
     stopped: Mapping[str, ExaminerError] = field(default_factory=dict)
     oddities: tuple[str, ...] = ()
+    removed: tuple[Submission, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,13 @@ class Releases:
 
     Parameters
     ----------
-    broken : mapping from str to AuthorFault
+    broken : mapping from str to ExaminerError
         The assignments that have no release, by name, and why.
     oddities : tuple of str
         What is odd in the notebooks that were released anew, in sentences.
     """
 
-    broken: Mapping[str, AuthorFault]
+    broken: Mapping[str, ExaminerError]
     oddities: tuple[str, ...] = ()
 
 
@@ -151,15 +155,22 @@ def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run
     digests = {name: _hash(*astuple(fingerprint)) for name, fingerprint in fingerprints.items()}
     all_pending, faults = triage(course, versions, gradable, digests)
     faults |= doubled
-    faults |= {pending.submission: pending.fault for pending in all_pending if pending.fault}
     going_on = [pending for pending in all_pending if pending.submission.assignment not in stopped]
-    todo = [pending for pending in going_on if pending.is_new or (request.regrade and pending.is_stale)]
+    todo = [
+        pending
+        for pending in going_on
+        if pending.is_new or (request.regrade and (pending.is_stale or isinstance(pending.fault, WorkerLost)))
+    ]
+    faults |= {p.submission: p.fault for p in all_pending if p.fault and p not in todo}
     graded, failed = grade_submissions(course, contexts, all_pending, todo, request.workers, progress)
     rebuild.keep_edits(course)
     stale = tuple(pending.submission for pending in all_pending if pending.is_stale and not request.regrade)
     grades, unpenalized = _penalize(course, gradable, request, progress)
     faults |= failed | unpenalized
-    varying = tuple(_varying(course, graded))
+    varying = tuple(_varying(course, graded, faults))
+    known = {student.id for student in grades.students}
+    done = {pending.submission for pending in all_pending if pending.filed} | graded.keys()
+    removed = tuple(submission for submission in sorted(done) if submission.student not in known)
     return Run(
         course,
         request,
@@ -172,13 +183,17 @@ def _autograde(course: Course, request: GradeRequest, progress: Progress) -> Run
         varying,
         stopped,
         releases.oddities,
+        removed,
     )
 
 
-def _varying(course: Course, graded: Mapping[Submission, FiledGrade]) -> Iterator[VaryingCell]:
+def _varying(
+    course: Course, graded: Mapping[Submission, FiledGrade], faults: Faults
+) -> Iterator[VaryingCell]:
     for submission, grade in sorted(graded.items()):
-        if has_unsettled(grade):
-            yield from varying_cells(sheets.read(course, submission.student, submission.assignment))
+        with contained(course, submission, faults):
+            if has_unsettled(grade):
+                yield from varying_cells(sheets.read(course, submission.student, submission.assignment))
 
 
 def release(course: Course, request: GradeRequest, progress: Progress) -> Releases:
@@ -224,14 +239,12 @@ def _release(
     course: Course, assignments: Sequence[Assignment], request: GradeRequest, progress: Progress
 ) -> Releases:
     """Bring the releases up to date, and the gradebook's students, due dates and cells."""
-    broken = dict(_broken(course, assignments))
+    broken: dict[str, ExaminerError] = dict(_broken(course, assignments))
     sound = [assignment for assignment in assignments if assignment.name not in broken]
     unreleased = [assignment for assignment in sound if _is_unreleased(course, assignment)]
     for step, fault in _run_steps(course, "release", unreleased, request, progress, "releases"):
-        if isinstance(fault, AuthorFault):
+        if fault is not None:
             broken[str(step)] = fault
-        elif fault is not None:
-            raise fault
         else:
             records.write_release(course, str(step), _release_digest(course, str(step)))
     if unreleased or not _is_outlined(course, read_grades(course), [assignment.name for assignment in sound]):
@@ -379,18 +392,19 @@ def _penalize(
         What could not be penalized, and why.
     """
     grades = read_grades(course)
-    known = {submission: records.read(course, submission) for submission in submissions}
-    late = [
-        submission
-        for submission, record in known.items()
-        if (grade := grades.of(submission.student, submission.assignment)) and grade.late_seconds
-        if record.filing != record.penalized
-    ]
+    known: dict[Submission, records.Record] = {}
+    late: list[Submission] = []
     faults: Faults = {}
+    for submission in submissions:
+        with contained(course, submission, faults):
+            record = known[submission] = records.read(course, submission)
+            grade = grades.of(submission.student, submission.assignment)
+            if grade and grade.late_seconds and record.filing != record.penalized:
+                late.append(submission)
     for step, fault in _run_steps(course, "penalize", late, request, progress, "late"):
-        if fault is not None:
-            faults[step.what] = fault
-        else:
+        with contained(course, step.what, faults):
+            if fault is not None:
+                raise fault
             record = known[step.what]
             records.write(course, step.what, replace(record, penalized=record.filing))
     return read_grades(course) if late else grades, faults
@@ -405,24 +419,22 @@ def _explain(
 ) -> Faults:
     """Make the feedback whose notebook, grades (manual ones included) or page template changed."""
     renderer = Path(feedback.__file__).read_text()
-    found = {}
-    for submission in submissions:
-        record = records.read(course, submission)
-        known = grades.of(submission.student, submission.assignment)
-        if record.filing and known is not None:
-            found[str(submission)] = submission, record, _hash(record.filing, repr(known), renderer)
-    todo = [
-        submission
-        for name, (submission, record, made_from) in found.items()
-        if record.feedback != made_from or not (course.root / "feedback" / name).is_dir()
-    ]
     faults: Faults = {}
-    for step, fault in _run_steps(course, "explain", todo, request, progress, "feedback"):
-        submission, record, made_from = found[str(step)]
-        if fault is not None:
-            faults[submission] = fault
-        else:
-            records.write(course, submission, replace(record, feedback=made_from))
+    todo: dict[Submission, tuple[records.Record, str]] = {}
+    for submission in submissions:
+        with contained(course, submission, faults):
+            record = records.read(course, submission)
+            known = grades.of(submission.student, submission.assignment)
+            made_from = _hash(record.filing, repr(known), renderer)
+            is_here = (course.root / "feedback" / str(submission)).is_dir()
+            if record.filing and known is not None and not (record.feedback == made_from and is_here):
+                todo[submission] = record, made_from
+    for step, fault in _run_steps(course, "explain", list(todo), request, progress, "feedback"):
+        with contained(course, step.what, faults):
+            if fault is not None:
+                raise fault
+            record, made_from = todo[step.what]
+            records.write(course, step.what, replace(record, feedback=made_from))
     return faults
 
 

@@ -36,15 +36,14 @@ def configure(config: Config, root: Path) -> None:
         The folder of the course.
     """
     course = load_course(root)
-    exchange = course.root / "exchange"
-    exchange.mkdir(exist_ok=True)
+    course.exchange.mkdir(exist_ok=True)
     # nbgrader runs `alembic` by name, and it is installed in the folder of this interpreter.
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
 
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.course_id = course.id
-    config.Exchange.root = str(exchange)
+    config.Exchange.root = str(course.exchange)
     config.Exchange.cache = str(course.state / "exchange-cache")
     config.GenerateAssignment.pre_convert_hook = partial(generate_parts, course.root)
     config.Execute.kernel_name = course.student.kernel

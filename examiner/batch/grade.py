@@ -12,9 +12,10 @@ from threading import Lock
 from typing import Final, Protocol
 
 from examiner.batch import pool, worker
-from examiner.batch.triage import Faults, PendingSubmission
+from examiner.batch.contained import Faults, contained
+from examiner.batch.triage import PendingSubmission
 from examiner.batch.worker import AssignmentVersion, GradedSubmission, GradingContext
-from examiner.errors import ExaminerError, PlatformFault, StudentFault
+from examiner.errors import ExaminerError, PlatformFault, StudentFault, WorkerLost
 from examiner.model import Course, Files, Submission
 from examiner.store import ledger, records, sheets, tables
 from examiner.store.atomic import put_files
@@ -71,10 +72,9 @@ def grade_submissions(  # noqa: PLR0913, PLR0917 - what is graded, how, and who 
     ):
         store = _ResultStore(course, progress, book, threads)
         try:
-            rest = (
+            store.keep(
                 pending for pending in all_pending if str(pending.submission) not in by_name and pending.filed
             )
-            book.enter(_counting(course, pending) for pending in rest)
             if todo:
                 progress.phase("submissions", len(todo))
             for context in contexts:
@@ -119,13 +119,14 @@ def _tasks(
     """
     logs = course.state / "logs" / "grade"
     for pending in todo:
-        name = str(pending.submission)
-        try:
-            yield pool.Task(pending.hand_over(), logs / f"{name}.log", _patience(course, context, pending))
-        except StudentFault as fault:
-            faults[pending.submission] = fault
+        name, task = str(pending.submission), None
+        with contained(course, pending.submission, faults):
+            task = pool.Task(pending.hand_over(), logs / f"{name}.log", _patience(course, context, pending))
+        if task:
+            yield task
+        else:
             progress.start(name)
-            progress.end(name, fault)
+            progress.end(name, faults[pending.submission])
 
 
 def _is_doubtful(result: GradedSubmission | ExaminerError) -> bool:
@@ -159,8 +160,15 @@ class _ResultStore:
     graded: dict[Submission, FiledGrade] = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
     _storing: list[Future[None]] = field(default_factory=list)
-    _waiting: list[FiledGrade] = field(default_factory=list)
+    _waiting: list[tuple[Submission, FiledGrade]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
+
+    def keep(self, all_pending: Iterable[PendingSubmission]) -> None:
+        """Enter the grades that count of submissions that were graded before."""
+        for pending in all_pending:
+            with contained(self.course, pending.submission, self.faults):
+                self._waiting.append((pending.submission, _counting(self.course, pending)))
+        self.enter()
 
     def take(
         self,
@@ -180,7 +188,14 @@ class _ResultStore:
         for future in storing:
             future.result()
         waiting, self._waiting = self._waiting, []
-        self.book.enter(waiting)
+        try:
+            self.book.enter(grade for _, grade in waiting)
+        except (ExaminerError, KeyboardInterrupt):  # of the gradebook as a whole
+            raise
+        except BaseException:  # noqa: BLE001 - of one grade: those of the others are entered without it
+            for submission, grade in waiting:
+                with contained(self.course, submission, self.faults):
+                    self.book.enter([grade])
 
     def _store(
         self,
@@ -189,15 +204,17 @@ class _ResultStore:
         files: Files,
         result: GradedSubmission | ExaminerError,
     ) -> None:
-        grade = _store(self.course, pending, version, files, result)
-        fault = result if isinstance(result, ExaminerError) else None
+        submission, grade, faults = pending.submission, None, Faults()
+        if isinstance(result, ExaminerError):
+            faults[submission] = result
+        with contained(self.course, submission, faults):
+            grade = _store(self.course, pending, version, files, result)
         with self._lock:
-            if fault is not None:
-                self.faults[pending.submission] = fault
+            self.faults |= faults
             if grade is not None:
-                self.graded[pending.submission] = grade
-                self._waiting.append(grade)
-            self.progress.end(str(pending.submission), fault)
+                self.graded[submission] = grade
+                self._waiting.append((submission, grade))
+            self.progress.end(str(submission), faults.get(submission))
 
 
 def _store(
@@ -209,16 +226,22 @@ def _store(
 ) -> FiledGrade | None:
     """Store the result for a submission; return the grade that counts from now on, if one was filed."""
     submission, record = pending.submission, pending.record
-    if isinstance(result, StudentFault):
-        refused = replace(record, refused=pending.identity.key, fault=result.parts)
+    if isinstance(result, StudentFault | WorkerLost):
+        is_lost = isinstance(result, WorkerLost)
+        refused = replace(record, refused=pending.identity.key, fault=result.parts, lost_worker=is_lost)
         records.write(course, submission, refused)
+    if isinstance(result, StudentFault):
         return None
     if isinstance(result, GradedSubmission):
         place = course.root / "autograded" / str(submission)
         beside = {name: content for name, content in files.items() if not name.endswith(".ipynb")}
         put_files(course, place, beside | dict(result.notebooks))  # formgrader may be reading that folder
         grade = sheets.accept(course, result.grade)
-        records.write(course, submission, replace(record, filing=grade.digest, refused=None, fault=None))
+        records.write(
+            course,
+            submission,
+            replace(record, filing=grade.digest, refused=None, fault=None, lost_worker=False),
+        )
         return grade
     if pending.is_stale:
         return None

@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from io import TextIOWrapper
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any, Final
 
-from examiner.errors import ExaminerError, PlatformFault
+from examiner.errors import ExaminerError, PlatformFault, WorkerLost, fault_of_the_machine
 
 GRACE: Final = 15  # seconds for a terminated process to end what it started
 TASK_TRIES: Final = 2
@@ -158,7 +159,7 @@ class _Team:
                 self._again.appendleft((worker.task, worker.tries + 1))
                 return _AGAIN
             fact = f"its worker process died {TASK_TRIES} times (exit code {worker.process.exitcode})"
-            return PlatformFault(str(worker.task.item), fact, f"read {worker.task.log}, then run it again")
+            return _lost(worker.task, fact)
         self._idle.append((worker.process, worker.connection))
         return result
 
@@ -187,9 +188,12 @@ def _end(workers: Iterable[tuple[ForkServerProcess, "Connection[Any, Any]"]]) ->
         connection.close()
 
 
-def _too_slow(task: Task) -> PlatformFault:
-    fact = f"it was not done after {task.seconds:g} seconds"
-    return PlatformFault(str(task.item), fact, f"read {task.log}, or raise notebook_seconds in course.toml")
+def _too_slow(task: Task) -> WorkerLost:
+    return _lost(task, f"it was not done after {task.seconds:g} seconds")
+
+
+def _lost(task: Task, fact: str) -> WorkerLost:
+    return WorkerLost(str(task.item), fact, f"read {task.log}, then run the command again with --regrade")
 
 
 def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
@@ -198,6 +202,8 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(1)
     )  # SystemExit lets context managers end what was started
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # so that no print into a log fails
     work: WorkerFunction | None = None
     with ExitStack() as stack:
         while True:
@@ -212,6 +218,9 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
             except ExaminerError as error:
                 print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201 - into the log of the task
                 result = error
+            except OSError as error:
+                traceback.print_exc()
+                result = fault_of_the_machine(error, str(item))
             except Exception as error:  # noqa: BLE001 - the waiting process must learn of any error
                 traceback.print_exc()
                 fact = f"{type(error).__name__}: {error}"

@@ -4,17 +4,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from examiner.batch.contained import Faults, contained
 from examiner.batch.worker import AssignmentVersion, SubmittedWork
-from examiner.errors import ExaminerError, PlatformFault, StudentFault
-from examiner.model import Assignment, Course, GradeKey, Identity, Submission
+from examiner.errors import PlatformFault, StudentFault, WorkerLost
+from examiner.model import Assignment, Course, Files, GradeKey, Identity, Submission
 from examiner.notebook import REFERENCE
 from examiner.store import records, sheets
 from examiner.store.records import Record
 from examiner.store.sheets import FiledGrade, GradeHistory, Standing
-from examiner.submission import intake
+from examiner.submission import arrival, intake
 
-Faults = dict[Submission, ExaminerError]
+SEEN: Final = "seen "  # before the time in the name of an attempt, if it is not the timestamp's
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,11 @@ class PendingSubmission:
     has_notebooks: bool
 
     @property
-    def fault(self) -> StudentFault | None:
+    def fault(self) -> StudentFault | WorkerLost | None:
         """Why the submission was refused, if it is still the same."""
-        is_refused = self.record.fault is not None and self.record.refused == self.identity.key
-        return StudentFault(*self.record.fault) if is_refused and self.record.fault else None
+        if self.record.fault is None or self.record.refused != self.identity.key:
+            return None
+        return (WorkerLost if self.record.lost_worker else StudentFault)(*self.record.fault)
 
     @property
     def filed(self) -> FiledGrade | None:
@@ -88,16 +91,13 @@ def triage(
     all_pending: list[PendingSubmission] = []
     faults: Faults = {}
     for submission in submissions:
-        try:
+        with contained(course, submission, faults):
             assignment = known[submission.assignment]
             environment = environments[assignment.name]
             pending = _pending(course, assignment, submission, digests[assignment.name], environment)
-        except StudentFault as fault:
-            faults[submission] = fault
-            continue
-        all_pending.append(pending)
-        for damage in pending.history.damaged:
-            faults[submission] = damage
+            all_pending.append(pending)
+            for damage in pending.history.damaged:
+                faults[submission] = damage
     return all_pending, faults
 
 
@@ -111,17 +111,34 @@ def _pending(
     intake.check_folder(submission)
     files = intake.read(submission.folder)
     intake.check(course, assignment, submission, files)
-    handed_in = intake.handed_in(submission, files)
+    history = sheets.read(course, submission.student, assignment.name)
     key = GradeKey(intake.digest_of(intake.work_of(files)), digest, environment)
-    attempt = handed_in.isoformat() if handed_in else ""
+    attempt, handed_in = _arrival(course, submission, files, key, history)
     return PendingSubmission(
         submission,
         Identity(course.id, submission.student, assignment.name, attempt, key),
         handed_in,
-        sheets.read(course, submission.student, assignment.name),
+        history,
         records.read(course, submission),
         (course.root / "autograded" / str(submission)).is_dir(),
     )
+
+
+def _arrival(
+    course: Course, submission: Submission, files: Files, key: GradeKey, history: GradeHistory
+) -> tuple[str, datetime | None]:
+    """Return the name of an attempt, and when it was handed in.
+
+    What was seen of the same files before counts on: to copy a course changes the times of all files.
+    """
+    if course.trust_timestamps:
+        moment = arrival.handed_in(submission, files)
+        return (moment.isoformat() if moment else ""), moment
+    for grade in history.grades:
+        if grade.identity.attempt.startswith(SEEN) and grade.identity.key.submission == key.submission:
+            return grade.identity.attempt, grade.handed_in
+    moment = arrival.seen(course, submission, files)
+    return f"{SEEN}{moment.isoformat()}", moment
 
 
 def version(course: Course, assignment_version: AssignmentVersion) -> str:

@@ -1,18 +1,24 @@
 """`examiner grade`, `release` and `rebuild`: each starts a run, and prints what came of it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from examiner import pipeline
 from examiner.cli import run_json
 from examiner.cli.console import complain, err, out, write_json
 from examiner.course.load import load_course
-from examiner.errors import DONE, INTERRUPTED, AuthorFault, PlatformFault, StudentFault
+from examiner.errors import DONE, INTERRUPTED, ExaminerError, PlatformFault
 from examiner.gate.evidence import summary
 from examiner.model import Student
 from examiner.report.progress import progress as progress_on
 from examiner.report.table import class_table, legend, question_key, question_table
 from examiner.store import records
 from examiner.store.rebuild import rebuild as rebuild_gradebook
+
+REMOVED = (
+    "the gradebook has no such student any more, so this grade is not in it; put the student into roster.csv "
+    "to have it back, or take the folder out of submitted/."
+)
 
 
 def grade(root: Path, request: pipeline.GradeRequest, json_file: Path | None, *, points: bool) -> int:
@@ -38,7 +44,7 @@ def release(root: Path, request: pipeline.GradeRequest) -> int:
     for fault in releases.broken.values():
         complain(str(fault))
     if releases.broken:
-        return AuthorFault.exit_code
+        return _code_of(releases.broken.values())
     out.print("the releases are up to date")
     return DONE
 
@@ -58,17 +64,25 @@ def rebuild(root: Path) -> int:
 
 def _show(run: pipeline.Run, *, points: bool) -> None:
     """Print the class, then faults, self-reported cells and repairs, then where to look next."""
-    signs = {(submission.student, submission.assignment): "~" for submission in run.stale}
     stopped = [submission for submission in run.submissions if submission.assignment in run.stopped]
-    signs |= {(submission.student, submission.assignment): "!" for submission in (*stopped, *run.faults)}
+    signs = dict.fromkeys(run.stale, "~") | dict.fromkeys((*stopped, *run.faults, *run.removed), "!")
     students = _students(run)
-    table = class_table(run.course, run.grades, students, signs)
+    by_name = {(submission.student, submission.assignment): sign for submission, sign in signs.items()}
+    table = class_table(run.course, run.grades, students, by_name)
     out.print(table)
     out.print(legend(table), style="dim")
     if points:
         for name in run.request.assignments or [assignment.name for assignment in run.course.assignments]:
             out.print(question_table(run.grades, name, students))
             out.print(question_key(run.grades, name), style="dim", markup=False)
+    _show_remarks(run)
+    count = len(run.graded)
+    graded = f"{count} graded, {len(run.submissions) - count} as they were"
+    out.print(f"{graded}. Next: feedback/ for students, grades.csv, `examiner lab` for manual grading.")
+
+
+def _show_remarks(run: pipeline.Run) -> None:
+    """Print what the table cannot say."""
     for fault in run.faults.values():
         complain(str(fault))
     for stop in run.stopped.values():
@@ -81,13 +95,12 @@ def _show(run: pipeline.Run, *, points: bool) -> None:
             place = f"{found.assignment}, cell {cell}"
             warning = f"{place}: it is judged in the student's process, self-reported, since {reason}"
             out.print(warning, style="yellow", markup=False)
+    for submission in run.removed:
+        out.print(f"{submission}: {REMOVED}", style="yellow", markup=False)
     for varying in run.varying:
         out.print(str(varying), style="yellow", markup=False)
     for submission, repairs in run_json.repairs(run).items():
         out.print(f"{submission} was mended: {'; '.join(repairs)}", style="dim", markup=False)
-    count = len(run.graded)
-    graded = f"{count} graded, {len(run.submissions) - count} as they were"
-    out.print(f"{graded}. Next: feedback/ for students, grades.csv, `examiner lab` for manual grading.")
 
 
 def _students(run: pipeline.Run) -> list[Student]:
@@ -98,9 +111,9 @@ def _students(run: pipeline.Run) -> list[Student]:
 
 
 def _exit_code(run: pipeline.Run) -> int:
-    faults = [*run.faults.values(), *run.stopped.values()]
-    if any(isinstance(fault, PlatformFault) for fault in faults):
-        return PlatformFault.exit_code
-    if run.stopped:
-        return AuthorFault.exit_code
-    return StudentFault.exit_code if faults else DONE
+    return _code_of([*run.faults.values(), *run.stopped.values()])
+
+
+def _code_of(faults: Iterable[ExaminerError]) -> int:
+    """Return the exit code for several faults: ours come before the author's, and those before students'."""
+    return min((fault.exit_code for fault in faults), default=DONE)

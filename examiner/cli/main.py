@@ -5,13 +5,15 @@ What a command does is in another module of this room, which is imported only wh
 """
 
 import os
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from examiner import version
-from examiner.errors import ExaminerError
+from examiner.errors import ExaminerError, fault_of_the_machine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 
@@ -223,14 +225,18 @@ def open_lab(context: typer.Context, course: CourseOption = HERE) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that examiner knows is one sentence and an exit code."""
+    """Run the command line; an error of ours or of the operating system is one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # it is None if it was closed
+            stream.reconfigure(errors="backslashreplace")  # what it cannot encode is escaped: no print fails
     try:
         app()
-    except ExaminerError as error:
+    except (ExaminerError, OSError) as error:
         from examiner.cli.console import complain  # noqa: PLC0415
 
-        complain(str(error))
-        raise SystemExit(error.exit_code) from None
+        fault = error if isinstance(error, ExaminerError) else fault_of_the_machine(error, Path.cwd())
+        complain(str(fault))
+        raise SystemExit(fault.exit_code) from None
 
 
 if __name__ == "__main__":

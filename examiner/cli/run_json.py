@@ -50,6 +50,8 @@ def _submission(run: Run, submission: Submission) -> dict[str, Any]:
 def _state(run: Run, submission: Submission) -> str:
     if submission in run.faults:
         return "fault"
+    if submission in run.removed:
+        return "removed"
     if submission in run.graded:
         return "graded"
     if submission.assignment in run.stopped:

@@ -37,6 +37,9 @@ LONGEST_SECONDS: Final = 3600  # where the settings set no limit: one endless lo
 _being_read: set[Path] = set()
 
 
+OURS: Final = {"mode", "trust_timestamps"}  # the settings of c.Examiner
+
+
 def is_nbgrader_course(root: Path) -> bool:
     """Whether a folder looks like an nbgrader course."""
     return (root / NBGRADER_CONFIG).is_file() and (root / "source").is_dir()
@@ -65,6 +68,8 @@ def load_nbgrader_course(root: Path) -> Course:
         mode=_mode(root, settings),
         hidden=HIDDEN,
         markers=_markers(settings),
+        exchange=Path(value(settings, "Exchange", "root", Course.exchange)[1]),
+        trust_timestamps=_trusts_timestamps(root, settings),
     )
 
 
@@ -184,14 +189,26 @@ def _cell_seconds(root: Path, settings: Mapping[str, Any]) -> int:
     return min(seconds, LONGEST_SECONDS) if seconds and seconds > 0 else LONGEST_SECONDS
 
 
-def _mode(root: Path, settings: Mapping[str, Any]) -> Mode | None:
+def _ours(root: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return examiner's own settings, all of which are known."""
     ours = _section(settings, "Examiner")
-    unknown = sorted(set(ours) - {"mode"})
-    if unknown:
-        raise BadCourse(
-            root / NBGRADER_CONFIG, f"c.Examiner.{unknown[0]} is unknown", "use c.Examiner.mode, or remove it"
-        )
-    return mode_called(f"{root / NBGRADER_CONFIG}, c.Examiner.mode", str(ours.get("mode", "examined")))
+    for name in sorted(set(ours) - OURS):
+        fix = f"use {' or '.join(f'c.Examiner.{known}' for known in sorted(OURS))}, or remove it"
+        raise BadCourse(root / NBGRADER_CONFIG, f"c.Examiner.{name} is unknown", fix)
+    return ours
+
+
+def _mode(root: Path, settings: Mapping[str, Any]) -> Mode | None:
+    found = str(_ours(root, settings).get("mode", "examined"))
+    return mode_called(f"{root / NBGRADER_CONFIG}, c.Examiner.mode", found)
+
+
+def _trusts_timestamps(root: Path, settings: Mapping[str, Any]) -> bool:
+    found = _ours(root, settings).get("trust_timestamps", True)
+    if not isinstance(found, bool):
+        place = f"{root / NBGRADER_CONFIG}, c.Examiner.trust_timestamps"
+        raise BadCourse(place, f"it is {found!r}", "write True or False")
+    return found
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:

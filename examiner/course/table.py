@@ -12,6 +12,7 @@ from examiner.errors import ExaminerError
 EXPECTED: Final = {
     str: "text in quotes",
     int: "a whole number",
+    bool: "true or false",
     dict: "a table",
     list: "a list",
     datetime: "a date and time",
@@ -55,7 +56,7 @@ class Table:
         return self._checked(key, self._values[key], kind)
 
     def _checked(self, key: str, value: Any, kind: type) -> Any:
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
             raise self._fault(self.place, f"'{key}' is {value!r}", f"give {EXPECTED[kind]}")
         return value
 

@@ -36,6 +36,8 @@ def _course(root: Path, table: Table) -> Course:
         roster=read_roster(root / ROSTER_FILE),
         package=_package(root, table.table("reference")),
         mode=mode_called(table.place, table.take("mode", str, "examined")),
+        exchange=root / "exchange",
+        trust_timestamps=table.take("trust_timestamps", bool, True),
     )
     table.refuse_the_rest()
     if not course.assignments:

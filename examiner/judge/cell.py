@@ -221,7 +221,7 @@ def _raised(cell: GradeCell, seed: str, error: BaseException) -> Verdict:
         outcome,
         message=f"{type(error).__name__}: {error}"[:MAX_MESSAGE],
         raised=class_name(error),
-        hint=hint if outcome is Outcome.FAILED else "",
+        hint=hint[:MAX_MESSAGE] if outcome is Outcome.FAILED else "",
         line=line,
         is_hidden=line is None or _is_hidden(cell, line),
         provisional=_awarded(cell) if outcome is Outcome.INCONCLUSIVE else 0.0,

@@ -1,6 +1,10 @@
 """How a candidate is lost: it ends, breaks the protocol, or does not answer in time."""
 
+from typing import Final
+
 from examiner.verdict import Outcome
+
+MOST_OF_A_FACT: Final = 1000  # characters: it may quote what the candidate sent
 
 
 class CandidateLost(BaseException):
@@ -15,5 +19,6 @@ class CandidateLost(BaseException):
     """
 
     def __init__(self, outcome: Outcome, fact: str) -> None:
-        super().__init__(outcome, fact)
-        self.outcome, self.fact = outcome, fact
+        bounded = fact if len(fact) <= MOST_OF_A_FACT else f"{fact[: MOST_OF_A_FACT - 1]}…"
+        super().__init__(outcome, bounded)
+        self.outcome, self.fact = outcome, bounded

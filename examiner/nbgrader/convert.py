@@ -13,10 +13,18 @@ from nbgrader.converters import GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.log import get_logger
 
-from examiner.errors import BadCourse, BadSource
+from examiner.errors import (
+    BadCourse,
+    BadSource,
+    ExaminerError,
+    PlatformFault,
+    fault_of_the_machine,
+    is_of_the_machine,
+)
 from examiner.model import Assignment, Course, Submission
 from examiner.nbgrader import feedback
 from examiner.store import tables
@@ -39,6 +47,8 @@ def release(course: Course, assignment: Assignment) -> None:
     ------
     BadSource
         If nbgrader refuses the source notebook.
+    PlatformFault
+        If nbgrader was refused something by the operating system or the database.
     """
     with staging(course) as aside:
         try:
@@ -47,12 +57,23 @@ def release(course: Course, assignment: Assignment) -> None:
             tables.create(tables.url_of(aside / "gradebook.db"))
             _start(GenerateAssignment, coursedir)
         except Exception as cause:
-            fact = f"nbgrader refuses it ({cause})"
-            fix = "correct the notebook; the log is in .examiner/logs"
-            raise BadSource(f"source/{assignment.name}", fact, fix) from cause
+            raise _refusal(course, assignment, cause) from cause
         made, final = aside / assignment.name, course.release(assignment)
         if not final.is_dir() or digest(made) != digest(final):
             put(made, final)
+
+
+def _refusal(course: Course, assignment: Assignment, cause: Exception) -> ExaminerError:
+    """Return the error for what kept nbgrader from making a release: the machine's, or the author's."""
+    if isinstance(cause, ExaminerError):
+        return cause
+    if isinstance(cause, OSError) and is_of_the_machine(cause):
+        return fault_of_the_machine(cause, course.staging)
+    if isinstance(cause, OperationalError):
+        fact = f"nbgrader's database cannot be used ({cause.orig})"
+        return PlatformFault(course.staging, fact, "see to that, and run the command again")
+    fact, fix = f"nbgrader refuses it ({cause})", "correct the notebook; the log is in .examiner/logs"
+    return BadSource(f"source/{assignment.name}", fact, fix)
 
 
 def penalize(course: Course, submission: Submission) -> None:
@@ -103,7 +124,8 @@ def _name_notebooks(converter: Any) -> None:
     """Name the notebooks of one assignment; nbgrader would take its name and the student's for patterns."""
     coursedir = converter.coursedir
     folder = converter._format_source(coursedir.assignment_id, coursedir.student_id)  # noqa: SLF001 - its own way
-    found = sorted(path.name for path in Path(folder).glob("*.ipynb") if not path.name.startswith("."))
+    files = (path for path in Path(folder).glob("*.ipynb") if path.is_file())  # a folder may have such a name
+    found = sorted(path.name for path in files if not path.name.startswith("."))
     converter.notebooks = []
     # nbgrader matches the path with a pattern of its own, so that it stays as written: it may hold a `/./`.
     converter.assignments = {folder: [f"{folder}/{name}" for name in found]}

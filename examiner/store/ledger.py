@@ -43,7 +43,7 @@ class Ledger:
         ordered = [last[name] for name in sorted(last)]
         total = 0
         for first in range(0, len(ordered), SUBMISSIONS_PER_TRANSACTION):
-            with self.engine.begin() as connection:
+            with tables.translated_errors(str(self.engine.url.database)), self.engine.begin() as connection:
                 total += enter(connection, ordered[first : first + SUBMISSIONS_PER_TRANSACTION])
         return total
 
@@ -56,7 +56,11 @@ def opened(url: str) -> Iterator[Ledger]:
 
 
 def enter(connection: sa.Connection, grades: Iterable[FiledGrade], *, again: bool = False) -> int:
-    """Enter grades of different submissions in the caller's transaction; with `again`, rewrite all rows."""
+    """Enter grades of different submissions in the caller's transaction; with `again`, rewrite all rows.
+
+    Work that was entered once, and whose student has been removed from the gradebook since then, is not
+    entered again: a person wanted it so.
+    """
     ordered = sorted(grades, key=lambda grade: (grade.identity.assignment, grade.identity.student))
     total = 0
     for name, group in groupby(ordered, key=lambda grade: grade.identity.assignment):
@@ -98,11 +102,14 @@ class _AssignmentRows:
         return cls(connection, found, notebooks(connection, found), cells(connection, found))
 
     def enter(self, grades: Mapping[str, FiledGrade], again: bool) -> int:
-        add_students(self.connection, grades)
-        submissions = self._submissions(grades)
-        query = sa.select(tables.entered).where(tables.entered.c.id.in_(submissions.values()))
-        before = {row.id: row.sheet for row in self.connection.execute(query)}
-        now = {submissions[student]: grade for student, grade in grades.items()}
+        known = self._known(grades)
+        ids = {student: known.get(student) or tables.new_id(self.id, student) for student in grades}
+        query = sa.select(tables.entered).where(tables.entered.c.id.in_(ids.values()))
+        once = {row.id: row.sheet for row in self.connection.execute(query)}
+        removed = {student for student in missing(self.connection, grades) if ids[student] in once}
+        now = {ids[student]: grade for student, grade in grades.items() if student not in removed}
+        self._add_submissions({student: ids[student] for student in grades if student not in removed}, known)
+        before = {id_: once[id_] for id_ in known.values() if id_ in once}
         todo = {id_: grade for id_, grade in now.items() if again or before.get(id_) != grade.digest}
         notes: list[Row] = [{"id": id_, "sheet": grade.digest} for id_, grade in todo.items()]
         stamps: list[Row] = [
@@ -110,20 +117,23 @@ class _AssignmentRows:
         ]
         save(self.connection, tables.submission, stamps, todo)
         self._write(todo, {id_ for id_, grade in todo.items() if before.get(id_) == grade.digest})
-        save(self.connection, tables.entered, notes, before)
+        save(self.connection, tables.entered, notes, once)
         return len(todo)
 
-    def _submissions(self, students: Collection[str]) -> dict[str, str]:
-        """Return the id of each student's submission; missing rows are added."""
+    def _known(self, students: Collection[str]) -> dict[str, str]:
+        """Return the id of each submission that the gradebook has, by its student."""
         table = tables.submission
         query = sa.select(table.c.student_id, table.c.id).where(
             table.c.assignment_id == self.id, table.c.student_id.in_(students)
         )
-        known = {row.student_id: row.id for row in self.connection.execute(query)}
-        new = {student: tables.new_id(self.id, student) for student in students if student not in known}
+        return {row.student_id: row.id for row in self.connection.execute(query)}
+
+    def _add_submissions(self, ids: Mapping[str, str], known: Collection[str]) -> None:
+        """Add the students and submissions that the gradebook lacks."""
+        add_students(self.connection, ids)
+        new = {student: id_ for student, id_ in ids.items() if student not in known}
         rows = [{"id": id_, "assignment_id": self.id, "student_id": name} for name, id_ in new.items()]
-        save(self.connection, table, rows, ())
-        return known | new
+        save(self.connection, tables.submission, rows, ())
 
     def _write(self, grades: Mapping[str, FiledGrade], same: Collection[str]) -> None:
         submitted = fill(self.connection, list(grades), self.notebooks, self.cells)
@@ -194,9 +204,14 @@ def cells(connection: sa.Connection, assignment_id: str) -> list[GradebookCell]:
 
 def add_students(connection: sa.Connection, students: Collection[str]) -> None:
     """Add students that the gradebook does not know; those that it knows keep name and address."""
-    table = tables.student
-    known = set(connection.scalars(sa.select(table.c.id).where(table.c.id.in_(students))))
-    save(connection, table, [{"id": student} for student in students if student not in known], ())
+    save(connection, tables.student, [{"id": student} for student in missing(connection, students)], ())
+
+
+def missing(connection: sa.Connection, students: Collection[str]) -> list[str]:
+    """Return those students that the gradebook does not have."""
+    column = tables.student.c.id
+    known = set(connection.scalars(sa.select(column).where(column.in_(students))))
+    return [student for student in students if student not in known]
 
 
 def fill(

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from examiner.errors import PlatformFault
+from examiner.errors import PlatformFault, fault_of_the_machine
 from examiner.model import Course, GradeKey, Submission
 from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
@@ -32,7 +33,9 @@ class Record:
     refused : GradeKey, optional
         The key of a submission that could not be graded.
     fault : tuple of str, optional
-        Place, fact and next step of the student's fault for which it was refused.
+        Place, fact and next step of the fault for which it was refused.
+    lost_worker : bool
+        Whether that fault is ours: it cost the processes that were to grade it.
     """
 
     filing: str = ""
@@ -40,6 +43,7 @@ class Record:
     feedback: str = ""
     refused: GradeKey | None = None
     fault: tuple[str, str, str] | None = None
+    lost_worker: bool = False
 
 
 def read(course: Course, submission: Submission) -> Record:
@@ -75,18 +79,23 @@ def alone(course: Course) -> Iterator[None]:
     Raises
     ------
     PlatformFault
-        If another run holds the lock.
+        If another run holds the lock, or for whatever the operating system refuses meanwhile.
     """
-    course.state.mkdir(exist_ok=True)
-    with (course.state / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PlatformFault(
-                course.root, "another examiner is grading this course", "wait for it"
-            ) from None
-        shutil.rmtree(course.staging, ignore_errors=True)  # a killed run left this
-        yield
+    try:
+        course.state.mkdir(exist_ok=True)
+        with (course.state / "lock").open("w") as lock:
+            _lock(course, lock)
+            shutil.rmtree(course.staging, ignore_errors=True)  # a killed run left this
+            yield
+    except OSError as error:
+        raise fault_of_the_machine(error, course.root) from error
+
+
+def _lock(course: Course, file: TextIO) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PlatformFault(course.root, "another examiner is grading this course", "wait for it") from None
 
 
 def _path(course: Course, submission: Submission) -> Path:

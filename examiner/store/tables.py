@@ -185,7 +185,7 @@ def opened(url: str, *, alone: bool = False, patience: float = LOCK_SECONDS) -> 
         sa.event.listen(engine, "connect", _own_transactions)
         sa.event.listen(engine, "begin", _begin_immediate)
     try:
-        with _translated_errors(place):
+        with translated_errors(place):
             names = checked_names(engine, place)
             if alone:
                 _remove_wal(engine)
@@ -208,7 +208,7 @@ def readable(url: str, patience: float = LOCK_SECONDS) -> Iterator[sa.Engine]:
     engine = sa.create_engine(url, connect_args={"timeout": patience})
     place = sa.make_url(url).database or url
     try:
-        with _translated_errors(place):
+        with translated_errors(place):
             checked_names(engine, place)
             yield engine
     finally:
@@ -241,7 +241,7 @@ def checked_names(engine: sa.Engine, place: str) -> list[str]:
 
 
 @contextmanager
-def _translated_errors(place: str) -> Iterator[None]:
+def translated_errors(place: str) -> Iterator[None]:
     """Raise the errors of a database as a fault that names the place and the next step."""
     try:
         yield

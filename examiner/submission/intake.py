@@ -3,15 +3,11 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil.parser import ParserError, parse
-
-from examiner.errors import ExaminerError, StudentFault
+from examiner.errors import ExaminerError, StudentFault, printable
 from examiner.model import Assignment, Course, Files, Submission, normal
 
 IGNORED: Final = {"__pycache__", ".ipynb_checkpoints"}
@@ -20,6 +16,7 @@ EXCHANGE_FILES: Final = (TIMESTAMP, "submission_secret.txt")  # put there by the
 MOST_BYTES: Final = 64 << 20
 MOST_FILES: Final = 2000
 DEEPEST: Final = 20  # levels of folders
+LONGEST_PATH: Final = 1000  # bytes of a path below the submission: it is made again below other folders
 
 
 def submissions(course: Course) -> list[Submission]:
@@ -32,11 +29,22 @@ def submissions(course: Course) -> list[Submission]:
     students = {normal(folder.name): folder.name for folder in sorted(folders, reverse=True)}
     students |= {normal(student.id): student.id for student in course.roster}
     return sorted(
-        Submission(students[normal(student.name)], names[normal(entry.name)], Path(entry.path))
+        Submission(students[normal(student.name)], names[normal(entry)], student / entry)
         for student in folders
-        for entry in os.scandir(student)
-        if normal(entry.name) in names
+        for entry in _entries(student, names)
     )
+
+
+def _entries(folder: Path, assignments: Mapping[str, str]) -> list[str]:
+    """Return the names in a student's folder that are those of assignments.
+
+    Of a folder that cannot be read they are all, since none can be said not to be there: `check_folder` says
+    why.
+    """
+    try:
+        return [path.name for path in folder.iterdir() if normal(path.name) in assignments]
+    except OSError:
+        return list(assignments.values())
 
 
 def other_spellings(submissions: Sequence[Submission]) -> dict[Submission, StudentFault]:
@@ -60,7 +68,18 @@ def spelled(files: Files, names: Iterable[str]) -> Files:
 
 
 def check_folder(submission: Submission) -> None:
-    """Raise a StudentFault if the submission is a link or not a folder."""
+    """Raise a StudentFault if the submission is no folder of its own, or has a name that cannot be stored."""
+    folder = submission.folder.parent
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        fix = "let this account read it"
+        raise StudentFault(folder, f"this folder cannot be read ({error.strerror})", fix) from error
+    try:
+        str(submission).encode()
+    except UnicodeEncodeError:
+        fact, fix = "the name of this folder is no UTF-8", "give it the student's id as its name"
+        raise StudentFault(folder, fact, fix) from None
     if submission.folder.is_symlink() or not submission.folder.is_dir():
         raise StudentFault(submission.folder, "this is not a folder", "replace it by a folder with the files")
 
@@ -69,43 +88,11 @@ def check(course: Course, assignment: Assignment, submission: Submission, files:
     """Raise a StudentFault if the submission has none of the assignment's notebooks."""
     wanted = [path.name for path in course.notebooks(assignment)]
     if spelled(files, wanted).keys().isdisjoint(wanted):
-        others = ", ".join(sorted(name for name in files if name.endswith(".ipynb"))) or "no notebook"
+        others = (
+            ", ".join(sorted(map(printable, (n for n in files if n.endswith(".ipynb"))))) or "no notebook"
+        )
         place, fix = submission.folder / wanted[0], "give the notebook its name back"
         raise StudentFault(place, f"it is missing (there is {others})", fix)
-
-
-def handed_in(submission: Submission, files: Files) -> datetime | None:
-    """Return when a submission was handed in (UTC), or None without the exchange's timestamp.
-
-    Raises
-    ------
-    StudentFault
-        If the timestamp cannot be read as a time.
-    """
-    text = files.get(TIMESTAMP, b"").decode("utf-8", "replace").strip()
-    if not text:
-        return None
-    try:
-        moment = _moment(text)
-    except (ParserError, OverflowError) as error:
-        place, fix = submission.folder / TIMESTAMP, "write one such as 2026-09-21 22:00:00 UTC, or remove it"
-        raise StudentFault(place, f"this is no time ({text[:40]!r})", fix) from error
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-
-
-def _moment(text: str) -> datetime:
-    """Return the time in a text, as nbgrader reads it; it may end with the name of a time zone."""
-    head, _, name = text.rpartition(" ")
-    zone = _zone(name)
-    moment: datetime = parse(head if zone else text)
-    return moment.replace(tzinfo=zone) if zone else moment
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name) if "/" in name else None
-    except (ZoneInfoNotFoundError, ValueError):  # students can write anything here, such as a path
-        return None
 
 
 def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:
@@ -120,9 +107,9 @@ def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:
     found: dict[str, bytes] = {}
     left = MOST_BYTES
     for path in _files(folder, fault):
-        content = _content(path, left, fault)
+        content = _content(folder / path, left, fault)
         left -= len(content)
-        found[path.relative_to(folder).as_posix()] = content
+        found[path] = content
         if len(found) > MOST_FILES:
             raise fault(folder, f"there are more than {MOST_FILES} files", "hand in fewer")
     return found
@@ -157,16 +144,26 @@ def _folders(folder: Path) -> list[Path]:
     ]
 
 
-def _files(folder: Path, fault: type[ExaminerError], depth: int = 0) -> Iterator[Path]:
+def _files(folder: Path, fault: type[ExaminerError], below: str = "", depth: int = 0) -> Iterator[str]:
+    """Yield the paths of what lies below a folder, relative to it; their length and depth are bounded."""
     if depth > DEEPEST:
-        raise fault(folder, f"it lies deeper than {DEEPEST} folders", "move it up")
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        raise fault(folder / below, f"it lies deeper than {DEEPEST} folders", "move it up")
+    try:
+        entries = sorted(os.scandir(folder / below), key=lambda entry: entry.name)
+    except OSError as error:
+        fact = f"this folder cannot be read ({error.strerror})"
+        raise fault(folder / below, fact, "let this account read it") from error
+    for entry in entries:
+        path = f"{below}{entry.name}"
         if entry.name in IGNORED:
             continue
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            fact = f"its path in the submission is longer than {LONGEST_PATH} bytes"
+            raise fault(folder / path, fact, "give it and its folders shorter names")
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), fault, depth + 1)
+            yield from _files(folder, fault, f"{path}/", depth + 1)
         else:
-            yield Path(entry.path)
+            yield path
 
 
 def _content(path: Path, most: int, fault: type[ExaminerError]) -> bytes:

@@ -1,9 +1,16 @@
 """Bad input gets one clear sentence and a non-zero exit, through the command line."""
 
+import os
 import re
 import sqlite3
+from contextlib import contextmanager
 
 import pytest
+from nbgrader.api import Gradebook
+
+from examiner.batch import worker
+from examiner.store import tables
+from examiner.store.grades import read_grades
 
 pytestmark = pytest.mark.course
 
@@ -143,3 +150,50 @@ def test_a_time_stamp_that_is_none(graded):
     (graded.root / "submitted" / "anna" / "01_double" / "timestamp.txt").write_text("yesterday-ish")
     run = graded.called("grade", "-s", "anna")
     refused(run, 3, "anna/01_double/timestamp.txt", "this is no time ('yesterday-ish')", "UTC, or remove it")
+
+
+def test_a_removed_student_whose_work_is_still_there(graded):
+    """The run says so and goes on; with the student in the roster, the grade is back."""
+    graded.submitted("anna", "01_double").parent.parent.rename(graded.root / "submitted" / "nora")
+    assert graded.called("grade", "-s", "nora", "-a", "02_triple").returncode == 0
+    before = read_grades(graded.course).of("nora", "02_triple")
+    with Gradebook(tables.url_of(graded.course.gradebook)) as book:
+        book.remove_student("nora")
+    for _ in range(2):
+        run = graded.called("grade", "-s", "nora", "-a", "02_triple")
+        assert run.returncode == 0, run.stderr
+        assert "nora/02_triple: the gradebook has no such student any more" in run.stdout
+    with (graded.root / "roster.csv").open("a") as roster:
+        roster.write("nora,Nora,North,,\n")
+    assert graded.called("grade", "-s", "nora", "-a", "02_triple").returncode == 0
+    assert read_grades(graded.course).of("nora", "02_triple") == before
+
+
+def test_what_costs_its_workers_is_not_graded_in_every_run(graded, monkeypatch):
+    """It would cost each run the same again; asked for, it is tried once more."""
+    graded.hand_in("anna", code="def double(x):\n    return 2 * x\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "grading_worker", dying_worker)
+        refused(graded.called("grade", "-s", "anna", "-a", "01_double"), 1, "died 2 times", "with --regrade")
+    again = graded.called("grade", "-s", "anna", "-a", "01_double")
+    refused(again, 1, "died 2 times", "with --regrade")
+    assert "0 graded" in again.stdout
+    mended = graded.called("grade", "-s", "anna", "-a", "01_double", "--regrade")
+    assert (mended.returncode, "1 graded" in mended.stdout) == (0, True)
+
+
+@contextmanager
+def dying_worker(_context):
+    """Stand for a worker that a submission kills."""
+    os._exit(9)
+    yield
+
+
+def test_a_folder_named_like_a_notebook(graded):
+    """A student may call anything so; the notebook beside it is graded and explained."""
+    folder = graded.submitted("anna", "01_double").parent / "other.ipynb"
+    folder.mkdir()
+    (folder / "data.txt").write_text("1")
+    run = graded.called("grade", "-s", "anna", "-a", "01_double")
+    assert run.returncode == 0, run.stderr
+    assert (graded.root / "feedback" / "anna" / "01_double" / "double.html").is_file()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from examiner.batch.pool import Task, run
-from examiner.errors import BadSource, PlatformFault
+from examiner.errors import BadSource, PlatformFault, WorkerLost
+from tests.exceptions import each_exception
 
 
 def work(item):
@@ -19,8 +20,8 @@ def work(item):
     match item:
         case "fail":
             raise BadSource("here", "it is wrong", "correct it")
-        case "crash":
-            raise ZeroDivisionError("by zero")
+        case ["raise", name]:
+            raise each_exception()[name]
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case Path() if not item.exists():
@@ -92,11 +93,22 @@ def test_a_foreseen_error_comes_back_as_it_was_raised(jobs):
 
 def test_an_unforeseen_error_is_ours_and_its_traceback_is_in_the_log(jobs, tmp_path):
     """It must be told, it must not stop the others, and it is never a student's zero."""
-    found = results(jobs("crash", "a"))
-    assert isinstance(found["crash"], PlatformFault)
-    assert "ZeroDivisionError: by zero" in str(found["crash"])
+    crash = "raise", "ZeroDivisionError"
+    found = results(jobs(crash, "a"))
+    assert isinstance(found[crash], PlatformFault)
+    assert "ZeroDivisionError" in str(found[crash])
     assert "Traceback" in (tmp_path / "0.log").read_text()
     assert found["a"] == "a"
+
+
+def test_every_exception_is_a_fault_of_its_own_job(jobs):
+    """Also those that end a process, and those that come back in no other form than a sentence."""
+    names = sorted(each_exception())
+    ended = run(opened, jobs(*(("raise", name) for name in names), "a"), 2)
+    found = {job.item: result for job, result in ended}
+    assert found.pop("a") == "a"
+    assert len(found) == len(names)
+    assert all(isinstance(fault, PlatformFault) for fault in found.values())
 
 
 def test_a_worker_that_dies_costs_one_try_of_one_job(jobs, tmp_path):
@@ -108,7 +120,7 @@ def test_a_worker_that_dies_costs_one_try_of_one_job(jobs, tmp_path):
 def test_a_job_whose_worker_dies_again_is_a_fault_of_ours(jobs):
     """It is told, and the others are done."""
     found = results(jobs("die", "a", "b"))
-    assert isinstance(found["die"], PlatformFault)
+    assert isinstance(found["die"], WorkerLost)
     assert "2 times (exit code -9)" in str(found["die"])
     assert (found["a"], found["b"]) == ("a", "b")
 

@@ -66,10 +66,13 @@ def test_its_name_assignments_and_kernel_are_read(course):
 def test_settings_that_mean_something_here_are_followed(course):
     """The time of a cell, the kernel, and where grade cells are judged."""
     settings = "c.Execute.timeout = 5\nc.Execute.kernel_name = 'python3'\nc.Examiner.mode = 'kernel'\n"
+    settings += "c.Examiner.trust_timestamps = False\nc.Exchange.root = '/srv/exchange'\n"
     found = course(SETTINGS + settings, ps1="r", ps2={"a": "julia", "b": "echo"})
     assert (found.limits.cell_seconds, found.student.kernel) == (5, "python3")
     assert in_environments(found) == [(found.student, ["ps1", "ps2"])]
     assert found.mode is Mode.KERNEL
+    assert not found.trust_timestamps
+    assert found.inbound == Path("/srv/exchange") / found.id / "inbound"
 
 
 def test_markers_and_stubs_are_those_of_the_settings(course):
@@ -126,6 +129,7 @@ def test_students_and_due_dates_are_those_of_the_gradebook(course, tmp_path):
         ("c.CourseDirectory.root = '/elsewhere'", "c.CourseDirectory.root is '/elsewhere'"),
         ("c.Examiner.mode = 'fast'", "the mode is 'fast'; choose from 'examined', 'kernel'"),
         ("c.Examiner.mod = 'kernel'", "c.Examiner.mod is unknown"),
+        ("c.Examiner.trust_timestamps = 'no'", "c.Examiner.trust_timestamps: it is 'no'"),
         ("raise OSError('no')", "it cannot be run"),
         (
             "import pathlib, examiner.course.load as c\nc.load_course(pathlib.Path(__file__).parent)",

@@ -483,6 +483,34 @@ def test_a_rebuild_does_not_take_the_place_of_a_gradebook_in_use(course):
     rebuild(course)
 
 
+def remove(course, student):
+    """Remove a student as `nbgrader db student remove --force` does."""
+    with Gradebook(url(course)) as book:
+        book.remove_student(student)
+
+
+def test_a_student_who_was_removed_is_not_entered_again(course):
+    """Neither by the next run, nor by a rebuild; the sheets stay, and others are entered."""
+    enter(course, filing("nora"), filing("anna"))
+    remove(course, "nora")
+    enter(course, filing("nora"), filing("nora", attempt="2"), filing("anna", attempt="2"))
+    rebuild(course)
+    assert "nora" not in {student.id for student in read_grades(course).students}
+    assert marks(course, "anna")
+    assert sheets.read(course, "nora", "01_double").last is not None
+
+
+def test_a_student_who_is_added_again_has_every_grade_again(course):
+    """As it was: rows that were lost are no reason to think that they are there."""
+    enter(course, filing("nora", numeric_double=1.0))
+    before = marks(course, "nora")
+    remove(course, "nora")
+    with Gradebook(url(course)) as book:
+        book.add_student("nora")
+    assert enter(course, filing("nora", numeric_double=1.0)) == 1
+    assert marks(course, "nora") == before
+
+
 @pytest.fixture
 def copied(graded, tmp_path, make_bare_course):
     """A course that `examiner grade` has graded, and one that was given equal sheets."""

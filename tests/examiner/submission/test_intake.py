@@ -7,7 +7,7 @@ import pytest
 
 from examiner.errors import BadSource, StudentFault
 from examiner.submission import intake
-from examiner.submission.intake import check, check_folder, digest, handed_in, read, submissions, work_of
+from examiner.submission.intake import check, check_folder, digest, read, submissions, work_of
 
 
 def test_submissions_are_folders_of_known_assignments(small):
@@ -116,38 +116,6 @@ def test_too_much_is_refused(tmp_path, monkeypatch, name, value, words):
         read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("2026-09-01 12:00:00.5 UTC", "2026-09-01T12:00:00.500000+00:00"),
-        ("2026-09-01 12:00:00", "2026-09-01T12:00:00+00:00"),
-        ("2026-09-01 14:00:00 +02:00\n", "2026-09-01T12:00:00+00:00"),
-        ("2015-02-02 14:58:23.5 America/Los_Angeles", "2015-02-02T22:58:23.500000+00:00"),
-    ],
-)
-def test_a_time_stamp_is_read_as_the_exchange_writes_it(small, text, moment):
-    """It says UTC; one written by hand may name another zone, or none."""
-    small.hand_in("anna", when=text)
-    [submission] = submissions(small.course)
-    assert handed_in(submission, read(submission.folder)).isoformat() == moment
-
-
-@pytest.mark.parametrize("zone", ["/etc/passwd", "../../../../etc/localtime", "No/Where"])
-def test_the_name_of_a_time_zone_is_no_path(small, zone):
-    """Students write it."""
-    small.hand_in("anna", when=f"2026-09-01 12:00:00 {zone}")
-    [submission] = submissions(small.course)
-    with pytest.raises(StudentFault, match="this is no time"):
-        handed_in(submission, read(submission.folder))
-
-
-def test_without_a_time_stamp_there_is_no_time(small):
-    """What an LMS delivers has none."""
-    small.hand_in("anna", when="")
-    [submission] = submissions(small.course)
-    assert handed_in(submission, read(submission.folder)) is None
-
-
 def test_what_the_exchange_adds_is_nobodys_work(small):
     """The same work handed in again is the same work."""
     small.hand_in("anna", when="2026-09-01 12:00:00 UTC")
@@ -160,3 +128,35 @@ def test_a_sound_submission_passes(small):
     small.hand_in("anna")
     [submission] = submissions(small.course)
     check(small.course, small.course.assignments[0], submission, read(submission.folder))
+
+
+def test_a_path_that_is_too_long_to_be_made_again_is_refused(tmp_path):
+    """What lies deep may fit where it was handed in, and nowhere else."""
+    folder = tmp_path
+    for _ in range(5):
+        folder /= "x" * 250
+        folder.mkdir()
+    (folder / "data.txt").write_text("1")
+    with pytest.raises(StudentFault, match="longer than 1000 bytes; give it and its folders shorter names"):
+        read(tmp_path)
+
+
+def test_a_name_that_is_no_utf8_is_refused_in_words_that_can_be_printed(small):
+    """Some systems write other encodings; no gradebook can hold such an id."""
+    small.hand_in("anna")
+    (small.root / "submitted" / "anna").rename(small.root / "submitted" / os.fsdecode(b"caf\xe9"))
+    [submission] = submissions(small.course)
+    with pytest.raises(StudentFault, match="is no UTF-8") as refused:
+        check_folder(submission)
+    assert str(refused.value).isprintable()
+    assert r"caf\udce9" in refused.value.place
+
+
+def test_what_is_there_instead_of_a_notebook_is_named_in_printable_characters(small):
+    """A terminal would obey what a student wrote into the name of a file."""
+    path = small.hand_in("anna")
+    path.rename(path.with_name("\x1b[2Jdouble.ipynb"))
+    [submission] = submissions(small.course)
+    with pytest.raises(StudentFault, match="there is") as refused:
+        check(small.course, small.course.assignments[0], submission, read(submission.folder))
+    assert str(refused.value).isprintable()
