@@ -7,6 +7,7 @@ the instructor's, so that students cannot import the reference.
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 STAMP = "examiner-fingerprint.json"
+MARK = "made-by-examiner.txt"  # in a folder that may be emptied; the stamp is there only once it is complete
+MARKED = "examiner made this folder, and `examiner setup` may delete what is in it.\n"
 
 KERNEL_ENVIRONMENT = {
     "PYTHONPATH": "",  # with the instructor's, students could import the reference
@@ -116,12 +119,12 @@ def require_some(
 def setup(course: Course, say: Callable[[str], None]) -> bool:
     """Bring the student environment and its kernel up to date; return whether anything had to be done.
 
-    Kernels that the instructor made are left as they are.
+    Kernels that the instructor made are left as they are, and so is every folder that holds other things.
 
     Raises
     ------
     BadCourse
-        If the requirements file is missing.
+        If the requirements file is missing, or the folder or the kernel is not one that examiner made.
     PlatformFault
         If the environment cannot be made; the log has the reason.
     """
@@ -129,7 +132,9 @@ def setup(course: Course, say: Callable[[str], None]) -> bool:
     if student.requirements is None:
         return False
     wanted, found = fingerprint(student), stamped(student)
+    _require_own_kernel(student)
     if found != wanted:
+        _claim(student.folder)
         stamp = student.folder / STAMP
         stamp.unlink(missing_ok=True)  # so that an interrupted installation is not taken for a complete one
         _install(course, say, everything=found is None or found.base != wanted.base)
@@ -231,6 +236,35 @@ def _requirements(student: StudentEnvironment) -> Path:
     return requirements
 
 
+def _claim(folder: Path) -> None:
+    """Mark a folder as one that examiner may empty; refuse one that holds what examiner did not make."""
+    is_own = (folder / MARK).is_file() or (folder / STAMP).is_file()
+    if not is_own and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
+        fact = "examiner did not make this, so it is not replaced by the student environment"
+        fix = "name another folder as 'python' in [student] of course.toml, or move this one away"
+        raise BadCourse(folder, fact, fix)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / MARK, MARKED)
+
+
+def _empty(folder: Path) -> None:
+    """Delete what is in a folder of examiner's, but for its mark."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARK:
+            path.unlink()
+
+
+def _require_own_kernel(student: StudentEnvironment) -> None:
+    """Refuse to replace a kernel that others registered: theirs start a module, ours a text."""
+    command = (read_kernel(student) or {}).get("argv", [])
+    if kernel_file(student).exists() and command[1:2] != ["-c"]:
+        fact = "examiner did not register this kernel, so it is not replaced"
+        fix = "name another 'kernel' in [student] of course.toml"
+        raise BadCourse(f"kernel {student.kernel}, {kernel_file(student)}", fact, fix)
+
+
 def _install(course: Course, say: Callable[[str], None], *, everything: bool) -> None:
     student, requirements = course.student, _requirements(course.student)
     log = course.state / "logs" / "setup.log"
@@ -239,7 +273,8 @@ def _install(course: Course, say: Callable[[str], None], *, everything: bool) ->
     pip = [str(student.python), "-m", "pip", "install", "--disable-pip-version-check"]
     if everything:
         say(f"making the student environment {student.folder.name}")
-        _run([sys.executable, "-m", "venv", "--clear", str(student.folder)], log)
+        _empty(student.folder)
+        _run([sys.executable, "-m", "venv", str(student.folder)], log)
         say(f"installing {requirements.name}")
         _run([*pip, "--require-hashes", "-r", str(requirements)], log)
         _run([str(student.python), "-c", FONT_WARM_UP], log, MPLCONFIGDIR=str(student.caches))

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from examiner.course.environment import (
+    MARK,
     STAMP,
     by_environment,
     environment_of,
     fingerprint,
+    kernel_file,
     kernel_spec,
     require,
     require_some,
@@ -168,3 +170,62 @@ def test_where_all_assignments_lack_the_same_environment_it_is_said_once():
         require_some(COURSE, missing)
     other = Assignment("other", environments={"a.ipynb": replace(UNKNOWN, kernel="julia")})
     assert require_some(COURSE, [missing[0], other])[1].keys() == {"m1", "other"}
+
+
+def listing(folder):
+    """Return everything below a folder, with its content."""
+    return {path: path.is_file() and path.read_bytes() for path in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.parametrize(
+    "kind", ["of sources", "a course", "another environment", "one file", "a hidden file", "a file", "a link"]
+)
+def test_setup_never_erases_what_it_did_not_make(course, tmp_path, kind):
+    """A slip in course.toml, such as `python = "source"`, would delete a semester's work."""
+    folder = tmp_path / "theirs"
+    names = {
+        "of sources": ["01/01.ipynb", "02/02.ipynb"],
+        "a course": ["course.toml", "source/01/01.ipynb", ".git/HEAD"],
+        "another environment": ["pyvenv.cfg", "bin/python", "lib/python3.11/site-packages/numpy/__init__.py"],
+        "one file": ["notes.txt"],
+        "a hidden file": [".keep"],
+        "a link": ["notes.txt"],
+    }
+    for name in names.get(kind, []):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    if kind == "a file":
+        folder.write_text("mine")
+    if kind == "a link":
+        (tmp_path / "link").symlink_to(folder)
+    place = tmp_path / "link" if kind == "a link" else folder
+    before = listing(tmp_path)
+    with pytest.raises(BadCourse, match=r"examiner did not make this.*; name another folder"):
+        setup(replace(course, student=replace(course.student, folder=place)), print)
+    assert listing(tmp_path) == before
+
+
+def test_setup_goes_on_with_what_it_had_begun(course, tmp_path, monkeypatch):
+    """An interrupted set-up leaves a folder that is examiner's, as does an earlier version."""
+    folder = course.student.folder
+    for begun in (MARK, STAMP):
+        (folder / "lib").mkdir(parents=True, exist_ok=True)
+        (folder / "lib" / "half").write_text("")
+        (folder / begun).write_text("")
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+        with pytest.raises(OSError, match="no-python"):
+            setup(course, print)
+        assert [path.name for path in folder.iterdir()] == [MARK]
+        (folder / MARK).unlink()
+
+
+def test_setup_never_replaces_a_kernel_that_it_did_not_register(course):
+    """The kernel `python3` is the instructor's own."""
+    pretend_installed(course)
+    spec = kernel_file(course.student)
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]}))
+    before = spec.read_text()
+    with pytest.raises(BadCourse, match="examiner did not register this kernel"):
+        setup(course, print)
+    assert spec.read_text() == before
