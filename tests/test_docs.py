@@ -32,7 +32,6 @@ OTHER_PROGRAMS = {
         "--no-deps",
         "--require-hashes",
     },
-    "python -m venv": {"--clear"},
     "useradd": {"--create-home"},
     "uv pip compile": {"--generate-hashes", "--universal"},
 }

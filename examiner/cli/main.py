@@ -84,6 +84,28 @@ EXPORT_EPILOG = """
 """
 
 
+BACKUP_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner backup ~/course.tar.gz                          everything that cannot be made again, in one file
+
+  examiner restore ~/course.tar.gz --course ~/course       on another machine, or after a loss
+
+[bold]Exit codes[/bold]  0 done; 2 the file or the folder cannot be used; 1 a fault of the platform
+"""
+
+FORGET_EPILOG = """
+[bold]Examples[/bold]
+
+  examiner forget student03                       list what the course holds of a person
+
+  examiner forget student03 --yes                 remove it for good
+
+[bold]Exit codes[/bold]  0 removed; 2 nothing was removed, since --yes is missing or nobody is called so;
+1 a fault of the platform
+"""
+
+
 @app.callback(invoke_without_command=True)
 def examiner(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -189,6 +211,40 @@ def export(
     from examiner.cli import exports  # noqa: PLC0415
 
     raise typer.Exit(exports.export(course, to, form, questions=questions))
+
+
+@app.command(epilog=BACKUP_EPILOG)
+def backup(
+    file: Annotated[Path, typer.Argument(help="The archive to write, such as course.tar.gz.")],
+    course: CourseOption = HERE,
+) -> None:
+    """Copy everything of the course that cannot be made again into one file."""
+    from examiner.cli import keeping  # noqa: PLC0415
+
+    raise typer.Exit(keeping.backup(course, file))
+
+
+@app.command(epilog=BACKUP_EPILOG)
+def restore(
+    file: Annotated[Path, typer.Argument(help="An archive that `examiner backup` wrote.")],
+    course: CourseOption = HERE,
+) -> None:
+    """Put a course back from a backup; it replaces no file that is different."""
+    from examiner.cli import keeping  # noqa: PLC0415
+
+    raise typer.Exit(keeping.restore(course, file))
+
+
+@app.command(epilog=FORGET_EPILOG)
+def forget(
+    student: Annotated[str, typer.Argument(help="The id of the student.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it, and do not only list it.")] = False,
+    course: CourseOption = HERE,
+) -> None:
+    """Remove everything about a student: work, grades, history, pages, logs."""
+    from examiner.cli import keeping  # noqa: PLC0415
+
+    raise typer.Exit(keeping.forget(course, student, is_sure=yes))
 
 
 @app.command()

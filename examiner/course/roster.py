@@ -7,7 +7,8 @@ from typing import Any
 
 from examiner.course.names import folder_name
 from examiner.errors import BadCourse
-from examiner.model import Student
+from examiner.model import Student, normal
+from examiner.store.atomic import write_text
 
 ROSTER_FILE = "roster.csv"
 ROSTER_COLUMNS = ("id", "first_name", "last_name", "email", "lms_id")
@@ -37,3 +38,17 @@ def _student(place: str, row: Mapping[Any, Any]) -> Student:
     fields = {key: value.strip() for key, value in row.items()}
     folder_name(place, fields["id"])
     return Student(**fields)
+
+
+def strike(path: Path, student_id: str) -> bool:
+    """Take a student out of the roster, whose other lines stay as they are; return whether there was one."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    reader, kept, first = csv.DictReader(lines), "".join(lines[:1]), 1
+    for row in reader:
+        if normal((row["id"] or "").strip()) != normal(student_id):
+            kept += "".join(lines[first : reader.line_num])
+        first = reader.line_num
+    if kept == "".join(lines):
+        return False
+    write_text(path, kept)
+    return True

@@ -274,6 +274,15 @@ def pragma(engine: sa.Engine, *statements: str) -> list[Any]:
         connection.close()
 
 
+def vacuum(engine: sa.Engine) -> None:
+    """Write the file anew, so that nothing of deleted rows is in it any more."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("VACUUM")
+    finally:
+        connection.close()
+
+
 def _use_wal(engine: sa.Engine, path: Path, patience: float) -> None:
     if is_on_local_disk(path):
         try:
