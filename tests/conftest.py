@@ -23,6 +23,7 @@ from examiner.gate.evidence import FOLDER, Evidence, gather
 from examiner.gate.run import TrialRunner
 from examiner.model import Mode
 from examiner.notebook import mark, read, visible
+from tests.commands import nbgraders_commands
 from tests.libraries import IS_WITH_TORCH
 
 REPOSITORY = Path(__file__).parents[1]
@@ -155,6 +156,13 @@ def once(tmp_path_factory):
         return pickle.loads(result.read_bytes())
 
     return made
+
+
+@pytest.fixture(scope="session")
+def nbgrader():
+    """The function that runs nbgrader's commands in a folder."""
+    with nbgraders_commands() as run:
+        yield run
 
 
 def gathered_evidence(folder):

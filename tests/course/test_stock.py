@@ -16,28 +16,16 @@ from examiner.examine.server import SandboxSettings
 from examiner.kernel.engine import KernelEngine
 from examiner.model import GradeKey, Identity, Mode
 from examiner.store.grades import read_grades
+from tests.turns import in_turn
 
 pytestmark = pytest.mark.course
 
+PATH = f"{Path(sys.executable).parent}:{os.defpath}"  # nbgrader itself calls alembic by its name
 EXAMPLES = Path(nbgrader.__file__).parent / "docs" / "source" / "user_guide" / "submitted"
 STUDENTS = ("bitdiddle", "hacker")
 NOTEBOOKS = ("problem1", "problem2")
 PATCHES = "sum_of_squares_uses_squares"  # takes a name away from the student's module, which no copy can show
 TESTS = ("correct_squares", "squares_invalid_input", "correct_sum_of_squares", PATCHES)
-
-
-def run(root, *arguments, **variables):
-    """Run nbgrader in a folder."""
-    done = subprocess.run(
-        [Path(sys.executable).parent / "nbgrader", *arguments],
-        cwd=root,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.defpath}"} | variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def scores(root):
@@ -51,13 +39,13 @@ def scores(root):
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory):
+def stock(tmp_path_factory, nbgrader):
     """The example course with its example submissions, autograded by nbgrader, and what that gave."""
     root = tmp_path_factory.mktemp("stock") / "example"
-    run(root.parent, "quickstart", "example")
+    nbgrader(root.parent, "quickstart", "example", PATH=PATH)
     shutil.copytree(EXAMPLES, root / "submitted")
-    run(root, "generate_assignment", "ps1")
-    run(root, "autograde", "ps1")
+    nbgrader(root, "generate_assignment", "ps1", PATH=PATH)
+    nbgrader(root, "autograde", "ps1", PATH=PATH)
     return root, scores(root)
 
 
@@ -109,7 +97,7 @@ def test_the_examiner_gives_the_points_that_nbgrader_gives(stock):
         assert points(root, engine, {PATCHES: Mode.KERNEL}) == of_tests(stocks)
 
 
-@pytest.mark.parametrize("mode", ["examined", "kernel"])
+@pytest.mark.parametrize("mode", in_turn(["examined", "kernel"], 2))
 def test_the_command_line_gives_the_points_that_nbgrader_gives(stock, tmp_path, mode):
     """The course is graded as it is; what is left to a person is left to a person."""
     root, stocks = stock
@@ -129,8 +117,10 @@ def test_the_command_line_gives_the_points_that_nbgrader_gives(stock, tmp_path, 
     assert scores(tmp_path) == stocks
 
 
-def test_plain_nbgrader_gives_the_same_points_in_boxed_kernels(stock):
+def test_plain_nbgrader_gives_the_same_points_in_boxed_kernels(stock, nbgrader):
     """All it takes is the name of the provisioner."""
     root, stocks = stock
-    run(root, "autograde", "ps1", "--force", JUPYTER_DEFAULT_PROVISIONER_NAME="examiner-boxed")
+    nbgrader(
+        root, "autograde", "ps1", "--force", PATH=PATH, JUPYTER_DEFAULT_PROVISIONER_NAME="examiner-boxed"
+    )
     assert scores(root) == stocks
