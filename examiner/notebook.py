@@ -313,6 +313,11 @@ def released(cell: Cell) -> str:
     return _without(visible(source), BEGIN_SCHEME, END_SCHEME)
 
 
+def without_magics(source: str) -> str:
+    """Return a cell's source with an empty line for each magic or shell command of IPython."""
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+
+
 def check_source(notebook: Notebook) -> None:
     """Refuse an instructor's notebook that nbgrader would reject, and name the cell.
 

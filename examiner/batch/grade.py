@@ -21,6 +21,7 @@ from examiner.store import ledger, records, sheets, tables
 from examiner.store.atomic import put_files
 from examiner.store.sheets import FiledGrade
 from examiner.store.varying import has_unsettled
+from examiner.submission.notebooks import is_notebook
 
 STEP_SECONDS: Final = 600  # for a step that runs no student's code
 ENTERED_TOGETHER: Final = 50  # grades that are entered in one batch
@@ -234,7 +235,7 @@ def _store(
         return None
     if isinstance(result, GradedSubmission):
         place = course.root / "autograded" / str(submission)
-        beside = {name: content for name, content in files.items() if not name.endswith(".ipynb")}
+        beside = {name: content for name, content in files.items() if not is_notebook(name)}
         put_files(course, place, beside | dict(result.notebooks))  # formgrader may be reading that folder
         grade = sheets.accept(course, result.grade)
         records.write(

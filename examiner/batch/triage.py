@@ -9,12 +9,13 @@ from typing import Final
 from examiner.batch.contained import Faults, contained
 from examiner.batch.worker import AssignmentVersion, SubmittedWork
 from examiner.errors import PlatformFault, StudentFault, WorkerLost
-from examiner.model import Assignment, Course, Files, GradeKey, Identity, Submission
+from examiner.model import Course, Files, GradeKey, Identity, Submission
 from examiner.notebook import REFERENCE
 from examiner.store import records, sheets
 from examiner.store.records import Record
 from examiner.store.sheets import FiledGrade, GradeHistory, Standing
 from examiner.submission import arrival, intake
+from examiner.submission.notebooks import find_notebooks, require_some
 
 SEEN: Final = "seen "  # before the time in the name of an attempt, if it is not the timestamp's
 
@@ -94,7 +95,8 @@ def triage(
         with contained(course, submission, faults):
             assignment = known[submission.assignment]
             environment = environments[assignment.name]
-            pending = _pending(course, assignment, submission, digests[assignment.name], environment)
+            notebooks = versions[assignment.name].notebooks
+            pending = _pending(course, notebooks, submission, digests[assignment.name], environment)
             all_pending.append(pending)
             for damage in pending.history.damaged:
                 faults[submission] = damage
@@ -103,20 +105,20 @@ def triage(
 
 def _pending(
     course: Course,
-    assignment: Assignment,
+    notebooks: Files,
     submission: Submission,
     digest: str,
     environment: str,
 ) -> PendingSubmission:
     intake.check_folder(submission)
     files = intake.read(submission.folder)
-    intake.check(course, assignment, submission, files)
-    history = sheets.read(course, submission.student, assignment.name)
+    require_some(submission, find_notebooks(notebooks, files), files)
+    history = sheets.read(course, submission.student, submission.assignment)
     key = GradeKey(intake.digest_of(intake.work_of(files)), digest, environment)
     attempt, handed_in = _arrival(course, submission, files, key, history)
     return PendingSubmission(
         submission,
-        Identity(course.id, submission.student, assignment.name, attempt, key),
+        Identity(course.id, submission.student, submission.assignment, attempt, key),
         handed_in,
         history,
         records.read(course, submission),

@@ -6,9 +6,9 @@ Submissions and results are passed as bytes; nothing here reads or writes the fo
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,15 @@ from examiner.examine.server import SandboxSettings
 from examiner.model import Files, Identity, Mode, TimeLimits
 from examiner.notebook import parse
 from examiner.store.sheets import FiledGrade, NotebookSheet
-from examiner.submission.intake import EXCHANGE_FILES, spelled
+from examiner.submission.intake import EXCHANGE_FILES
+from examiner.submission.notebooks import FoundNotebooks, find_notebooks, is_notebook
 from examiner.verdict import GradeSheet, Outcome, Verdict, timestamp
 
 if TYPE_CHECKING:
     from examiner.kernel.engine import KernelEngine
 
 NOTEBOOK_TRIES: Final = 2  # of a notebook, if our side failed
+MOST_NAMED: Final = 5  # files that may be a notebook
 
 
 @dataclass(frozen=True)
@@ -157,43 +159,60 @@ def _part(
 
 
 def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: SubmittedWork) -> GradedSubmission:
-    """Grade every notebook of a submission; a missing one gets 0 points."""
+    """Grade every notebook of a submission; what was not handed in gets 0 points, or waits for a person."""
     version = context.versions[work.identity.assignment]
     parts, notebooks = [], {}
-    files = spelled(work.files, (f"{name}.ipynb" for name in version.notebooks))
+    found = find_notebooks(version.notebooks, work.files)
     for name, instructor in version.notebooks.items():
-        submitted = files.get(f"{name}.ipynb")
-        if submitted is None:
-            parts.append(
-                _part(name, version, work.identity, Outcome.FAILED, "this notebook was not handed in")
-            )
+        path = found.paths.get(name)
+        if path is None:
+            parts.append(_missing(name, version, work.identity, found.unsure[name]))
             continue
         job = Job(
             work.identity,
             instructor,
-            submitted,
-            files=_beside(version, work),
+            work.files[path],
+            files=_beside(version, work, found, path),
             instructors=version.files,
             limits=context.limits,
             modes=version.modes,
+            repairs=found.repairs(name),
         )
         try:
             graded = _tried(engine, job)
         except UnreadableNotebook as fault:
-            raise UnreadableNotebook(f"{work}/{name}.ipynb", fault.fact, fault.fix) from fault
+            raise UnreadableNotebook(f"{work}/{path}", fault.fact, fault.fix) from fault
         parts.append(NotebookSheet(name, graded.sheet, graded.unanswered))
         notebooks[f"{name}.ipynb"] = graded.notebook
     return GradedSubmission(FiledGrade(tuple(parts), work.handed_in), notebooks)
 
 
-def _beside(version: AssignmentVersion, work: SubmittedWork) -> Files:
-    """Return the files beside a notebook when it runs: the student's, replaced by the instructor's."""
+def _missing(
+    name: str, version: AssignmentVersion, identity: Identity, perhaps: Sequence[str]
+) -> NotebookSheet:
+    """Return the sheet of a notebook that was not found; if a file may be it, a person has to look."""
+    if not perhaps:
+        return _part(name, version, identity, Outcome.FAILED, "this notebook was not handed in")
+    files = ", ".join(repr(path) for path in perhaps[:MOST_NAMED])
+    fact = f"{name}.ipynb: it was not found, and {files} may be it; give the right one this name"
+    part = _part(name, version, identity, Outcome.INCONCLUSIVE, fact)
+    return replace(part, sheet=replace(part.sheet, repairs=(fact,)))
+
+
+def _beside(version: AssignmentVersion, work: SubmittedWork, found: FoundNotebooks, notebook: str) -> Files:
+    """Return the files beside a notebook when it runs: the student's, replaced by the instructor's.
+
+    Those of its own folder lie beside it, where it is in one.
+    """
     own = {
         name: content
         for name, content in work.files.items()
-        if not name.endswith(".ipynb") and name not in EXCHANGE_FILES and name.isprintable()
+        if not is_notebook(name) and name not in found.paths.values()
+        if name not in EXCHANGE_FILES and name.isprintable()
     }
-    return own | dict(version.files)
+    folder = notebook[: notebook.rfind("/") + 1]
+    nearer = {name.removeprefix(folder): content for name, content in own.items() if name.startswith(folder)}
+    return own | nearer | dict(version.files)
 
 
 def _tried(engine: "Engine | KernelEngine", job: Job) -> GradedNotebook:

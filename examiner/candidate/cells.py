@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -26,7 +26,7 @@ import numpy as np
 from examiner.box import syscalls
 from examiner.box.box import Box
 from examiner.box.policy import SHARED_FROM
-from examiner.candidate.recording import Output, RecordingShell, Stream
+from examiner.candidate.recording import RecordingShell, Stream, error_output
 from examiner.candidate.snapshot import Snapshot
 from examiner.candidate.work import EVENT, FOREVER, REPORT_LIMITS, Role, Work
 from examiner.wire.channel import Channel
@@ -100,7 +100,7 @@ class CandidateRun:
         self.streams: list[Stream] = []
 
     def run(self) -> None:
-        """Run all cells, or until the student's code ends the process."""
+        """Run all cells, unless the student's code ends the process."""
         if self.work.measures:
             self._keep_memory_visible()
         self._prepare()
@@ -109,7 +109,8 @@ class CandidateRun:
         for number, (role, source) in enumerate(cells[: last + 1]):
             if role is Role.PLAIN:
                 self._before_cell(number)
-                self._run_cell(number, source, self.control, nonce=0)
+                with _kept_alive():
+                    self._run_cell(number, source, self.control, nonce=0)
             elif role is Role.EXAMINED and self.work.defining and not source:
                 self._put_off(self.snapshots.pop(0))
             else:
@@ -118,8 +119,6 @@ class CandidateRun:
                 self._leave_snapshot(self.snapshots.pop(0))
                 if source and number < len(cells) - 1:
                     self._execute(number, source)
-            if self.shell.asked_to_exit:
-                return
         for waiting in self.snapshots:
             _report_snapshot(self.control, waiting.number, os.getpid())
         self._serve([*self.put_off, *self.snapshots])
@@ -277,6 +276,23 @@ class CandidateRun:
         self._run_cell(asked.number, source, asked.channel, frame.nonce)
 
 
+@contextlib.contextmanager
+def _kept_alive() -> Iterator[None]:
+    """Have `os._exit` end a cell and not the process, as `sys.exit` does; processes that it forks can end."""
+    end, process = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() != process or os._exit is not leave:  # in a snapshot, or kept until the cell was over
+            end(status)
+        raise SystemExit(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = end
+
+
 def _first_readable(descriptors: Iterable[int]) -> int:
     """Return the first of some sockets on which there is a message, or the other end of which is closed."""
     poll = select.poll()
@@ -318,8 +334,3 @@ def _send(channel: Channel, nonce: int, text: bytes) -> None:
 def _plain(value: object) -> str:
     """Return text for a value that JSON has no type for: bytes in base64, as notebooks do, others by repr."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
-
-
-def error_output(ename: str, evalue: str) -> Output:
-    """Return an error output in the format of nbformat."""
-    return {"output_type": "error", "ename": ename, "evalue": evalue, "traceback": [f"{ename}: {evalue}"]}

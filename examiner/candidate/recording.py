@@ -162,12 +162,11 @@ class RecordingPublisher(DisplayPublisher):
 
 
 class RecordingShell(InteractiveShell):
-    """An IPython shell whose outputs go to a recorder and whose ``exit()`` ends the run."""
+    """An IPython shell whose outputs go to a recorder, and which no cell can leave."""
 
     display_pub_class = Type(RecordingPublisher)
     displayhook_class = Type(RecordingDisplayHook)
     recorder: Recorder
-    asked_to_exit = False
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         error = {"output_type": "error", "ename": etype.__name__, "evalue": str(evalue), "traceback": stb}
@@ -209,8 +208,13 @@ class RecordingShell(InteractiveShell):
         self.recorder = self.display_pub.recorder = self.displayhook.recorder = Recorder()
 
     def ask_exit(self) -> None:
-        """Note that the cell called ``exit()`` or ``quit()``."""
-        self.asked_to_exit = True
+        """Record that the cell called ``exit()`` or ``quit()``; the cells after it run all the same."""
+        self.recorder.add(error_output("SystemExit", "the cell asked to end the notebook; it went on"))
+
+
+def error_output(ename: str, evalue: str) -> Output:
+    """Return an error output in the format of nbformat."""
+    return {"output_type": "error", "ename": ename, "evalue": evalue, "traceback": [f"{ename}: {evalue}"]}
 
 
 def recording_shell() -> RecordingShell:

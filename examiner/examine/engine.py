@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, Self
 
 from examiner import version
 from examiner.box.limits import ResourceLimits
@@ -24,6 +24,7 @@ from examiner.candidate.work import MATPLOTLIB, Role, Work
 from examiner.errors import BadSource, UnreadableNotebook
 from examiner.examine.baselines import LEARNED, Baselines
 from examiner.examine.cells import examine
+from examiner.examine.doubt import in_doubt
 from examiner.examine.executed import Output, executed
 from examiner.examine.expected_imports import imported_libraries, may_draw
 from examiner.examine.flow import defining_cells, released_texts
@@ -37,6 +38,7 @@ from examiner.judge.compile import MEASURING_CHECKS, GradeCell, prepare
 from examiner.judge.work import JudgedAssignment
 from examiner.model import Identity, Mode, TimeLimits
 from examiner.notebook import Notebook, parse, visible
+from examiner.submission.document import read_document
 from examiner.submission.repair import Piece, Repaired, repair, unanswered
 from examiner.verdict import GradeSheet, Verdict, timestamp
 from examiner.wire.channel import Channel
@@ -66,6 +68,8 @@ class Job:
         IPython's mode for tracebacks: "Minimal" saves the twentieth of a second that "Context" takes.
     instructors : mapping from str to bytes
         Those of the files that are the instructor's: a grade cell can read them.
+    repairs : tuple of str
+        What was put right before, such as the name of the notebook, in sentences.
     """
 
     identity: Identity
@@ -76,6 +80,7 @@ class Job:
     modes: Mapping[str, Mode] = field(default_factory=dict)
     tracebacks: str = "Context"
     instructors: Mapping[str, bytes] = field(default_factory=dict)
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class Engine:
             If a locked cell of the instructor's cannot be run; no student can do anything about it.
         """
         prepared = _prepared(job.instructor, tuple(job.modes.items()))
-        repaired = repair(prepared.notebook, document_of(job))
+        repaired = repaired_of(job, prepared.notebook)
         try:
             seconds = job.limits.cell_seconds
             limits = replace(self._limits, cpu_seconds=job.limits.notebook_seconds)
@@ -270,20 +275,15 @@ def _versions(info: ServerInfo) -> Mapping[str, str]:
     }
 
 
-def document_of(job: Job) -> Mapping[str, Any]:
-    """Return the JSON of the submitted notebook, or raise UnreadableNotebook."""
+def repaired_of(job: Job, notebook: Notebook) -> Repaired:
+    """Return the notebook to run for a job, or raise UnreadableNotebook."""
     try:
-        document = json.loads(job.submitted)
-    except (ValueError, RecursionError) as error:
-        _refuse(job, f"this is no readable notebook ({error})")
-    if not isinstance(document, dict):
-        _refuse(job, "this is JSON, but no notebook")
-    return document
-
-
-def _refuse(job: Job, fact: str) -> NoReturn:
-    place = f"{job.identity.student}/{job.identity.assignment}"
-    raise UnreadableNotebook(place, fact, "open it in JupyterLab and save it again")
+        document = read_document(job.submitted)
+    except ValueError as error:
+        place = f"{job.identity.student}/{job.identity.assignment}"
+        raise UnreadableNotebook(place, str(error), "open it in JupyterLab and save it again") from error
+    repaired = repair(notebook, document)
+    return replace(repaired, repairs=(*job.repairs, *repaired.repairs))
 
 
 def _judged(job: Job) -> JudgedAssignment:
@@ -351,7 +351,7 @@ def _graded(
     prepared: PreparedNotebook, repaired: Repaired, follower: RunFollower, sheet: GradeSheet
 ) -> GradedNotebook:
     by_name = {verdict.grade_id: verdict for verdict in sheet.verdicts}
-    verdicts = tuple(by_name[cell.grade_id] for cell in prepared.cells)
+    verdicts = in_doubt([by_name[cell.grade_id] for cell in prepared.cells], repaired)
     sheet = replace(sheet, verdicts=verdicts, repairs=repaired.repairs, graded_at=timestamp())
     notebook = executed(prepared.document, repaired.pieces, follower.outputs, sheet)
     return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from examiner.judge.locked import without_magics
-from examiner.notebook import Cell
+from examiner.notebook import Cell, without_magics
 from examiner.wire.libraries import LIBRARIES
 
 # Matplotlib itself, `%pylab`, and the names of libraries and methods that import it.

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from examiner.judge.locked import bound, free, imports, without_magics
-from examiner.notebook import visible
+from examiner.judge.locked import bound, free, imports
+from examiner.notebook import visible, without_magics
 from examiner.submission.repair import Piece
 
 _LONGEST: Final = 20_000  # characters of a cell that is looked at

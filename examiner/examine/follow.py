@@ -18,6 +18,7 @@ from examiner.examine.server import Candidate, CellConnection
 from examiner.judge.compile import GradeCell
 from examiner.judge.lost import CandidateLost
 from examiner.model import Identity, TimeLimits
+from examiner.submission.matching import name_of
 from examiner.submission.repair import Piece
 from examiner.verdict import ENDED, Outcome, Verdict
 from examiner.wire.channel import Channel, ChannelClosed, Frame, FrameKind, nonce
@@ -133,7 +134,7 @@ class RunFollower:
     def _follow(self) -> None:
         """Read reports until all cells are done or the candidate is lost."""
         while self._passed < len(self._cells) and not self._lost:
-            place = f"the student's cell {self._passed + 1}"
+            place = self._place()
             runs = 2 if self._passed - 1 in self._released else 1
             patience = runs * (self._limits.cell_seconds + GRACE_SECONDS)
             try:
@@ -147,6 +148,12 @@ class RunFollower:
                 self._lose(outcome, f"{place} {ENDED[outcome]}")
             except (WireError, ValueError, RecursionError) as error:
                 self._lose(Outcome.TAMPERED, f"{place}: {error}")
+
+    def _place(self) -> str:
+        """Return the name of the cell that runs, for a sentence."""
+        original = self._cells[self._passed].original
+        name = f" ({name_of(original)})" if original else ""
+        return f"the student's cell {self._passed + 1}{name}"
 
     def _receive(self, deadline: float) -> Frame:
         """Return the next report; a candidate that has ended sends none, even if others hold its channel."""

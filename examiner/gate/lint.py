@@ -8,8 +8,8 @@ from examiner.errors import BadSource
 from examiner.gate.model import Breach
 from examiner.gate.texts import students_texts
 from examiner.judge.compile import OURS
-from examiner.judge.locked import LockedCode, without_magics
-from examiner.notebook import CATEGORIES, Cell, Notebook, hidden, load, solution_regions
+from examiner.judge.locked import LockedCode
+from examiner.notebook import CATEGORIES, Cell, Notebook, hidden, load, solution_regions, without_magics
 
 TOTAL = 100
 RANDOM_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){0,3}(-[0-9a-f]{12})?")

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from examiner.gate.stubs import RUNTIME_MODULE
-from examiner.judge.locked import free, without_magics
-from examiner.notebook import Cell
+from examiner.judge.locked import free
+from examiner.notebook import Cell, without_magics
 
 Body = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 BODIES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from examiner.judge.locked import MUTATING, changed, root, without_magics
-from examiner.notebook import Cell
+from examiner.judge.locked import MUTATING, changed, root
+from examiner.notebook import Cell, without_magics
 from examiner.wire.libraries import become, can_change
 
 # Functions of libraries that write into their first argument.

@@ -20,11 +20,11 @@ from typing import Final
 
 from examiner.judge.changing import Changed, changed_arguments
 from examiner.judge.graded import GradedCode
-from examiner.judge.locked import LockedCode, NamesRead, free, read_first, without_magics
+from examiner.judge.locked import LockedCode, NamesRead, free, read_first
 from examiner.judge.rewriting import Refused, Rewriting, bound_to_ref
 from examiner.judge.sharing import sharing, with_calls
 from examiner.model import Mode
-from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions
+from examiner.notebook import CHECKS, REFERENCE, Cell, Region, hidden_regions, without_magics
 
 # The names of other cells' code in a traceback.
 LOCKED, EARLIER = "<locked cells>", "<earlier grade cells>"

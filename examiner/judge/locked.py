@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from symtable import SymbolTable, symtable
 from typing import Final
 
-from examiner.notebook import CHECKS, Cell
+from examiner.notebook import CHECKS, Cell, without_magics
 
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 # Modules that are bound to the snapshot of one cell: what uses them is run for each cell anew.
@@ -322,11 +322,6 @@ def imports(statement: ast.stmt) -> Iterator[tuple[str, str]]:
 
 def _imports_of(node: ast.Import | ast.ImportFrom) -> set[tuple[str, str]]:
     return {(name, ast.unparse(single)) for single, name, _ in _single_imports(node, frozenset())}
-
-
-def without_magics(source: str) -> str:
-    """Return a cell's source with an empty line for each magic or shell command of IPython."""
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
 
 
 def _does_something(node: ast.stmt) -> bool:

@@ -8,7 +8,8 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from examiner.judge.locked import DEFINITION, without_magics
+from examiner.judge.locked import DEFINITION
+from examiner.notebook import without_magics
 
 MOST_RENAMED: Final = 10
 

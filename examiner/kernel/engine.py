@@ -30,14 +30,15 @@ from examiner import version
 from examiner.box.limits import ResourceLimits
 from examiner.errors import MissingEnvironment
 from examiner.examine.cells import cell_seed
-from examiner.examine.engine import GradedNotebook, Job, document_of, instructors_notebook
+from examiner.examine.doubt import in_doubt
+from examiner.examine.engine import GradedNotebook, Job, instructors_notebook, repaired_of
 from examiner.examine.executed import Output, checked_outputs, executed
 from examiner.examine.pricing import priced
 from examiner.examine.server import SandboxSettings
 from examiner.judge.cell import SEED
 from examiner.kernel.provisioner import INSTRUCTORS, KERNEL_LIMITS, BoxedProvisioner, NoKernel
 from examiner.model import Mode, TimeLimits
-from examiner.submission.repair import Piece, Repaired, repair, unanswered
+from examiner.submission.repair import Piece, Repaired, unanswered
 from examiner.verdict import ENDED, GradeSheet, Outcome, Verdict, timestamp
 
 KERNEL_START_SECONDS: Final = 60  # that a kernel may take until it answers
@@ -97,7 +98,8 @@ class KernelEngine:
         ran = self._run(job)
         versions = {"examiner": version(), "kernel": self._kernel, "walls": ran.walls}
         repaired = ran.repaired
-        sheet = GradeSheet(job.identity, ran.verdicts, repaired.repairs, versions, timestamp())
+        verdicts = in_doubt(ran.verdicts, repaired)
+        sheet = GradeSheet(job.identity, verdicts, repaired.repairs, versions, timestamp())
         notebook = executed(ran.document, repaired.pieces, ran.record.shown(ran.pieces), sheet)
         return GradedNotebook(sheet, notebook, unanswered(repaired.pieces))
 
@@ -118,7 +120,7 @@ class KernelEngine:
     def _run(self, job: Job, before: Callable[[str], str] = lambda _: "") -> "_Ran":
         """Run a notebook; what `before` returns for a grade cell runs before it, and is in no history."""
         document, notebook = instructors_notebook(job.instructor)
-        repaired = repair(notebook, document_of(job))
+        repaired = repaired_of(job, notebook)
         pieces = [piece for piece in repaired.pieces if piece.is_code]
         unseen = {
             n: before(p.original.grade_id) for n, p in enumerate(pieces) if p.original and p.is_autograded

@@ -39,7 +39,7 @@ OUTCOMES: Final = {
         "The process of your code sent something that is not a valid answer (if you cannot explain that, "
         "tell your instructor)"
     ),
-    Outcome.INCONCLUSIVE: "The measurements gave no clear answer, so a person decides",
+    Outcome.INCONCLUSIVE: "There was no clear answer, so a person decides",
     Outcome.INFRASTRUCTURE: "The grading itself failed, which is not your fault; a person decides",
 }
 NOT_BEGUN: Final = {

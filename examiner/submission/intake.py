@@ -3,12 +3,12 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from examiner.errors import ExaminerError, StudentFault, printable
-from examiner.model import Assignment, Course, Files, Submission, normal
+from examiner.errors import ExaminerError, StudentFault
+from examiner.model import Course, Files, Submission, normal
 
 IGNORED: Final = {"__pycache__", ".ipynb_checkpoints"}
 TIMESTAMP: Final = "timestamp.txt"
@@ -61,12 +61,6 @@ def other_spellings(submissions: Sequence[Submission]) -> dict[Submission, Stude
     }
 
 
-def spelled(files: Files, names: Iterable[str]) -> Files:
-    """Return files with these names where theirs look the same."""
-    wanted = {normal(name): name for name in names}
-    return {wanted.get(normal(name), name): content for name, content in files.items()}
-
-
 def check_folder(submission: Submission) -> None:
     """Raise a StudentFault if the submission is no folder of its own, or has a name that cannot be stored."""
     folder = submission.folder.parent
@@ -84,15 +78,6 @@ def check_folder(submission: Submission) -> None:
         raise StudentFault(submission.folder, "this is not a folder", "replace it by a folder with the files")
 
 
-def check(course: Course, assignment: Assignment, submission: Submission, files: Files) -> None:
-    """Raise a StudentFault if the submission has none of the assignment's notebooks."""
-    wanted = [path.name for path in course.notebooks(assignment)]
-    if spelled(files, wanted).keys().isdisjoint(wanted):
-        others = (
-            ", ".join(sorted(map(printable, (n for n in files if n.endswith(".ipynb"))))) or "no notebook"
-        )
-        place, fix = submission.folder / wanted[0], "give the notebook its name back"
-        raise StudentFault(place, f"it is missing (there is {others})", fix)
 
 
 def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:

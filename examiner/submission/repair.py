@@ -1,31 +1,29 @@
 """Makes the notebook to run: the instructor's, with the student's answers in its solution cells.
 
-Cells are recognised by their grade_id, or by their id if that was lost. Cells that the student deleted,
-duplicated, changed, moved or gave another type are restored, and each repair is reported. The student's own
-cells stay where they were. Nothing else is taken from the submission: no metadata, tags, outputs or
-attachments.
+Cells that the student deleted, duplicated, changed, moved or gave another type are restored, and each repair
+is reported. The student's own cells stay where they were; what they define stands before or after an answer
+as the student had it. Nothing else is taken from the submission: no metadata, tags, outputs or attachments.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
-from examiner.errors import UnreadableNotebook
 from examiner.notebook import Cell, Notebook, released
+from examiner.submission.document import UNKNOWN, SubmittedCell, cells_of
+from examiner.submission.matching import (
+    Matching,
+    bound_names,
+    is_as_released,
+    match,
+    name_of,
+    names_in,
+    plain,
+)
 
-_KINDS: Final = {
-    "code": "code",
-    "markdown": "markdown",
-    "raw": "raw",
-    "heading": "markdown",
-    "html": "markdown",
-}
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-
-MOST_CELLS: Final = 2000  # cells that a submission may have
 
 
 @dataclass(frozen=True)
@@ -56,25 +54,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The cells of the repaired notebook, in order, and one sentence for each repair."""
+    """The notebook to run.
+
+    Parameters
+    ----------
+    pieces : tuple of Piece
+        Its cells, in order.
+    repairs : tuple of str
+        One sentence for each repair.
+    doubtful : frozenset of str
+        The grade_ids of the solution cells that are missing, although their answers may stand elsewhere.
+    """
 
     pieces: tuple[Piece, ...]
     repairs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _StudentCell:
-    """A cell as the student handed it in."""
-
-    kind: str
-    source: str
-    id: str
-    nbgrader: Mapping[str, Any]
-
-    @property
-    def grade_id(self) -> str:
-        name = self.nbgrader.get("grade_id")
-        return name if isinstance(name, str) else ""
+    doubtful: frozenset[str] = frozenset()
 
 
 def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
@@ -90,22 +84,27 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
     Raises
     ------
     UnreadableNotebook
-        If the student's JSON holds no cells at all, or more than `MOST_CELLS`.
+        If the student's JSON holds no cells at all, or too many.
     """
-    cells = list(islice(_cells(submitted, notebook), MOST_CELLS + 1))
-    if len(cells) > MOST_CELLS:
-        fix = "hand in the cells of the assignment, and few more"
-        raise UnreadableNotebook(notebook.path.name, f"the notebook has more than {MOST_CELLS} cells", fix)
-    repairs: list[str] = []
-    found = _match(notebook, cells, repairs)
-    own = _own_cells(cells, found)
+    cells = cells_of(submitted, notebook.path.name)
+    matching = match(notebook, cells)
+    kept = _in_order(matching.found)
+    repairs = matching.repairs
+    repairs += [
+        f"{name_of(notebook.cells[index])}: it was moved; put back in its place"
+        for index in sorted(matching.found.keys() - kept)
+    ]
+    texts = dict(_texts(notebook, cells, matching, repairs))
+    own = _own_cells(notebook, cells, matching, kept, texts)
     ids = {cell.id for cell in notebook.cells}
-    pieces = [_own(cells[position], ids) for position in own.get(-1, ())]
+    pieces = [_own(cells[position], ids, repairs) for position in own.get(-1, ())]
     for original in notebook.cells:
-        position = found.get(original.index)
-        pieces.append(_repaired(original, None if position is None else cells[position], repairs))
-        pieces += [_own(cells[position], ids) for position in own.get(original.index, ())]
-    return Repaired(tuple(pieces), tuple(repairs))
+        position = matching.found.get(original.index)
+        found = None if position is None else cells[position]
+        pieces.append(_repaired(original, found, texts.get(original.index), repairs))
+        pieces += [_own(cells[position], ids, repairs) for position in own.get(original.index, ())]
+    doubtful = frozenset(notebook.cells[index].grade_id for index in matching.doubtful)
+    return Repaired(tuple(pieces), tuple(repairs), doubtful)
 
 
 def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:
@@ -116,69 +115,8 @@ def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:
     )
 
 
-def name_of(cell: Cell) -> str:
-    """Return the name of a cell for a sentence."""
-    return cell.grade_id or cell.id or f"cell {cell.index + 1}"
-
-
-def _cells(document: Mapping[str, Any], notebook: Notebook) -> Iterator[_StudentCell]:
-    """Yield the student's cells, from nbformat 4 or from the worksheets of an earlier version."""
-    sheets = document.get("worksheets", [document])
-    lists = (
-        [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
-        if isinstance(sheets, list)
-        else []
-    )
-    if not any(isinstance(cells, list) for cells in lists):
-        raise UnreadableNotebook(notebook.path.name, "the notebook holds no cells", "hand it in again")
-    for raw in (raw for cells in lists if isinstance(cells, list) for raw in cells):
-        if not isinstance(raw, dict) or str(raw.get("cell_type")) not in _KINDS:
-            continue
-        source = raw.get("source", raw.get("input", ""))
-        if isinstance(source, list):
-            source = "".join(line for line in source if isinstance(line, str))
-        metadata = raw.get("metadata")
-        nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-        identity = raw.get("id")
-        yield _StudentCell(
-            _KINDS[raw["cell_type"]],
-            source if isinstance(source, str) else "",
-            identity if isinstance(identity, str) else "",
-            nbgrader if isinstance(nbgrader, dict) else {},
-        )
-
-
-def _match(notebook: Notebook, cells: Sequence[_StudentCell], repairs: list[str]) -> dict[int, int]:
-    """Return the positions of the student's versions of the instructor's cells, by the latter's index."""
-    by_grade_id: dict[str, int] = {}
-    for position, cell in enumerate(cells):
-        if cell.grade_id and cell.grade_id in by_grade_id:
-            repairs.append(f"{cell.grade_id}: it was there more than once; the last one counts")
-        by_grade_id[cell.grade_id] = position
-    unnamed = [position for position, cell in enumerate(cells) if not cell.grade_id]
-    by_id = {cells[position].id: position for position in unnamed if cells[position].id}
-    by_source: dict[str, list[int]] = {}
-    for position in reversed(unnamed):  # of several with the same text, the first is taken first
-        by_source.setdefault(_plain(cells[position].source), []).append(position)
-    found: dict[int, int] = {}
-    taken = {by_id[cell.id] for cell in notebook.cells if cell.id in by_id}  # cells known by their ids
-    for original in notebook.cells:
-        where = by_grade_id.get(original.grade_id) if original.grade_id else None
-        if where is None and original.id in by_id:
-            where = by_id[original.id]
-            if original.grade_id:
-                repairs.append(f"{original.grade_id}: its name was lost; it was recognised by its id")
-        if where is None and not original.grade_id:
-            same = by_source.get(_plain(released(original)), [])
-            where = next((same.pop() for _ in range(len(same)) if same[-1] not in taken), None)
-        if where is not None and where not in found.values():
-            found[original.index] = where
-    repairs += _moved(notebook, found)
-    return found
-
-
-def _moved(notebook: Notebook, found: Mapping[int, int]) -> Iterator[str]:
-    """Yield a sentence for each cell that was moved: those outside the longest increasing subsequence."""
+def _in_order(found: Mapping[int, int]) -> set[int]:
+    """Return the cells that were not moved: those of the longest subsequence that is in order."""
     order = sorted(found, key=lambda index: found[index])
     ends: list[int] = []
     before: dict[int, int | None] = {}
@@ -191,23 +129,99 @@ def _moved(notebook: Notebook, found: Mapping[int, int]) -> Iterator[str]:
     while last is not None:
         kept.add(last)
         last = before[last]
-    for index in sorted(set(order) - kept):
-        yield f"{name_of(notebook.cells[index])}: it was moved; put back in its place"
+    return kept
 
 
-def _own_cells(cells: Sequence[_StudentCell], found: Mapping[int, int]) -> dict[int, list[int]]:
+def _texts(
+    notebook: Notebook, cells: Sequence[SubmittedCell], matching: Matching, repairs: list[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield the text that is put into each solution cell that has no cell of its own, by its index."""
+    index_of = {position: index for index, position in matching.found.items()}
+    for original in notebook.cells:
+        index = original.index
+        if index in matching.merged:
+            position = matching.merged[index]
+            yield index, _merged(original, notebook.cells[index_of[position]], cells[position].source)
+        elif original.is_solution and original.is_kept and index not in matching.found:
+            yield index, _missing(original, matching, repairs)
+
+
+def _merged(original: Cell, other: Cell, source: str) -> str:
+    """Return the answer of a solution cell that was merged with another cell."""
+    if other.is_kept and not other.is_solution:  # its own text is put back, so the rest is the answer
+        return source.replace(released(other).strip(), "", 1).strip("\n")
+    if other.index < original.index:
+        return _comment(
+            original, f"The answer stands in the cell {name_of(other)}, with which it was merged."
+        )
+    return source  # which is needed here already
+
+
+def _missing(original: Cell, matching: Matching, repairs: list[str]) -> str:
+    """Return the text of a solution cell of which nothing was found."""
+    source = released(original)
+    if original.index not in matching.doubtful:
+        repairs.append(f"{name_of(original)}: it was missing; put back as released")
+        return source
+    repairs.append(f"{name_of(original)}: it was missing; its answer may stand in another cell: look there")
+    note = "This cell was missing; its answer may stand in another one."
+    return f"{_comment(original, note)}\n{source}" if original.is_code else f"({note})\n\n{source}"
+
+
+def _comment(original: Cell, text: str) -> str:
+    """Return a comment in the language of a cell, which is that of its stub."""
+    sign = original.stub.split(maxsplit=1)[0]
+    return f"{sign} {text}{' */' if sign == '/*' else ''}"
+
+
+def _own_cells(
+    notebook: Notebook,
+    cells: Sequence[SubmittedCell],
+    matching: Matching,
+    kept: set[int],
+    texts: Mapping[int, str],
+) -> dict[int, list[int]]:
     """Return the positions of the student's own cells, by the instructor's cell before them; -1 for none."""
-    index_of = {position: index for index, position in found.items()}
+    index_of = {position: index for index, position in matching.found.items()}
+    is_disturbed = bool(texts) or len(kept) < len(matching.found)
+    answers = list(_answers(notebook, cells, matching, texts)) if is_disturbed else []
     own: dict[int, list[int]] = {}
     last = -1
-    for position in range(len(cells)):
-        last = index_of.get(position, last)
-        if position not in index_of:
-            own.setdefault(last, []).append(position)
+    for position, cell in enumerate(cells):
+        if position in index_of:
+            last = index_of[position] if index_of[position] in kept else last
+        elif position not in matching.left_out:
+            names = bound_names(cell.source) if answers else frozenset()
+            own.setdefault(_place(answers, names, position, last), []).append(position)
     return own
 
 
-def _own(cell: _StudentCell, ids: set[str]) -> Piece:
+def _answers(
+    notebook: Notebook, cells: Sequence[SubmittedCell], matching: Matching, texts: Mapping[int, str]
+) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """Yield for each answer its index, where the student had it, and the names that it binds."""
+    for original in notebook.cells:
+        if original.is_solution and original.is_code and original.is_kept:
+            position = matching.found.get(original.index, -1)  # what is not the student's precedes all of it
+            text = texts[original.index] if position < 0 else cells[position].source
+            yield original.index, position, bound_names(text)
+
+
+def _place(
+    answers: Sequence[tuple[int, int, frozenset[str]]], names: frozenset[str], position: int, last: int
+) -> int:
+    """Return after which cell of the instructor's a student's own cell is put, which stood after `last`.
+
+    What binds the same name as an answer stays before or after it, as the student had it. What was not the
+    student's, such as a stub that is put back, stands before it.
+    """
+    for index, where, bound in answers:
+        if names & bound:
+            last = min(last, index - 1) if position < where else max(last, index)
+    return last
+
+
+def _own(cell: SubmittedCell, ids: set[str], repairs: list[str]) -> Piece:
     """Return a cell of the student's own, with an id that no other cell has."""
     wanted = cell.id if _VALID_ID.fullmatch(cell.id) else "own"
     free, number = wanted, 1
@@ -215,31 +229,47 @@ def _own(cell: _StudentCell, ids: set[str]) -> Piece:
         number += 1
         free = f"{wanted[:56]}-{number}"
     ids.add(free)
-    return Piece(cell.kind, cell.source, free)
+    kind = cell.kind
+    if kind == UNKNOWN:
+        kind = "code" if cell.may_be_code or names_in(cell.source) is not None else "markdown"
+        repairs.append(
+            f"{free}: the kind of this cell of the student's own is unknown; it is taken for {kind}"
+        )
+    return Piece(kind, cell.source, free)
 
 
-def _repaired(original: Cell, cell: _StudentCell | None, repairs: list[str]) -> Piece:
-    """Return a cell of the instructor's as it is run; `cell` is the student's version of it."""
+def _repaired(original: Cell, cell: SubmittedCell | None, text: str | None, repairs: list[str]) -> Piece:
+    """Return a cell of the instructor's as it is run.
+
+    Parameters
+    ----------
+    cell : SubmittedCell or None
+        The student's version of it.
+    text : str or None
+        What is put into a solution cell that has none.
+    """
     name = name_of(original)
     if cell is None:
-        if original.grade_id or original.is_code:
+        if text is None and (original.grade_id or original.is_code):
             repairs.append(f"{name}: it was missing; put back as released")
-        source = released(original) if original.is_solution else original.source
-        return Piece(original.kind, source, original.id, original)
+        return Piece(original.kind, original.source if text is None else text, original.id, original)
+    kind = cell.kind or original.kind
     if not original.is_kept:
-        return Piece(cell.kind, cell.source, original.id, original)
-    if cell.kind != original.kind:
-        repairs.append(f"{name}: it was made a {cell.kind} cell; it is a {original.kind} cell again")
+        return Piece(kind, cell.source, original.id, original)
+    if kind != original.kind:
+        repairs.append(f"{name}: it was made a {kind} cell; it is a {original.kind} cell again")
+    if cell.kind == UNKNOWN:
+        repairs.append(f"{name}: its kind was lost; it is a {original.kind} cell again")
     if not _has_same_metadata(original, cell):
         repairs.append(f"{name}: its nbgrader entries were changed; the instructor's count")
     if original.is_solution:
         return Piece(original.kind, cell.source, original.id, original)
-    if _plain(cell.source) not in {_plain(released(original)), _plain(original.source)}:
+    if not (is_as_released(original, cell.source) or plain(cell.source) == plain(original.source)):
         repairs.append(f"{name}: its text was changed; put back")
     return Piece(original.kind, original.source, original.id, original)
 
 
-def _has_same_metadata(original: Cell, cell: _StudentCell) -> bool:
+def _has_same_metadata(original: Cell, cell: SubmittedCell) -> bool:
     """Whether the nbgrader metadata that the student's cell still has is the instructor's."""
     expected = {"grade": original.is_grade, "solution": original.is_solution, "locked": original.is_locked}
     found = cell.nbgrader
@@ -254,8 +284,3 @@ def _number(value: object) -> float | None:
         return float(value) if isinstance(value, str | int | float) else None
     except ValueError:
         return None
-
-
-def _plain(source: str) -> str:
-    """Return a text without what editors change when they save: ends of lines, and blanks before them."""
-    return "\n".join(line.rstrip() for line in source.splitlines()).strip()

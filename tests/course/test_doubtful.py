@@ -126,7 +126,7 @@ def test_what_is_surely_cleared_counts_meanwhile_and_who_varies_is_named(small):
     row = next(row for row in csv.DictReader(io.StringIO(exported(small))) if row["student_id"] == "anna")
     assert (row["status"], row["raw_score"]) == ("provisional", "5.0")
     [page] = (small.root / "feedback" / "anna" / "01_double").glob("*.html")
-    assert "1 of 3 points, provisionally. The measurements gave no clear answer" in page.read_text()
+    assert "1 of 3 points, provisionally. There was no clear answer" in page.read_text()
     before = read_grades(small.course)
     assert small.called("rebuild").returncode == 0
     assert read_grades(small.course) == before

@@ -71,6 +71,37 @@ def test_a_notebook_that_was_not_handed_in_gets_nothing(work):
     assert [part.sheet.points for part in done.grade.parts] == [2, 0]
 
 
+def test_a_notebook_of_another_name_is_graded_and_named(work):
+    """What lies in its folder lies beside it, as where the student worked."""
+    files = {"homework/One (1).ipynb": ONE, "homework/data.txt": b"1", "two.ipynb": DATA}
+    done = work(SubmittedWork(IDENTITY, files))
+    assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.PASSED}
+    assert done.notebooks.keys() == {"one.ipynb", "two.ipynb"}
+    said = "one.ipynb: it was handed in as 'homework/One (1).ipynb'; it was recognised by what is in it"
+    assert [part.sheet.repairs for part in done.grade.parts] == [(said,), ()]
+    assert said in done.notebooks["one.ipynb"].decode()
+
+
+def test_where_two_files_may_be_a_notebook_a_person_decides(work):
+    """No points are lost, none are given, and the other notebook keeps its own."""
+    other = notebook("def f(): return 3", "assert f() == 1")
+    done = work(SubmittedWork(IDENTITY, {"a.ipynb": ONE, "b.ipynb": other, "two.ipynb": DATA}))
+    assert outcomes(done) == {"one": Outcome.INCONCLUSIVE, "two": Outcome.PASSED}
+    said = "one.ipynb: it was not found, and 'a.ipynb', 'b.ipynb' may be it; give the right one this name"
+    assert done.grade.parts[0].sheet.repairs == (said,)
+    assert done.grade.is_settled
+
+
+def test_files_beside_a_notebook_in_a_folder_are_found(work):
+    """They are where the student had them; the instructor's come first."""
+    handed = notebook("from mine import f", "assert f() == 1")
+    mine, other = b"def f(): return 1", b"def f(): return 2"
+    files = {"a/One.ipynb": handed, "a/mine.py": mine, "mine.py": other, "two.ipynb": DATA}
+    assert outcomes(work(SubmittedWork(IDENTITY, files)))["one"] == Outcome.PASSED
+    files = {"One.ipynb": handed, "a/mine.py": mine, "mine.py": other, "two.ipynb": DATA}
+    assert outcomes(work(SubmittedWork(IDENTITY, files)))["one"] == Outcome.FAILED
+
+
 def test_an_answer_that_is_still_as_released_is_named(work):
     """nbgrader writes 'No response.' beside it."""
     blank = notebook("# YOUR CODE HERE\nraise NotImplementedError()", "assert f() == 1")

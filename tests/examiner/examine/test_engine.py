@@ -34,6 +34,14 @@ SOURCES = {
 TESTS = ("test_f", "test_g", "test_both")
 PASSED = dict.fromkeys(TESTS, Outcome.PASSED)
 
+ENDS = {
+    "exit": "import ctypes\nctypes.CDLL(None)._exit(1)",
+    "a signal": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    "a crash": "import ctypes\nctypes.string_at(0)",
+    "no end": "import signal\nwhile True:\n    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])",
+    "nonsense": "import os\nfor n in range(4096):\n    try: os.write(n, b'x' * 99)\n    except OSError: pass",
+}
+
 
 def notebook(**changed):
     """Return a notebook of two functions and three tests, with some sources changed, others added behind."""
@@ -151,10 +159,21 @@ def test_a_cell_that_cannot_be_interrupted_costs_what_comes_after_it(engine):
 
 def test_a_cell_that_ends_the_process_costs_what_comes_after_it(engine):
     """What was examined before stays."""
-    graded = engine.run(job(g="import os\nos._exit(0)"))
+    graded = engine.run(job(g=ENDS["a signal"]))
     lost = {"test_g": Outcome.CRASHED, "test_both": Outcome.CRASHED}
     assert outcomes(graded) == PASSED | lost
-    assert "ended the process" in outputs_of(graded, "g")[0]["evalue"]
+    assert "the student's cell 3 (g) ended the process" in outputs_of(graded, "g")[0]["evalue"]
+
+
+@pytest.mark.parametrize(
+    "leave", ["exit()", "quit()", "import sys\nsys.exit(1)", "raise SystemExit", "import os\nos._exit(0)"]
+)
+def test_a_cell_that_wants_to_leave_costs_nothing_but_itself(engine, leave):
+    """In Jupyter, too, the cells after it run; and the page shows which cell it was."""
+    graded = engine.run(job(g=leave, own="print('still here')"))
+    assert outcomes(graded) == PASSED | {"test_g": Outcome.ERROR, "test_both": Outcome.ERROR}
+    assert [output["ename"] for output in outputs_of(graded, "g") if "ename" in output] == ["SystemExit"]
+    assert text(graded, "own") == "still here\n"
 
 
 def test_a_process_that_reports_nonsense_has_tampered(engine):
@@ -266,7 +285,7 @@ def test_it_grades_the_same_behind_other_walls(walls):
     """Inside most containers there are no namespaces; and who types that he wants none gets none."""
     with Engine(SandboxSettings(PYTHON, walls), b"secret") as engine:
         assert outcomes(engine.run(job())) == PASSED
-        assert outcomes(engine.run(job(g="import os\nos._exit(0)")))["test_f"] == Outcome.PASSED
+        assert outcomes(engine.run(job(g=ENDS["a signal"])))["test_f"] == Outcome.PASSED
         assert outcomes(engine.run(job(modes={"test_f": Mode.KERNEL}))) == PASSED
 
 
@@ -320,15 +339,6 @@ def test_the_text_of_a_kernel_cell_is_not_passed_on_to_the_students_cells(engine
     assert outcomes(graded)["test_f"] == Outcome.PASSED
 
 
-ENDS = {
-    "exit": "import os\nos._exit(1)",
-    "a signal": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
-    "a crash": "import ctypes\nctypes.string_at(0)",
-    "no end": "import signal\nwhile True:\n    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])",
-    "nonsense": "import os\nfor n in range(4096):\n    try: os.write(n, b'x' * 99)\n    except OSError: pass",
-}
-
-
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("kind", [None, Walls(namespaces=False, landlock=6, seccomp=True)])
 def test_snapshots_outlive_the_students_process_however_it_ends(kind, end):
@@ -348,7 +358,7 @@ def test_a_cell_that_kills_everything_costs_the_snapshots_before_it(engine):
 
 def test_snapshots_of_a_kernel_cell_outlive_a_student_who_ends_the_process(engine):
     """What comes later costs nothing that was reached before."""
-    graded = engine.run(job(modes={"test_f": Mode.KERNEL}, own="import os\nos._exit(1)"))
+    graded = engine.run(job(modes={"test_f": Mode.KERNEL}, own=ENDS["a signal"]))
     assert outcomes(graded) == PASSED
 
 

@@ -179,7 +179,7 @@ def test_a_statement_of_several_lines_is_shown_whole_if_it_can_be_seen():
 
 def test_a_cell_above_that_ended_everything_is_named_as_the_cause(engine):
     """The student would otherwise look for the mistake in the function that the test calls."""
-    ended = graded(engine, first="import os\nos._exit(1)")
+    ended = graded(engine, first="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     assert "The test could not begin: a cell above it ended the process of your code" in feedback_on(ended)
     deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass"
     stopped = graded(engine, first=deaf)
@@ -318,12 +318,12 @@ def verdict(outcome, points=0.0, **known):
         (
             verdict(Outcome.INCONCLUSIVE, None),
             0.0,
-            "0 of 4 points so far. The measurements gave no",
+            "0 of 4 points so far. There was no clear answer",
         ),
         (
             verdict(Outcome.INCONCLUSIVE, None, provisional=2.0),
             2.0,
-            "2 of 4 points, provisionally. The measurements gave no clear answer, so a person decides",
+            "2 of 4 points, provisionally. There was no clear answer, so a person decides",
         ),
         (
             verdict(Outcome.INCONCLUSIVE, None, provisional=2.0),
