@@ -14,7 +14,7 @@ LIBRARIES := networkx, pandas, scipy.integrate, scipy.optimize, scipy.sparse, sk
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test whole lint check seeds attacks fuzz torch lab bench flake lock clean
+.PHONY: help grade release class setup test whole lint check seeds attacks fuzz mangling torch lab bench flake lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -52,6 +52,9 @@ whole: .venv/dev.stamp setup .venv-libraries/stamp  ## All of what a run of the 
 attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then a table of them (an hour)
 	$(BIN)/python -m pytest tests/attacks -o 'python_files=test_*.py full.py'
 	$(BIN)/python -m tests.attacks.table
+
+mangling: .venv/dev.stamp setup  ## 10,000 mangled notebooks: no answer lost, no point unearned (some minutes)
+	$(BIN)/python -m tests.mangling.run --count 10000 --table build/mangling.md
 
 torch: .venv/dev.stamp setup .venv-torch/stamp  ## What grade cells do with tensors of PyTorch, which is large
 	TRY_TORCH=1 $(BIN)/python -m pytest $(OF_TORCH)

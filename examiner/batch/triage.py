@@ -15,7 +15,7 @@ from examiner.store import records, sheets
 from examiner.store.records import Record
 from examiner.store.sheets import FiledGrade, GradeHistory, Standing
 from examiner.submission import arrival, intake
-from examiner.submission.notebooks import find_notebooks, require_some
+from examiner.submission.notebooks import require_some
 
 SEEN: Final = "seen "  # before the time in the name of an attempt, if it is not the timestamp's
 
@@ -112,7 +112,7 @@ def _pending(
 ) -> PendingSubmission:
     intake.check_folder(submission)
     files = intake.read(submission.folder)
-    require_some(submission, find_notebooks(notebooks, files), files)
+    require_some(submission, notebooks, files)
     history = sheets.read(course, submission.student, submission.assignment)
     key = GradeKey(intake.digest_of(intake.work_of(files)), digest, environment)
     attempt, handed_in = _arrival(course, submission, files, key, history)

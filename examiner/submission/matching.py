@@ -4,6 +4,7 @@ A cell is known by its grade_id, else by its id, its text, what it defines, or w
 that are known. Only a solution cell takes anything over from what is found, and only its text.
 """
 
+import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,45 @@ from examiner.submission.document import UNKNOWN, SubmittedCell
 ALIKE: Final = 0.5  # of the lines of a text, from which on another is a changed copy of it
 IN_PLACE: Final = 0.25  # what its place adds to how well a cell fits
 LONGEST_CELL: Final = 100_000  # characters of a cell that are searched for names
+MOST_SEARCHED: Final = 1_000_000  # characters of a notebook
+
+
+class StudentTexts:
+    """What stands in a student's cells, by position: looked up once, and up to a number of characters."""
+
+    def __init__(self, cells: Sequence[SubmittedCell]) -> None:
+        self._sources = [cell.source for cell in cells]
+        self._left = MOST_SEARCHED
+        self._names: dict[int, frozenset[str] | None] = {}
+        self._lines: dict[int, frozenset[str]] = {}
+        self._plain: dict[int, str] = {}
+
+    def names(self, position: int) -> frozenset[str]:
+        """Return the names that a cell binds; none if it cannot be read."""
+        return self._read(position) or frozenset()
+
+    def is_readable(self, position: int) -> bool:
+        """Whether a cell is Python."""
+        return self._read(position) is not None
+
+    def plain(self, position: int) -> str:
+        """Return the text of a cell without what editors change."""
+        if position not in self._plain:
+            self._plain[position] = plain(self._sources[position])
+        return self._plain[position]
+
+    def lines(self, position: int) -> frozenset[str]:
+        """Return the lines of a cell that are not empty."""
+        if position not in self._lines:
+            self._lines[position] = _lines(self._sources[position])
+        return self._lines[position]
+
+    def _read(self, position: int) -> frozenset[str] | None:
+        if position not in self._names:
+            source = self._sources[position]
+            self._left -= len(source)
+            self._names[position] = names_in(source) if self._left >= 0 else None
+        return self._names[position]
 
 
 @dataclass
@@ -26,6 +66,8 @@ class Matching:
 
     Parameters
     ----------
+    texts : StudentTexts
+        What stands in the student's cells.
     found : dict from int to int
         By index, the instructor's cells, each with the position of the student's version of it.
     merged : dict from int to int
@@ -38,6 +80,7 @@ class Matching:
         A sentence for each cell that was not known by its name.
     """
 
+    texts: StudentTexts
     found: dict[int, int] = field(default_factory=dict)
     merged: dict[int, int] = field(default_factory=dict)
     left_out: set[int] = field(default_factory=set)
@@ -71,7 +114,6 @@ def is_as_released(original: Cell, source: str) -> bool:
     return plain(source) == plainly_released(original)
 
 
-@lru_cache(maxsize=4096)
 def names_in(source: str) -> frozenset[str] | None:
     """Return the names that a cell of Python binds in the notebook; None if it cannot be read."""
     if len(source) > LONGEST_CELL:
@@ -89,9 +131,35 @@ def bound_names(source: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
+def _bound_by(original: Cell) -> frozenset[str]:
+    return bound_names(original.source)
+
+
+@lru_cache(maxsize=1024)
 def expected_names(original: Cell) -> frozenset[str]:
-    """Return the names that an answer has to bind: those of the released text, or else of the solution."""
-    return bound_names(released(original)) or bound_names(original.source)
+    """Return the names that an answer has to bind: those of stubs, and those that only the solution binds.
+
+    Where there are none, they are what the released text binds.
+    """
+    text = released(original)
+    given = bound_names(text)
+    return (_left_open(original, text) | (_bound_by(original) - given)) or given
+
+
+def _left_open(original: Cell, text: str) -> frozenset[str]:
+    """Return the names of the functions and classes in which a stub stands."""
+    stub = _lines(original.stub)
+    try:
+        tree = ast.parse(without_magics(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    lines = text.split("\n")
+    return frozenset(
+        statement.name
+        for statement in tree.body
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if any(line.strip() in stub for line in lines[statement.lineno - 1 : statement.end_lineno])
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -110,7 +178,8 @@ class _Matcher:
 
     def __init__(self, notebook: Notebook, cells: Sequence[SubmittedCell]) -> None:
         self.originals, self.cells = notebook.cells, cells
-        self.done = Matching()
+        self.texts = StudentTexts(cells)
+        self.done = Matching(self.texts)
         self.taken: set[int] = set()
         self.known = {normal(cell.grade_id): cell for cell in notebook.cells if cell.grade_id}
         self.names = [normal(cell.grade_id).strip() for cell in cells]
@@ -170,12 +239,11 @@ class _Matcher:
         if original.is_solution:
             self.done.left_out |= {*positions} - {*answered, chosen}
         which = "the last one" if chosen == positions[-1] else "the last one with an answer"
-        for _ in positions[1:]:
+        if len(positions) > 1:
             self.done.repairs.append(f"{name_of(original)}: it was there more than once; {which} counts")
 
     def _is_blank(self, original: Cell, position: int) -> bool:
-        source = self.cells[position].source
-        return not source.strip() or is_as_released(original, source)
+        return self.texts.plain(position) in {"", plainly_released(original)}
 
     def _by_id(self, *, only_fitting: bool) -> None:
         by_id = {self.cells[p].id: p for p in self._unnamed() if self.cells[p].id}
@@ -193,22 +261,22 @@ class _Matcher:
         """Whether a text speaks against an id: ids that count cells are others after one was put in."""
         if not original.is_kept:
             return False
-        source = self.cells[position].source
+        text = self.texts.plain(position)
         if original.is_solution:
-            names = expected_names(original)
-            is_other = plain(source) in self.texts and not is_as_released(original, source)
-            return is_other or bool(names and bound_names(source) and not names & bound_names(source))
-        return plain(source) != plain(original.source) and self._likeness(original, position) < ALIKE
+            names, bound = expected_names(original), self.texts.names(position)
+            is_other = text in self.release - {plainly_released(original)}
+            return is_other or bool(names and bound and not names & bound)
+        return text != plain(original.source) and self._likeness(original, position) < ALIKE
 
     @cached_property
-    def texts(self) -> frozenset[str]:
+    def release(self) -> frozenset[str]:
         """The plain texts of the release."""
         return frozenset(text for original in self.originals if (text := plainly_released(original)))
 
     def _by_text(self) -> None:
         by_text: dict[str, list[int]] = {}
         for position in reversed(self._unnamed()):  # of several with the same text, the first is taken first
-            by_text.setdefault(plain(self.cells[position].source), []).append(position)
+            by_text.setdefault(self.texts.plain(position), []).append(position)
         for original in filter(self._is_missing, self.originals):
             text = plainly_released(original)
             same = by_text.get(text) if text or not original.is_kept else None
@@ -228,7 +296,7 @@ class _Matcher:
     def _likeness(self, original: Cell, position: int) -> float:
         """Return how many of the lines of an instructor's cell stand in a student's, from 0 to 1."""
         expected = _lines_of(original)
-        return len(expected & _lines(self.cells[position].source)) / len(expected) if expected else 0.0
+        return len(expected & self.texts.lines(position)) / len(expected) if expected else 0.0
 
     def _stubs_beside_answers(self) -> None:
         """Take solution cells for lost that are as released while a cell of the student's own has the answer.
@@ -240,14 +308,14 @@ class _Matcher:
         answers = [o for o in self.originals if o.is_solution and o.is_kept and expected_names(o)]
         stubs = {plainly_released(original): name_of(original) for original in answers}
         for position in self._free():
-            name = stubs.get(plain(self.cells[position].source))
+            name = stubs.get(self.texts.plain(position))
             if name is not None:
                 self.done.left_out.add(position)
                 self.done.repairs.append(f"{name}: a copy of it as it was released was left out")
-        own = [self.cells[position].source for position in self._free() if self._may_be_code(position)]
+        own = [position for position in self._free() if self._may_be_code(position)]
         for original in filter(self._is_found_blank, self.originals):
             names = expected_names(original)
-            if names and any(names <= bound_names(source) for source in own):
+            if names and any(names <= self.texts.names(position) for position in own):
                 self.done.left_out.add(self.done.found.pop(original.index))
 
     def _is_found_blank(self, original: Cell) -> bool:
@@ -277,9 +345,9 @@ class _Matcher:
 
     def _fit(self, original: Cell, position: int) -> float:
         """Return how well a cell of the student's own fits a lost solution cell; 0 if it does not."""
-        names, cell = expected_names(original), self.cells[position]
+        names = expected_names(original)
         likeness = self._likeness(original, position)
-        shared = len(names & bound_names(cell.source)) / len(names) if names else 0.0
+        shared = len(names & self.texts.names(position)) / len(names) if names else 0.0
         if not self._may_be_code(position) and not self._defines(position, names):
             return 0.0
         if not shared and likeness < ALIKE:
@@ -305,9 +373,8 @@ class _Matcher:
         index_of = {position: self.originals[index] for index, position in self.done.found.items()}
         for original in [original for original in self._lost() if original.is_code]:
             for position, other in sorted(index_of.items()):
-                source = self.cells[position].source
-                names = expected_names(original) - bound_names(other.source)
-                if self._may_be_code(position) and names & bound_names(source):
+                names = expected_names(original) - _bound_by(other)
+                if self._may_be_code(position) and names & self.texts.names(position):
                     self.done.merged[original.index] = position
                     sentence = f"it was merged with {name_of(other)}; its answer was taken from there"
                     self.done.repairs.append(f"{name_of(original)}: {sentence}")
@@ -326,12 +393,14 @@ class _Matcher:
 
     def _may_answer(self, original: Cell, position: int) -> bool:
         """Whether a cell may be the answer that nothing but its place speaks for."""
-        cell = self.cells[position]
-        if not cell.source.strip() or plain(cell.source) in self.texts:
+        text = self.texts.plain(position)
+        if not text or text in self.release:
             return False
         if not original.is_code:
-            return cell.kind != "code"
-        return self._may_be_code(position) and (not expected_names(original) or names_in(cell.source) is None)
+            return self.cells[position].kind != "code"
+        return self._may_be_code(position) and (
+            not expected_names(original) or not self.texts.is_readable(position)
+        )
 
     def _doubt(self) -> None:
         """Note which solution cells may have an answer that was not found, or was given to another."""
@@ -362,7 +431,7 @@ class _Matcher:
     def _could_be(self, original: Cell, position: int) -> bool:
         """Whether a cell that was given to another solution cell fits this one as well."""
         names = expected_names(original)
-        return bool(names) and names <= bound_names(self.cells[position].source)
+        return bool(names) and names <= self.texts.names(position)
 
 
 def _in_order(fits: Sequence[Sequence[float]]) -> Iterator[tuple[int, int]]:

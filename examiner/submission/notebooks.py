@@ -15,13 +15,13 @@ from examiner.errors import ExaminerError, StudentFault, printable
 from examiner.model import Files, Submission, normal
 from examiner.notebook import Notebook, parse
 from examiner.submission.document import cells_of, read_document
-from examiner.submission.matching import bound_names, expected_names, plain, plainly_released
+from examiner.submission.matching import StudentTexts, expected_names, plain, plainly_released
 from examiner.submission.repair import repair, unanswered
 
 SUFFIX: Final = ".ipynb"
 SURE_FROM: Final = 0.5  # of the marks of a notebook
 SHORTEST: Final = 8  # characters of a text that tells notebooks apart
-MOST_CANDIDATES: Final = 50  # files of other names that are looked into
+MOST_CANDIDATES: Final = 10  # files of other names that are looked into
 GRADE_ID, ID, TEXT, NAME = "grade_id", "id", "text", "name"
 
 Sign = tuple[str, str]
@@ -70,14 +70,14 @@ def find_notebooks(originals: Files, files: Files) -> FoundNotebooks:
     if len(named) == len(originals) == 1:
         return FoundNotebooks(named, {})
     marks = _marks(tuple(originals.items()))
-    shares = {name: _shares(marks, files[path]) for name, path in named.items()}
+    shares = {name: _shares(marks, files[path], with_names=False) for name, path in named.items()}
     paths = {name: path for name, path in named.items() if _may_be(name, shares[name])}
     missing = [name for name in originals if name not in paths]
     if not missing:
         return FoundNotebooks(paths, {})
     candidates = list(_candidates(files, set(paths.values())))
     unsure: dict[str, tuple[str, ...]] = {}
-    best = {path: _best(_shares(marks, files[path])) for path in candidates}
+    best = {path: _best(_shares(marks, files[path], with_names=True)) for path in candidates}
     for name in missing:
         claims = _told_apart([path for path in candidates if best[path] == name], originals[name], files)
         claims = claims or _of_the_same_name(name, (path for path in candidates if not best[path]))
@@ -88,8 +88,12 @@ def find_notebooks(originals: Files, files: Files) -> FoundNotebooks:
     return FoundNotebooks(paths, unsure)
 
 
-def require_some(submission: Submission, found: FoundNotebooks, files: Files) -> None:
+def require_some(submission: Submission, originals: Files, files: Files) -> None:
     """Raise a StudentFault if the submission has none of the assignment's notebooks for sure."""
+    names = {normal(path) for path in files}
+    if any(normal(name + SUFFIX) in names for name in originals):
+        return  # which is quick to see, and the rule
+    found = find_notebooks(originals, files)
     if found.paths:
         return
     first = next(iter(found.unsure))
@@ -119,9 +123,11 @@ def _marks_of(notebook: Notebook) -> Iterator[Sign]:
             yield from ((NAME, name) for name in expected_names(cell))
 
 
-def _shares(marks: Mapping[str, frozenset[Sign]], content: bytes) -> dict[str, tuple[float, float]]:
+def _shares(
+    marks: Mapping[str, frozenset[Sign]], content: bytes, *, with_names: bool
+) -> dict[str, tuple[float, float]]:
     """Return for each notebook how much of what marks it stands in a file: of its names, and of its texts."""
-    found = _marks_in(content)
+    found = _marks_in(content, with_names=with_names)
     return {
         name: (_share(own, found, GRADE_ID, ID), _share(own, found, TEXT, NAME))
         for name, own in marks.items()
@@ -134,17 +140,20 @@ def _share(own: frozenset[Sign], found: frozenset[Sign], *kinds: str) -> float:
     return max((len(group & found) / len(group) for group in groups if group), default=0.0)
 
 
-def _marks_in(content: bytes) -> frozenset[Sign]:
+def _marks_in(content: bytes, *, with_names: bool) -> frozenset[Sign]:
     """Return the marks that are in a file; none if it is no notebook that can be read."""
     try:
         cells = cells_of(read_document(content), "")
     except (ValueError, ExaminerError):
         return frozenset()
-    marks: set[Sign] = set()
-    for cell in cells:
-        marks |= {(GRADE_ID, cell.grade_id), (ID, cell.id), (TEXT, plain(cell.source))}
-        marks |= {(NAME, name) for name in bound_names(cell.source)}
-    return frozenset(marks)
+    marks = {
+        mark
+        for cell in cells
+        for mark in ((GRADE_ID, cell.grade_id), (ID, cell.id), (TEXT, plain(cell.source)))
+    }
+    texts = StudentTexts(cells)
+    positions = range(len(cells)) if with_names else ()
+    return frozenset(marks | {(NAME, name) for position in positions for name in texts.names(position)})
 
 
 def _may_be(name: str, shares: Mapping[str, tuple[float, float]]) -> bool:

@@ -97,12 +97,17 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
     texts = dict(_texts(notebook, cells, matching, repairs))
     own = _own_cells(notebook, cells, matching, kept, texts)
     ids = {cell.id for cell in notebook.cells}
-    pieces = [_own(cells[position], ids, repairs) for position in own.get(-1, ())]
+    pieces = [_own(cells[position], ids) for position in own.get(-1, ())]
     for original in notebook.cells:
         position = matching.found.get(original.index)
         found = None if position is None else cells[position]
         pieces.append(_repaired(original, found, texts.get(original.index), repairs))
-        pieces += [_own(cells[position], ids, repairs) for position in own.get(original.index, ())]
+        pieces += [_own(cells[position], ids) for position in own.get(original.index, ())]
+    strange = sum(cells[position].kind == UNKNOWN for positions in own.values() for position in positions)
+    if strange:
+        repairs.append(
+            f"{strange} of the student's own cells had no known kind; what they hold says which it is"
+        )
     doubtful = frozenset(notebook.cells[index].grade_id for index in matching.doubtful)
     return Repaired(tuple(pieces), tuple(repairs), doubtful)
 
@@ -184,27 +189,27 @@ def _own_cells(
     """Return the positions of the student's own cells, by the instructor's cell before them; -1 for none."""
     index_of = {position: index for index, position in matching.found.items()}
     is_disturbed = bool(texts) or len(kept) < len(matching.found)
-    answers = list(_answers(notebook, cells, matching, texts)) if is_disturbed else []
+    answers = list(_answers(notebook, matching, texts)) if is_disturbed else []
     own: dict[int, list[int]] = {}
     last = -1
-    for position, cell in enumerate(cells):
+    for position in range(len(cells)):
         if position in index_of:
             last = index_of[position] if index_of[position] in kept else last
         elif position not in matching.left_out:
-            names = bound_names(cell.source) if answers else frozenset()
+            names = matching.texts.names(position) if answers else frozenset()
             own.setdefault(_place(answers, names, position, last), []).append(position)
     return own
 
 
 def _answers(
-    notebook: Notebook, cells: Sequence[SubmittedCell], matching: Matching, texts: Mapping[int, str]
+    notebook: Notebook, matching: Matching, texts: Mapping[int, str]
 ) -> Iterator[tuple[int, int, frozenset[str]]]:
     """Yield for each answer its index, where the student had it, and the names that it binds."""
     for original in notebook.cells:
         if original.is_solution and original.is_code and original.is_kept:
             position = matching.found.get(original.index, -1)  # what is not the student's precedes all of it
-            text = texts[original.index] if position < 0 else cells[position].source
-            yield original.index, position, bound_names(text)
+            names = matching.texts.names(position) if position >= 0 else bound_names(texts[original.index])
+            yield original.index, position, names
 
 
 def _place(
@@ -221,7 +226,7 @@ def _place(
     return last
 
 
-def _own(cell: SubmittedCell, ids: set[str], repairs: list[str]) -> Piece:
+def _own(cell: SubmittedCell, ids: set[str]) -> Piece:
     """Return a cell of the student's own, with an id that no other cell has."""
     wanted = cell.id if _VALID_ID.fullmatch(cell.id) else "own"
     free, number = wanted, 1
@@ -232,9 +237,6 @@ def _own(cell: SubmittedCell, ids: set[str], repairs: list[str]) -> Piece:
     kind = cell.kind
     if kind == UNKNOWN:
         kind = "code" if cell.may_be_code or names_in(cell.source) is not None else "markdown"
-        repairs.append(
-            f"{free}: the kind of this cell of the student's own is unknown; it is taken for {kind}"
-        )
     return Piece(kind, cell.source, free)
 
 

@@ -245,7 +245,7 @@ def test_a_cell_of_the_students_own_without_a_kind_is_told_and_run():
     repaired = mended(cells)
     assert seen(repaired) == EVERYTHING
     assert repaired.repairs == (
-        "own: the kind of this cell of the student's own is unknown; it is taken for code",
+        "1 of the student's own cells had no known kind; what they hold says which it is",
     )
     text = mended([*handed_in(), {"source": "no code at all", "cell_type": None}])
     assert text.pieces[-1].kind == "markdown"
@@ -266,6 +266,13 @@ def test_an_answer_that_may_be_of_two_cells_leaves_a_doubt():
     tests = [raw for raw in twice() if raw["id"].startswith("id-test")]
     notebook = parse({"nbformat": 4, "cells": twice()}, Path("a.ipynb"))
     assert len(repair(notebook, {"nbformat": 4, "cells": [*tests, own("x = 2")]}).doubtful) == 1
+
+
+def test_what_was_given_is_not_what_is_asked():
+    """An answer is known by what was left open, also where it is pasted without the lines around it."""
+    cells = handed_in()
+    cells[4:5] = [own("def g(): return 5\ndef h(): return 3")]
+    assert seen(mended(cells)) == EVERYTHING
 
 
 def test_of_answers_with_the_same_name_each_is_known_by_its_place():

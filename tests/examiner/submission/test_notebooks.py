@@ -148,14 +148,14 @@ def test_a_missing_notebook_names_those_that_are_there(small):
     path.with_name("double (1).ipynb").write_bytes(handed("nothing"))
     [submission] = submissions(small.course)
     files = read(submission.folder)
-    found = find_notebooks({"double": small.source("01_double").read_bytes()}, files)
+    originals = {"double": small.source("01_double").read_bytes()}
     with pytest.raises(StudentFault, match=r"double\.ipynb: it is missing \(there is double \(1\)\.ipynb\)"):
-        require_some(submission, found, files)
+        require_some(submission, originals, files)
 
 
 def test_a_sound_submission_passes(small):
     """No error means no objection."""
     small.hand_in("anna")
     [submission] = submissions(small.course)
-    files = read(submission.folder)
-    require_some(submission, find_notebooks({"double": small.source("01_double").read_bytes()}, files), files)
+    originals = {"double": small.source("01_double").read_bytes()}
+    require_some(submission, originals, read(submission.folder))
