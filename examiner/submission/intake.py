@@ -78,8 +78,6 @@ def check_folder(submission: Submission) -> None:
         raise StudentFault(submission.folder, "this is not a folder", "replace it by a folder with the files")
 
 
-
-
 def read(folder: Path, fault: type[ExaminerError] = StudentFault) -> Files:
     """Return the contents of all files below a folder, by their paths relative to it.
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from examiner import pipeline
-from examiner.batch import grade
+from examiner.batch import grade, triage
 from examiner.batch.triage import PendingSubmission
 from examiner.errors import ExaminerError
 from examiner.store import ledger, records, sheets
@@ -25,7 +25,7 @@ BY_STUDENT = {f"student{n:02}": name for n, name in enumerate(each_exception(), 
 STAGES = {
     "its folder is looked at": (intake, "check_folder"),
     "its files are read": (intake, "read"),
-    "its notebook is looked for": (intake, "check"),
+    "its notebook is looked for": (triage, "require_some"),
     "its time is read": (arrival, "handed_in"),
     "its grades are read": (sheets, "read"),
     "its record is read": (records, "read"),
