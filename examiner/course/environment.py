@@ -25,8 +25,8 @@ from examiner.plain import from_plain, to_plain
 from examiner.store.atomic import write_text
 
 STAMP = "examiner-fingerprint.json"
-MARK = "made-by-examiner.txt"  # in a folder that may be emptied; the stamp is there only once it is complete
-MARKED = "examiner made this folder, and `examiner setup` may delete what is in it.\n"
+OWN_MARK = "made-by-examiner.txt"  # in a folder that may be emptied, complete or not
+OWN_MARK_TEXT = "examiner made this folder, and `examiner setup` may delete what is in it.\n"
 
 KERNEL_ENVIRONMENT = {
     "PYTHONPATH": "",  # with the instructor's, students could import the reference
@@ -238,13 +238,13 @@ def _requirements(student: StudentEnvironment) -> Path:
 
 def _claim(folder: Path) -> None:
     """Mark a folder as one that examiner may empty; refuse one that holds what examiner did not make."""
-    is_own = (folder / MARK).is_file() or (folder / STAMP).is_file()
+    is_own = (folder / OWN_MARK).is_file() or (folder / STAMP).is_file()
     if not is_own and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
         fact = "examiner did not make this, so it is not replaced by the student environment"
         fix = "name another folder as 'python' in [student] of course.toml, or move this one away"
         raise BadCourse(folder, fact, fix)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / MARK, MARKED)
+    write_text(folder / OWN_MARK, OWN_MARK_TEXT)
 
 
 def _empty(folder: Path) -> None:
@@ -252,7 +252,7 @@ def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != MARK:
+        elif path.name != OWN_MARK:
             path.unlink()
 
 

@@ -37,7 +37,7 @@ LONGEST_SECONDS: Final = 3600  # where the settings set no limit: one endless lo
 _being_read: set[Path] = set()
 
 
-OURS: Final = {"mode", "trust_timestamps"}  # the settings of c.Examiner
+OWN_SETTINGS: Final = {"mode", "trust_timestamps"}  # the settings of c.Examiner
 
 
 def is_nbgrader_course(root: Path) -> bool:
@@ -192,8 +192,8 @@ def _cell_seconds(root: Path, settings: Mapping[str, Any]) -> int:
 def _ours(root: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return examiner's own settings, all of which are known."""
     ours = _section(settings, "Examiner")
-    for name in sorted(set(ours) - OURS):
-        fix = f"use {' or '.join(f'c.Examiner.{known}' for known in sorted(OURS))}, or remove it"
+    for name in sorted(set(ours) - OWN_SETTINGS):
+        fix = f"use {' or '.join(f'c.Examiner.{known}' for known in sorted(OWN_SETTINGS))}, or remove it"
         raise BadCourse(root / NBGRADER_CONFIG, f"c.Examiner.{name} is unknown", fix)
     return ours
 

@@ -30,9 +30,9 @@ KEPT: Final = (
     *("course.toml", "nbgrader_config.py", "roster.csv", "gradebook.db"),
     *("sheets", "submitted", "source", "evidence", "exchange", "tests/mutants"),
 )
-FOLDER: Final = "folder"  # instead of a digest
-LEFT_OUT: Final = {"__pycache__", ".ipynb_checkpoints"}
-SHOWN: Final = 5  # paths in an error
+OF_A_FOLDER: Final = "folder"  # instead of a digest
+CACHES: Final = {"__pycache__", ".ipynb_checkpoints"}
+NAMED: Final = 5  # paths in an error
 
 Told = Callable[[int, int, str], None]
 """Is told how many files are done, of how many, and the path of the last one."""
@@ -114,7 +114,7 @@ def _files(root: Path, kept: list[str]) -> Iterator[tuple[str, Path]]:
         for folder, folders, names in os.walk(top):
             yield Path(folder).relative_to(root).as_posix(), Path(folder)
             links = [entry for entry in folders if (Path(folder) / entry).is_symlink()]
-            folders[:] = sorted(set(folders) - LEFT_OUT - set(links))
+            folders[:] = sorted(set(folders) - CACHES - set(links))
             for entry in sorted([*names, *links]):
                 path = Path(folder) / entry
                 yield path.relative_to(root).as_posix(), path
@@ -134,7 +134,7 @@ def _digest(path: Path) -> str:
     if path.is_symlink():
         return f"link to {path.readlink()}"
     if path.is_dir():
-        return FOLDER
+        return OF_A_FOLDER
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -179,7 +179,7 @@ def _contents(data: Mapping[str, Any]) -> Contents:
 def _check(archive: Path, aside: Path, contents: Contents) -> None:
     wrong = [name for name, digest in contents.files.items() if _digest_there(aside / name) != digest]
     if wrong:
-        fact = f"{len(wrong)} files in it are damaged ({', '.join(wrong[:SHOWN])})"
+        fact = f"{len(wrong)} files in it are damaged ({', '.join(wrong[:NAMED])})"
         raise PlatformFault(archive, fact, "use an earlier backup; nothing was restored")
 
 
@@ -191,7 +191,7 @@ def _refuse_to_replace(root: Path, contents: Contents) -> None:
     there = [name for name in contents.files if os.path.lexists(root / name)]
     other = [name for name in there if _digest(root / name) != contents.files[name]]
     if other:
-        fact = f"{len(other)} files there are not those of the backup ({', '.join(other[:SHOWN])})"
+        fact = f"{len(other)} files there are not those of the backup ({', '.join(other[:NAMED])})"
         raise AuthorFault(root, fact, "move them away, or restore into an empty folder with --course")
 
 

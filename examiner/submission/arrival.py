@@ -9,8 +9,8 @@ from examiner.model import Course, Files, Submission
 from examiner.submission.intake import TIMESTAMP, digest_of, read, work_of
 from examiner.submission.moments import moment_in
 
-MOST_BYTES: Final = 1000  # of a timestamp, that are looked at
-SHOWN: Final = 40  # characters of it, in an error
+LOOKED_AT: Final = 1000  # of a timestamp, that are looked at
+MOST_QUOTED: Final = 40  # characters of it, in an error
 
 
 def handed_in(submission: Submission, files: Files) -> datetime | None:
@@ -21,7 +21,7 @@ def handed_in(submission: Submission, files: Files) -> datetime | None:
     StudentFault
         If the timestamp cannot be read as one certain time.
     """
-    text = files.get(TIMESTAMP, b"")[:MOST_BYTES].decode("utf-8-sig", "replace").strip()
+    text = files.get(TIMESTAMP, b"")[:LOOKED_AT].decode("utf-8-sig", "replace").strip()
     if not text:
         return None
     try:
@@ -29,7 +29,7 @@ def handed_in(submission: Submission, files: Files) -> datetime | None:
     except ValueError as error:
         fix = "write one such as 2026-09-21 22:00:00 UTC, or remove it"
         raise StudentFault(
-            submission.folder / TIMESTAMP, f"{error} ('{printable(text, SHOWN)}')", fix
+            submission.folder / TIMESTAMP, f"{error} ('{printable(text, MOST_QUOTED)}')", fix
         ) from error
 
 

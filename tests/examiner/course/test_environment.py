@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examiner.course.environment import (
-    MARK,
+    OWN_MARK,
     STAMP,
     by_environment,
     environment_of,
@@ -208,15 +208,15 @@ def test_setup_never_erases_what_it_did_not_make(course, tmp_path, kind):
 def test_setup_goes_on_with_what_it_had_begun(course, tmp_path, monkeypatch):
     """An interrupted set-up leaves a folder that is examiner's, as does an earlier version."""
     folder = course.student.folder
-    for begun in (MARK, STAMP):
+    for begun in (OWN_MARK, STAMP):
         (folder / "lib").mkdir(parents=True, exist_ok=True)
         (folder / "lib" / "half").write_text("")
         (folder / begun).write_text("")
         monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
         with pytest.raises(OSError, match="no-python"):
             setup(course, print)
-        assert [path.name for path in folder.iterdir()] == [MARK]
-        (folder / MARK).unlink()
+        assert [path.name for path in folder.iterdir()] == [OWN_MARK]
+        (folder / OWN_MARK).unlink()
 
 
 def test_setup_never_replaces_a_kernel_that_it_did_not_register(course):

@@ -82,7 +82,8 @@ def test_what_still_lies_in_the_exchange_says_when_it_came(distrustful):
 
 def pending(small):
     """Return what the pipeline knows of the only submission."""
-    version = {"01_double": AssignmentVersion({}, {})}
+    notebook = small.source("01_double").read_bytes()
+    version = {"01_double": AssignmentVersion({"double": notebook}, {})}
     [found], faults = triage(small.course, version, submissions(small.course), {"01_double": "environment"})
     assert not faults
     return found
@@ -98,7 +99,7 @@ def test_what_was_seen_once_stays_when_the_course_is_copied(distrustful):
     path.write_bytes(path.read_bytes())
     again = pending(distrustful)
     assert (again.identity, again.handed_in) == (first.identity, first.handed_in)
-    path.write_text("{}")
+    distrustful.hand_in("anna", when=LIE, code="def double(x):\n    return 2 * x\n")
     assert pending(distrustful).handed_in > first.handed_in
 
 
