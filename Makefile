@@ -14,7 +14,7 @@ LIBRARIES := networkx, pandas, scipy.integrate, scipy.optimize, scipy.sparse, sk
 INPUTS := pyproject.toml requirements/instructor.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help grade release class setup test whole lint check seeds attacks fuzz mangling torch lab bench flake lock clean
+.PHONY: help grade release class setup test whole lint check seeds attacks fuzz mangling siege torch lab bench flake lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -55,6 +55,9 @@ attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then
 
 mangling: .venv/dev.stamp setup  ## 10,000 mangled notebooks: no answer lost, no point unearned (some minutes)
 	$(BIN)/python -m tests.mangling.run --count 10000 --table build/mangling.md
+
+siege: .venv/dev.stamp setup  ## Kill and disturb runs in 300 and 39 ways; goes on where it was (an hour)
+	$(BIN)/python -m tests.siege --folder build/siege --kills 300
 
 torch: .venv/dev.stamp setup .venv-torch/stamp  ## What grade cells do with tensors of PyTorch, which is large
 	TRY_TORCH=1 $(BIN)/python -m pytest $(OF_TORCH)

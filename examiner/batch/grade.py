@@ -179,7 +179,10 @@ class _ResultStore:
         result: GradedSubmission | ExaminerError,
     ) -> None:
         """Store a result in a thread, with the files that were graded."""
-        self._storing.append(self.threads.submit(self._store, pending, version, files, result))
+        try:
+            self._storing.append(self.threads.submit(self._store, pending, version, files, result))
+        except RuntimeError as error:
+            raise PlatformFault("this machine", str(error), pool.FEWER_WORKERS) from error
         if len(self._storing) >= ENTERED_TOGETHER:
             self.enter()
 

@@ -5,25 +5,31 @@ more; one that exceeds its time is ended. A task that must run alone waits until
 """
 
 import os
+import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, Final
 
 from examiner.errors import ExaminerError, PlatformFault, WorkerLost, fault_of_the_machine
+from examiner.store.temporary import share
 
 GRACE: Final = 15  # seconds for a terminated process to end what it started
 TASK_TRIES: Final = 2
+SILENCE: Final = "examiner.batch.fork_server"
+FEWER_WORKERS: Final = "give fewer --workers, or raise the limits of processes, open files and memory"
 
 WorkerFunction = Callable[[Any], Any]
 OpenWorker = Callable[[], AbstractContextManager[WorkerFunction]]
@@ -65,7 +71,7 @@ def run(
         Called with each task when it starts.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["__main__", *preload])
+    context.set_forkserver_preload(["__main__", SILENCE, *preload])
     team = _Team(context, open_worker, deque(), iter(tasks), workers, starting)
     try:
         team.fill()
@@ -130,8 +136,17 @@ class _Team:
 
     def _hire(self) -> tuple[ForkServerProcess, "Connection[Any, Any]"]:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._open), daemon=True)
-        process.start()
+        arguments = (theirs, self._open, tempfile.gettempdir())
+        for is_last in (False, True):
+            process = self._context.Process(target=_serve, args=arguments, daemon=True)
+            try:
+                process.start()
+            except (OSError, EOFError) as error:  # the fork server ended meanwhile; it is started once more
+                if is_last:
+                    fact = f"no worker process can be started ({error or 'the fork server ended'})"
+                    raise PlatformFault("this machine", fact, FEWER_WORKERS) from error
+            else:
+                break
         theirs.close()
         return process, ours
 
@@ -196,8 +211,12 @@ def _lost(task: Task, fact: str) -> WorkerLost:
     return WorkerLost(str(task.item), fact, f"read {task.log}, then run the command again with --regrade")
 
 
-def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
-    """Process items until the connection is closed; only the process that started this one ends it."""
+def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker, temporary_folder: str) -> None:
+    """Process items until the connection is closed; only the process that started this one ends it.
+
+    If that process is gone, this one ends at once: another run may be about to begin.
+    """
+    share(temporary_folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(1)
@@ -205,12 +224,17 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # so that no print into a log fails
     work: WorkerFunction | None = None
+    is_busy = Event()
+    with suppress(RuntimeError):  # no thread can be started: then it ends after its task
+        Thread(target=_end_with, args=(connection.fileno(), is_busy), daemon=True).start()
     with ExitStack() as stack:
         while True:
+            is_busy.clear()
             try:
                 item, log = connection.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return
+            is_busy.set()
             _print_into(log)
             try:
                 work = work or stack.enter_context(open_worker())
@@ -229,6 +253,15 @@ def _serve(connection: "Connection[Any, Any]", open_worker: OpenWorker) -> None:
                 connection.send(result)
             except BrokenPipeError:
                 return
+
+
+def _end_with(connection: int, is_busy: Event) -> None:
+    """Terminate this process while it is busy if the other end of its connection is closed."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    poll.poll()
+    if is_busy.is_set():  # else it sees that by itself
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _print_into(log: Path) -> None:

@@ -19,6 +19,7 @@ from examiner.box import landlock, namespaces, privileges, reaper, seccomp, sysc
 from examiner.box.disk import Disk
 from examiner.box.limits import ResourceLimits
 from examiner.box.limits import apply as apply_limits
+from examiner.box.limits import check as check_limits
 from examiner.box.namespaces import Outer
 from examiner.box.policy import SHARED_FROM, policy, where_memory_is_measured
 from examiner.box.view import View
@@ -318,6 +319,7 @@ class Box:
         if self.walls.landlock:
             landlock.restrict(ground.rules(home), self.walls.landlock)
         self._close_all_but(keep)
+        check_limits(limits, self._mapped)
         apply_limits(limits, self._mapped, processes_before=ground.processes_before)
         if environment is not None:
             os.environ.clear()

@@ -8,6 +8,11 @@ from typing import Final
 _NO_CORE: Final = 1
 _SIGNALS_AND_TIMERS: Final = 1024  # that may be pending in the kernel's memory
 NEW_FILES: Final = 16
+_NAMES: Final = {
+    resource.RLIMIT_CPU: "processor time (ulimit -t)",
+    resource.RLIMIT_AS: "address space (ulimit -v)",
+    resource.RLIMIT_FSIZE: "the size of a file (ulimit -f)",
+}
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,8 @@ def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, proce
         How many processes that are not the candidate's the kernel counts for the same user.
     """
     wanted_limits = {
-        resource.RLIMIT_CPU: limits.cpu_seconds,
-        resource.RLIMIT_AS: address_space + (limits.memory_mb << 20),
+        **_promised(limits, address_space),
         resource.RLIMIT_NPROC: limits.processes + processes_before,
-        resource.RLIMIT_FSIZE: limits.file_mb << 20,
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_CORE: _NO_CORE,
         resource.RLIMIT_MEMLOCK: 0,
@@ -74,6 +77,22 @@ def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, proce
         _, hard = resource.prlimit(process, kind)
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.prlimit(process, kind, (limit, limit))
+
+
+def check(limits: ResourceLimits, address_space: int) -> None:
+    """Raise OSError if this process may use less than a candidate is promised: its work would fail then."""
+    for kind, wanted in _promised(limits, address_space).items():
+        _, hard = resource.getrlimit(kind)
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise OSError(f"a limit of {_NAMES[kind]} is {hard}, and a candidate needs {wanted}")
+
+
+def _promised(limits: ResourceLimits, address_space: int) -> dict[int, int]:
+    return {
+        resource.RLIMIT_CPU: limits.cpu_seconds,
+        resource.RLIMIT_AS: address_space + (limits.memory_mb << 20),
+        resource.RLIMIT_FSIZE: limits.file_mb << 20,
+    }
 
 
 def forbid_more(process: int) -> None:

@@ -3,16 +3,25 @@
 Whatever is printed may quote a student's text, so every character is escaped that a terminal would obey.
 """
 
+import io
 import json
+import os
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
 from examiner.errors import printable
 from examiner.store.atomic import write_text
+
+INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FIRST_FREE: Final = 3  # the number of the first descriptor that is none of stdin, stdout and stderr
+LONGEST_ESCAPE: Final = len(r"\U0010ffff")
 
 
 class EscapingHook(RenderHook):
@@ -36,15 +45,61 @@ def _escaped(text: str) -> str:
     return "\n".join(printable(line, len(line) * LONGEST_ESCAPE) for line in text.split("\n"))
 
 
+class Screen(Console):
+    """A console whose text may fail to arrive: then it goes nowhere from then on, and the run goes on."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError:  # a reader that is gone, a full disk, a terminal that was hung up
+            self.quiet = True
+            with suppress(OSError, ValueError):  # or Python fails at its end with what it could not write
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error again, where rich would end the process."""
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(soft_wrap=True, highlight=False, stderr=stderr)
+    console = Screen(soft_wrap=True, highlight=False, stderr=stderr)
     console.push_render_hook(EscapingHook())
     return console
 
 
-LONGEST_ESCAPE = len(r"\U0010ffff")
 out = _console(stderr=False)
 err = _console(stderr=True)
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP do inside the block what Ctrl-C does, and each further one nothing.
+
+    What was started is ended then, within seconds; what ignores a signal, as below `nohup`, still does.
+    """
+    signs = [sign for sign in INTERRUPTS if signal.getsignal(sign) is not signal.SIG_IGN]
+
+    def interrupt(*_: object) -> None:
+        for sign in signs:
+            signal.signal(sign, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {sign: signal.signal(sign, interrupt) for sign in signs}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+
+def prepare_streams() -> None:
+    """Have stdout and stderr print any text, and no file of the course take the number of a closed one."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < FIRST_FREE:
+        pass
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # it is None where it was closed
+            stream.reconfigure(errors="backslashreplace")
 
 
 def complain(sentence: str) -> None:

@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from examiner.cli.console import complain, err, out, write_json
+from examiner.cli.console import complain, err, interrupts, out, write_json
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, AuthorFault
 from examiner.gate.check import CheckRequest
 from examiner.gate.check import check as run_check
 from examiner.gate.model import Report
 from examiner.report import gate
+from examiner.store.temporary import temporary_files
 
 
 def check(root: Path, request: CheckRequest, json_file: Path | None, *, verbose: bool) -> int:
     """Check assignments, print the findings, and return the exit code."""
     course = load_course(root)
     try:
-        with gate.progress(err) as progress:
+        with interrupts(), temporary_files(course), gate.progress(err) as progress:
             reports = run_check(course, request, progress)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from examiner import pipeline
 from examiner.cli import run_json
-from examiner.cli.console import complain, err, out, write_json
+from examiner.cli.console import complain, err, interrupts, out, write_json
 from examiner.course.load import load_course
 from examiner.errors import DONE, INTERRUPTED, ExaminerError, PlatformFault
 from examiner.gate.evidence import summary
@@ -14,6 +14,7 @@ from examiner.report.progress import progress as progress_on
 from examiner.report.table import class_table, legend, question_key, question_table
 from examiner.store import records
 from examiner.store.rebuild import rebuild as rebuild_gradebook
+from examiner.store.temporary import temporary_files
 
 REMOVED = (
     "the gradebook has no such student any more, so this grade is not in it; put the student into roster.csv "
@@ -24,8 +25,9 @@ REMOVED = (
 def grade(root: Path, request: pipeline.GradeRequest, json_file: Path | None, *, points: bool) -> int:
     """Grade what is new, show the class, and return the exit code."""
     try:
-        with progress_on(out) as progress:
-            run = pipeline.grade(load_course(root), request, progress)
+        course = load_course(root)
+        with interrupts(), temporary_files(course), progress_on(out) as progress:
+            run = pipeline.grade(course, request, progress)
     except KeyboardInterrupt:
         err.print("Interrupted. All finished grades are kept; run the same command again to go on.")
         return INTERRUPTED
@@ -37,8 +39,9 @@ def grade(root: Path, request: pipeline.GradeRequest, json_file: Path | None, *,
 
 def release(root: Path, request: pipeline.GradeRequest) -> int:
     """Make the releases that are not up to date."""
-    with progress_on(out) as progress:
-        releases = pipeline.release(load_course(root), request, progress)
+    course = load_course(root)
+    with temporary_files(course), progress_on(out) as progress:
+        releases = pipeline.release(course, request, progress)
     for sentence in releases.oddities:
         out.print(sentence, style="yellow", markup=False)
     for fault in releases.broken.values():

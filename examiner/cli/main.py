@@ -5,8 +5,6 @@ What a command does is in another module of this room, which is imported only wh
 """
 
 import os
-import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -282,14 +280,12 @@ def open_lab(context: typer.Context, course: CourseOption = HERE) -> None:
 
 def main() -> None:
     """Run the command line; an error of ours or of the operating system is one sentence and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # it is None if it was closed
-            stream.reconfigure(errors="backslashreplace")  # what it cannot encode is escaped: no print fails
+    from examiner.cli.console import complain, prepare_streams  # noqa: PLC0415 - an import of `app` stays quick
+
+    prepare_streams()
     try:
         app()
     except (ExaminerError, OSError) as error:
-        from examiner.cli.console import complain  # noqa: PLC0415
-
         fault = error if isinstance(error, ExaminerError) else fault_of_the_machine(error, Path.cwd())
         complain(str(fault))
         raise SystemExit(fault.exit_code) from None

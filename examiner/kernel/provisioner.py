@@ -37,7 +37,7 @@ from examiner.box.view import View
 from examiner.box.walls import Walls
 from examiner.errors import PlatformFault
 from examiner.examine.server import TooFewWalls
-from examiner.kernel.helper import RUNTIME_FOLDER, SIGNALLED, SOCKETS, Order
+from examiner.kernel.helper import CONNECTION_FILE, RUNTIME_FOLDER, SIGNALLED, SOCKETS, Order
 from examiner.submission import intake
 
 KERNEL_LIMITS: Final = ResourceLimits(cpu_seconds=900, memory_mb=4000, processes=128, open_files=512)
@@ -224,6 +224,8 @@ class BoxedProvisioner(KernelProvisionerBase):
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="kernel-"))
             manager.transport, manager.ip = "ipc", str(self._folder / "box" / SOCKETS)
+            # Otherwise it lies in the user's home, and stays there if this process is killed.
+            manager.connection_file = manager.connection_file or str(self._folder / CONNECTION_FILE)
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
         command = manager.format_kernel_cmd(extra_arguments=kwargs.pop("extra_arguments", []))

@@ -15,6 +15,7 @@ from typing import TextIO
 from examiner.errors import PlatformFault, fault_of_the_machine
 from examiner.model import Course, GradeKey, Submission
 from examiner.plain import from_plain, to_plain
+from examiner.store import temporary
 from examiner.store.atomic import write_text
 
 
@@ -79,12 +80,14 @@ def alone(course: Course) -> Iterator[None]:
     Raises
     ------
     PlatformFault
-        If another run holds the lock, or for whatever the operating system refuses meanwhile.
+        If another run holds the lock, or workers of a killed one do not end, and for whatever the operating
+        system refuses meanwhile.
     """
     try:
         course.state.mkdir(exist_ok=True)
         with (course.state / "lock").open("w") as lock:
             _lock(course, lock)
+            temporary.clear(course)
             shutil.rmtree(course.staging, ignore_errors=True)  # a killed run left this
             yield
     except OSError as error:

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ from typing import Final
 from examiner.errors import PlatformFault
 from examiner.model import Course, Identity
 from examiner.plain import from_plain, to_plain
+from examiner.store.atomic import replacing, write_text
 from examiner.verdict import GradeSheet, Outcome
 
 SHEET_FORMAT: Final = 1
@@ -209,14 +211,11 @@ def secret(course: Course) -> bytes:
     path = root(course) / "secret"
     if not path.exists():
         _prepare(course, root(course))
-        made = root(course) / f"secret.{os.getpid()}"
-        _write(made, secrets.token_hex(SECRET_BYTES) + "\n")
-        try:
-            path.hardlink_to(made)
-        except FileExistsError:
-            pass  # another process was first, and its secret is the course's
-        finally:
-            made.unlink()
+        with suppress(FileExistsError), replacing(path, mode=0o600) as file:
+            if path.exists():
+                raise FileExistsError  # another process was first, and its secret is the course's
+            file.write(f"{secrets.token_hex(SECRET_BYTES)}\n".encode())
+            os.fsync(file.fileno())
         sync(path.parent)
     try:
         found = bytes.fromhex(path.read_text())
@@ -295,9 +294,8 @@ def _numbered(place: Path) -> list[tuple[int, Path]]:
 
 def _prepare(course: Course, place: Path) -> None:
     """Make a folder of the store, which other users cannot read and git ignores."""
-    if not root(course).is_dir():
-        root(course).mkdir(mode=0o700, exist_ok=True)
-        _write(root(course) / ".gitignore", "*\n")
+    root(course).mkdir(mode=0o700, exist_ok=True)
+    write_text(root(course) / ".gitignore", "*\n")
     place.mkdir(parents=True, exist_ok=True)
 
 

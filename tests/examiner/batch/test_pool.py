@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,9 +14,20 @@ import pytest
 from examiner.batch.pool import Task, run
 from examiner.errors import BadSource, PlatformFault, WorkerLost
 from tests.exceptions import each_exception
+from tests.turns import REPOSITORY
 
 
-def work(item):
+def tell_its_end(pipe):
+    """Say that work has begun, and that it is ended."""
+    with pipe.open("w", buffering=1) as told:
+        try:
+            told.write("at work\n")
+            threading.Event().wait()
+        finally:
+            told.write("ended in order\n")
+
+
+def work(item):  # noqa: C901 - one case for each thing that can happen
     """Do what the item says; it stands for a grading, which would take longer."""
     match item:
         case "fail":
@@ -27,6 +39,8 @@ def work(item):
         case Path() if not item.exists():
             item.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        case "orphan":
+            os.kill(os.getppid(), signal.SIGKILL)
         case "hang":
             threading.Event().wait()
         case "print":
@@ -34,6 +48,8 @@ def work(item):
             sys.stderr.write("err\n")
         case "pid":
             return os.getpid()
+        case ["tell", pipe]:
+            tell_its_end(Path(pipe))
         case ["alone", folder]:
             return max(len(list(folder.iterdir())) for _ in range(300))
         case ["meet", folder, pipe, mode]:
@@ -191,3 +207,35 @@ def test_jobs_are_announced_in_their_order(jobs):
     seen = []
     results(jobs("a", "b", "c"), workers=1, starting=lambda job: seen.append(job.item))
     assert seen == ["a", "b", "c"]
+
+
+def test_a_killed_fork_server_is_started_once_more(jobs):
+    """It has imported much, so a machine without memory takes it among the first."""
+    found = results(jobs("a", "orphan", "b", "c"), workers=2)
+    assert found == {item: item for item in ("a", "orphan", "b", "c")}
+    assert results(jobs("d")) == {"d": "d"}
+
+
+ABANDONED = """
+import os, signal, sys
+from pathlib import Path
+from examiner.batch.pool import Task, run
+from tests.examiner.batch.test_pool import opened
+def starting(task):
+    print(flush=True)
+for _ in run(opened, [Task(["tell", sys.argv[1]], Path(sys.argv[2]), 60)], 1, starting=starting):
+    pass
+"""
+
+
+def test_a_worker_ends_when_the_run_is_killed(tmp_path):
+    """It would go on grading for minutes, and write into a course that somebody else grades by then."""
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-c", ABANDONED, str(tmp_path / "pipe"), str(tmp_path / "log")]
+    with (
+        subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as another,
+        (tmp_path / "pipe").open() as pipe,  # the worker has it open as long as it lives
+    ):
+        assert pipe.readline() == "at work\n"
+        another.kill()
+        assert pipe.read() == "ended in order\n"
