@@ -12,6 +12,8 @@ _NAMES: Final = {
     resource.RLIMIT_CPU: "processor time (ulimit -t)",
     resource.RLIMIT_AS: "address space (ulimit -v)",
     resource.RLIMIT_FSIZE: "the size of a file (ulimit -f)",
+    resource.RLIMIT_NPROC: "processes (ulimit -u)",
+    resource.RLIMIT_NOFILE: "open files (ulimit -n)",
 }
 
 
@@ -67,7 +69,6 @@ def apply(limits: ResourceLimits, address_space: int, *, process: int = 0, proce
     wanted_limits = {
         **_promised(limits, address_space),
         resource.RLIMIT_NPROC: limits.processes + processes_before,
-        resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_CORE: _NO_CORE,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
@@ -92,6 +93,8 @@ def _promised(limits: ResourceLimits, address_space: int) -> dict[int, int]:
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_AS: address_space + (limits.memory_mb << 20),
         resource.RLIMIT_FSIZE: limits.file_mb << 20,
+        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_NOFILE: limits.open_files,
     }
 
 

@@ -323,6 +323,9 @@ class WarmServer:
         found, _, rest = message.partition(b" ")
         if found == b"refused":
             raise TooFewWalls("the box", "too few walls stand on this machine", rest.decode())
+        if found == b"failed":
+            fact = f"no process of the student environment can be started ({rest.decode()})"
+            raise BrokenServer(self._python, fact, "see to that, and run the command again")
         if found != verb:
             raise self._broken(rest.decode() or "it ended")
         return rest, descriptors

@@ -56,7 +56,7 @@ def _made(folders: Path) -> str:
 def share(folder: str) -> None:
     """Keep the temporary files of this process in the folder of the run whose worker it is."""
     tempfile.tempdir = folder
-    with suppress(FileNotFoundError):  # a run that is none of the command line has the machine's own
+    with suppress(OSError):  # a run that is none of the command line has the machine's own
         _locked(Path(folder, WORKERS), fcntl.LOCK_SH, os.O_RDWR)
 
 

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 from . import scene
 from .kills import GRADED, HANDED_IN, NEW, Place, after_the_next_run
@@ -101,10 +102,20 @@ def locked(place):
 
 @contextlib.contextmanager
 def locked_for_a_moment(place):
-    """Another program holds the gradebook while the first submissions are graded."""
-    with contextlib.closing(sqlite3.connect(place.course / "gradebook.db", isolation_level=None)) as book:
-        book.execute("BEGIN IMMEDIATE")
-        yield once(KEEPING, lambda _: book.execute("ROLLBACK"))
+    """Another program holds the gradebook when grades are to be entered, and lets go while the run waits."""
+    path = place.course / "gradebook.db"
+    book = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    letting_go = Timer(1.0, book.execute, ["ROLLBACK"])
+    hold = once(KEEPING, lambda _: book.execute("BEGIN IMMEDIATE"))
+    let_go = once(ENTERING, lambda _: letting_go.start())
+
+    def at_event(*event):
+        hold(*event)
+        let_go(*event)
+
+    yield at_event
+    letting_go.join()
+    book.close()
 
 
 @contextlib.contextmanager
@@ -209,7 +220,7 @@ DISTURBANCES = {
     ),
     "gradebook locked": Disturbance(FAILED, around=locked),
     "gradebook locked, feedback to be made": Disturbance(FAILED, GRADED, around=locked),
-    "gradebook locked for a moment": Disturbance(EITHER, NEW, around=locked_for_a_moment),
+    "gradebook locked for a moment": Disturbance(ENDED, around=locked_for_a_moment),
     "gradebook damaged": Disturbance(FAILED, around=damaged),
     "gradebook damaged, nothing released": Disturbance(FAILED, NEW, around=damaged),
     "gradebook is text": Disturbance(FAILED, around=no_database),

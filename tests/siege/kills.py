@@ -67,18 +67,20 @@ STRIDE = 7  # so that a few kills in a row are of many steps; it has no factor i
 
 @dataclass(frozen=True)
 class Kill:
-    """Who is killed, in which step, and before which of its events, as a share of all of them."""
+    """Who is killed, in which step, before which of its events and which of several, both as shares."""
 
     number: int
     target: str
     step: str
     share: float
+    which: float
 
 
 def kill(number):
     """Return the kill of a number, always the same one; a row of them goes through all pairs."""
     target, step = PAIRS[STRIDE * number % len(PAIRS)]
-    return Kill(number, target, step, random.Random(number).random())
+    chance = random.Random(number)
+    return Kill(number, target, step, chance.random(), chance.random())
 
 
 class Bases:
@@ -216,17 +218,17 @@ class Strike:
     """Kills once its event has come."""
 
     def __init__(self, chosen, first):
-        self._step, self.target, self._left = chosen.step, chosen.target, first
+        self.target, self._chosen, self._left = chosen.target, chosen, first
         self.hit, self.at = False, ""
 
     def __call__(self, step, event, run):
         """Note an event, and kill before it happens if it is the one."""
-        if self.hit or step != self._step:
+        if self.hit or step != self._chosen.step:
             return
         if self._left > 0:
             self._left -= 1
             return
-        self.hit = run.kill(self.target)
+        self.hit = run.kill(self.target, self._chosen.which)
         self.at = f"{event.word} {event.text}"[:200]
 
 

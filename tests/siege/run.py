@@ -191,15 +191,18 @@ class Run:
         with os.fdopen(os.dup(self._files[number]), errors="replace") as file:
             return file.read()
 
-    def kill(self, target):
-        """Kill a process of a kind, or the group; return whether there was one."""
+    def kill(self, target, which=0.0):
+        """Kill a process of a kind, or the group; return whether there was one.
+
+        `which` of several it is, is a share of their number.
+        """
         if target == GROUP:
             os.killpg(self.main.pid, signal.SIGKILL)
             return True
         found = self.processes().get(target, [])
         if not found:
             return False
-        os.kill(found[-1], signal.SIGKILL)  # the newest: it is the likeliest to be at work
+        os.kill(found[int(which * len(found))], signal.SIGKILL)
         return True
 
     def processes(self):
