@@ -266,8 +266,8 @@ def _end_with(connection: int, is_busy: Event) -> None:
 
 def _print_into(log: Path) -> None:
     """Redirect what this process and its children print into a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed is None
+        stream.flush()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)

@@ -95,7 +95,7 @@ def interrupts() -> Iterator[None]:
 def prepare_streams() -> None:
     """Have stdout and stderr print any text, and no file of the course take the number of a closed one."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < FIRST_FREE:
-        pass
+        os.set_inheritable(descriptor, True)  # what is started here would be as badly off without it
     os.close(descriptor)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # it is None where it was closed

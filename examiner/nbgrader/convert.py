@@ -137,7 +137,7 @@ def _settings(course: Course, gradebook: Path) -> Config:
     if not path.is_file():
         fix = f"write: from examiner.plugin import configure; configure(get_config(), '{course.root}')"
         raise BadCourse(path, "nbgrader's settings are missing", fix)
-    config = PyFileConfigLoader(path.name, path=str(course.root)).load_config()
+    config = PyFileConfigLoader(str(path)).load_config()  # in a `path=` it would replace `$HOME`
     feedback.settle(config)
     config.CourseDirectory.db_url = f"{tables.url_of(gradebook)}?timeout={BUSY_SECONDS}"
     get_logger().setLevel(logging.INFO)

@@ -5,18 +5,21 @@ There is one small file for each submission and each release, replaced in one st
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from examiner.errors import PlatformFault, fault_of_the_machine
 from examiner.model import Course, GradeKey, Submission
 from examiner.plain import from_plain, to_plain
 from examiner.store import temporary
 from examiner.store.atomic import write_text
+
+SQLITE_BYTES: Final = 512  # that the path of a database may have, its journal's included
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,20 @@ def alone(course: Course) -> Iterator[None]:
     try:
         course.state.mkdir(exist_ok=True)
         with (course.state / "lock").open("w") as lock:
+            _check_path(course)
             _lock(course, lock)
             temporary.clear(course)
             shutil.rmtree(course.staging, ignore_errors=True)  # a killed run left this
             yield
     except OSError as error:
         raise fault_of_the_machine(error, course.root) from error
+
+
+def _check_path(course: Course) -> None:
+    longest = course.staging / "12345678.tmp" / f"{course.gradebook.name}-journal"
+    if len(os.fsencode(longest)) > SQLITE_BYTES:
+        fact = f"its path is too long for a database (SQLite takes {SQLITE_BYTES} bytes)"
+        raise PlatformFault(course.root, fact, "move the course to a folder with a shorter path")
 
 
 def _lock(course: Course, file: TextIO) -> None:

@@ -1,7 +1,9 @@
 """The siege in full: kills and disturbances, one after another, and a table of what came of them.
 
 `make siege` runs it. What was tried is kept as lines of JSON in a folder, so that an interrupted siege goes
-on where it was: python -m tests.siege --folder FOLDER --kills 300 --side-by-side 2
+on where it was, and tries again what went wrong:
+
+    python -m tests.siege --folder build/siege --kills 300 --side-by-side 2
 """
 
 import argparse
@@ -24,6 +26,8 @@ def main():
     Bases.made(folder / "bases")
     told = folder / "tried.jsonl"
     known = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    known = [line for line in known if not line["faults"]]
+    told.write_text("".join(json.dumps(line) + "\n" for line in known))
     names = [name for name in DISTURBANCES if options.only in name]
     names += [str(number) for number in range(options.kills)]
     todo = [name for name in names if name not in {line["name"] for line in known}]

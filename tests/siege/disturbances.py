@@ -241,7 +241,7 @@ DISTURBANCES = {
     "SIGTERM while releasing": Disturbance(STOPPED, NEW, around=signalled(RELEASE, signal.SIGTERM)),
     "SIGHUP while keeping": Disturbance(STOPPED, around=signalled(KEEPING, signal.SIGHUP)),
     "SIGHUP while feedback is made": Disturbance(STOPPED, GRADED, around=signalled(FEEDBACK, signal.SIGHUP)),
-    "SIGINT while entering": Disturbance(STOPPED, around=signalled(ENTERING, signal.SIGINT)),
+    "SIGINT while keeping": Disturbance(STOPPED, around=signalled(KEEPING, signal.SIGINT)),
     "SIGINT twice": Disturbance(STOPPED, around=signalled(GRADING, signal.SIGINT, signal.SIGINT)),
     "SIGINT twice while feedback is made": Disturbance(
         STOPPED, GRADED, around=signalled(FEEDBACK, signal.SIGINT, signal.SIGINT)
@@ -260,7 +260,7 @@ DISTURBANCES = {
     "a path with spaces and quotes": Disturbance(ENDED, NEW, folder='it\'s a "course" $HOME & %s'),
     "a path with a newline": Disturbance(ENDED, NEW, folder="two\nlines"),
     "a path that is no UTF-8": Disturbance(ENDED, NEW, folder=b"caf\xe9"),
-    "a long path": Disturbance(ENDED, NEW, folder="/".join(["long" * 30] * 5)),
+    "a long path": Disturbance(ENDED, NEW, folder="/".join(["long" * 15] * 5)),
 }
 
 

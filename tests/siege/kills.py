@@ -157,7 +157,8 @@ class Place:
         """Return a copy of a course to start from, by its own name in a folder of its own."""
         place = cls(folder, folder / name)
         place.prepare()
-        shutil.copytree(bases.course(base), place.course)
+        no_socket = shutil.ignore_patterns("temporary")  # of the killed run; it cannot be copied
+        shutil.copytree(bases.course(base), place.course, ignore=no_socket)
         return place
 
     @property

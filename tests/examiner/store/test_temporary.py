@@ -94,3 +94,13 @@ def test_where_nothing_can_be_written_they_stay_with_the_machine(small):
     before = tempfile.gettempdir()
     with temporary_files(small.course):
         assert tempfile.gettempdir() == before
+
+
+def test_a_course_whose_path_is_too_long_for_a_database_is_told_so(tmp_path, make_bare_course):
+    """SQLite would only say that it cannot open it."""
+    folder = tmp_path.joinpath(*["long" * 50] * 2)
+    folder.mkdir(parents=True)
+    course = make_bare_course(folder / "course").course
+    with pytest.raises(PlatformFault, match="too long for a database") as fault, records.alone(course):
+        pass
+    assert fault.value.place == str(course.root)
