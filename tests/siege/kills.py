@@ -1,7 +1,7 @@
 """Kills one process of a run at a named step, and holds what the next run gives against an undisturbed one.
 
-A kill is chosen by its number: whom, in which step, and before which of its events. Where there is no such
-process then, the next event is taken at which there is one.
+A kill is chosen by its number: whom, in which step, and before which of its events at which there is such a
+process.
 """
 
 import fcntl
@@ -122,7 +122,7 @@ class Bases:
 
     def _note_undisturbed(self):
         place, counts = Place.copied(self, NEW, self._folder / "undisturbed"), Counter()
-        ended = place.run(lambda step, *_: counts.update([step]))
+        ended = place.run(lambda step, _, run: counts.update(f"{one} in {step}" for one in run.processes()))
         assert ended.code == 0, ended.err
         known = {"picture": scene.picture(place.course), "names": place.names(), "counts": counts}
         (self._folder / "undisturbed.json").write_text(json.dumps(known))
@@ -141,7 +141,7 @@ class Bases:
 
     @property
     def undisturbed(self):
-        """What an undisturbed run gives: a picture, names of files, and how many events each step has."""
+        """What an undisturbed run gives: a picture, names of files, and at how many events one can kill."""
         return json.loads((self._folder / "undisturbed.json").read_text())
 
 
@@ -198,7 +198,7 @@ def attempt(bases, chosen, folder):
     """Kill a process, run the same command again, and return what there is to say of both, as plain data."""
     began = time.monotonic()
     place = Place.copied(bases, BASE_OF[chosen.step], folder)
-    strike = Strike(chosen, int(chosen.share * bases.undisturbed["counts"].get(chosen.step, 1)))
+    strike = Strike(chosen, bases.undisturbed["counts"].get(f"{chosen.target} in {chosen.step}", 1))
     disturbed = place.run(strike)
     faults = list(after_a_kill(disturbed, strike))
     faults += after_the_next_run(bases, place)
@@ -218,13 +218,13 @@ def attempt(bases, chosen, folder):
 class Strike:
     """Kills once its event has come."""
 
-    def __init__(self, chosen, first):
-        self.target, self._chosen, self._left = chosen.target, chosen, first
+    def __init__(self, chosen, count):
+        self.target, self._chosen, self._left = chosen.target, chosen, int(chosen.share * count)
         self.hit, self.at = False, ""
 
     def __call__(self, step, event, run):
-        """Note an event, and kill before it happens if it is the one."""
-        if self.hit or step != self._chosen.step:
+        """Note an event at which there is such a process, and kill before it happens if it is the one."""
+        if self.hit or step != self._chosen.step or self.target not in run.processes():
             return
         if self._left > 0:
             self._left -= 1

@@ -196,9 +196,6 @@ class Run:
 
         `which` of several it is, is a share of their number.
         """
-        if target == GROUP:
-            os.killpg(self.main.pid, signal.SIGKILL)
-            return True
         found = self.processes().get(target, [])
         if not found:
             return False
@@ -206,8 +203,8 @@ class Run:
         return True
 
     def processes(self):
-        """Return the numbers of the run's processes, by kind."""
-        found = {MAIN: [self.main.pid]}
+        """Return the numbers of the processes, by kind; that of the group is negative, as `kill` has it."""
+        found = {GROUP: [-self.main.pid], MAIN: [self.main.pid]}
         for child in _children(self.main.pid):
             if "multiprocessing.forkserver" in _command(child):
                 found[FORK_SERVER] = [child]

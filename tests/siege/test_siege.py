@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("number", in_turn(KILLS, 20))
+@pytest.mark.parametrize("number", in_turn(KILLS, len(KILLS)))
 def test_a_process_killed_at_a_step_costs_nothing(folder, number):
     """Power fails, the kernel runs out of memory, an operator means another process."""
     found = alone(folder, number)
