@@ -29,7 +29,8 @@ from examiner.verdict import GradeSheet, Outcome, Verdict, timestamp
 if TYPE_CHECKING:
     from examiner.kernel.engine import KernelEngine
 
-NOTEBOOK_TRIES: Final = 2  # of a notebook, if our side failed
+NOTEBOOK_TRIES: Final = 2  # of a notebook, if our side failed or may have
+DOUBTED: Final = {Outcome.INFRASTRUCTURE, Outcome.CRASHED}  # the machine may be the reason
 MOST_NAMED: Final = 5  # files that may be a notebook
 
 
@@ -216,10 +217,13 @@ def _beside(version: AssignmentVersion, work: SubmittedWork, found: FoundNoteboo
 
 
 def _tried(engine: "Engine | KernelEngine", job: Job) -> GradedNotebook:
-    """Grade a notebook, and try again if our side failed."""
+    """Grade a notebook, and try again if our side failed, or if a process of the notebook's ended.
+
+    The machine may have taken that process. If it ends again, the notebook has ended it.
+    """
     for _ in range(NOTEBOOK_TRIES - 1):
         with suppress(PlatformFault):
             graded = engine.run(job)
-            if all(verdict.outcome is not Outcome.INFRASTRUCTURE for verdict in graded.sheet.verdicts):
+            if all(verdict.outcome not in DOUBTED for verdict in graded.sheet.verdicts):
                 return graded
     return engine.run(job)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from examiner.batch import pool
-from examiner.batch.worker import load_package
+from examiner.batch.worker import DOUBTED, load_package
 from examiner.course.environment import environment_of
 from examiner.errors import ExaminerError, PlatformFault
 from examiner.examine.engine import Engine, GradedNotebook, Job
@@ -38,6 +38,7 @@ TWIN: Final = "~kernel"  # ends the second cell's grade_id; nbgrader allows no `
 SECRET: Final = b"the same numbers tomorrow, so that what fails can be seen again"
 WHO: Final = "examiner check"
 TRIAL_TRIES: Final = 2
+OF_THE_SOLUTION: Final = {TrialKind.WITNESS, TrialKind.INSTRUCTOR, TrialKind.OBSERVED, TrialKind.REACH}
 SLACK_SECONDS: Final = 300
 BOTH_MODES: Final = (Mode.EXAMINED, Mode.KERNEL)
 # How IPython names the line of a cell in a traceback; the first one is that of the cell that was run.
@@ -245,21 +246,22 @@ def _kernel_engine(context: TrialContext) -> "KernelEngine":
 
 
 def _run(engine: "Engine | KernelEngine", plan: Plan, trial: Trial) -> Result:
-    """Run a trial, and once more if the platform failed in it.
+    """Run a trial, and once more if the platform failed in it or may have: the solution ends no process.
 
     Raises
     ------
     PlatformFault
         If the platform fails again.
     """
-    job = _job(plan, trial)
+    job, doubted = _job(plan, trial), DOUBTED if trial.kind in OF_THE_SOLUTION else {Outcome.INFRASTRUCTURE}
     for _ in range(TRIAL_TRIES):
         graded = engine.run(job)
-        verdicts = graded.sheet.verdicts
-        unjudged = [verdict for verdict in verdicts if verdict.outcome is Outcome.INFRASTRUCTURE]
-        if not unjudged:
-            return _result(trial, graded)
-    raise PlatformFault(str(trial), unjudged[0].message, "run the command again")
+        if all(verdict.outcome not in doubted for verdict in graded.sheet.verdicts):
+            break
+    unjudged = [one for one in graded.sheet.verdicts if one.outcome is Outcome.INFRASTRUCTURE]
+    if unjudged:
+        raise PlatformFault(str(trial), unjudged[0].message, "run the command again")
+    return _result(trial, graded)
 
 
 def _job(plan: Plan, trial: Trial) -> Job:
