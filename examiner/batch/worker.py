@@ -24,6 +24,7 @@ from examiner.notebook import parse
 from examiner.store.sheets import FiledGrade, NotebookSheet
 from examiner.submission.intake import EXCHANGE_FILES
 from examiner.submission.notebooks import FoundNotebooks, find_notebooks, is_notebook
+from examiner.submission.repair import bounded
 from examiner.verdict import GradeSheet, Outcome, Verdict, timestamp
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _missing(
     files = ", ".join(repr(path) for path in perhaps[:MOST_NAMED])
     fact = f"{name}.ipynb: it was not found, and {files} may be it; give the right one this name"
     part = _part(name, version, identity, Outcome.INCONCLUSIVE, fact)
-    return replace(part, sheet=replace(part.sheet, repairs=(fact,)))
+    return replace(part, sheet=replace(part.sheet, repairs=bounded([fact])))
 
 
 def _beside(version: AssignmentVersion, work: SubmittedWork, found: FoundNotebooks, notebook: str) -> Files:

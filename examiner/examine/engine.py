@@ -39,7 +39,7 @@ from examiner.judge.work import JudgedAssignment
 from examiner.model import Identity, Mode, TimeLimits
 from examiner.notebook import Notebook, parse, visible
 from examiner.submission.document import read_document
-from examiner.submission.repair import Piece, Repaired, repair, unanswered
+from examiner.submission.repair import Piece, Repaired, bounded, repair, unanswered
 from examiner.verdict import GradeSheet, Verdict, timestamp
 from examiner.wire.channel import Channel
 
@@ -283,7 +283,7 @@ def repaired_of(job: Job, notebook: Notebook) -> Repaired:
         place = f"{job.identity.student}/{job.identity.assignment}"
         raise UnreadableNotebook(place, str(error), "open it in JupyterLab and save it again") from error
     repaired = repair(notebook, document)
-    return replace(repaired, repairs=(*job.repairs, *repaired.repairs))
+    return replace(repaired, repairs=bounded([*job.repairs, *repaired.repairs]))
 
 
 def _judged(job: Job) -> JudgedAssignment:

@@ -22,8 +22,6 @@ SHOWN: Final = frozenset({"text/plain", "text/html", "text/markdown", "text/late
 LARGEST_PICTURE: Final = 10_000  # pixels across
 MOST_OUTPUTS: Final = 2000  # of one cell
 MOST_TEXT: Final = 24 << 20  # characters of a notebook; browsers can still open that, slowly
-MOST_REPAIRS: Final = 40  # that are shown at the top
-MOST_OF_A_REPAIR: Final = 160  # characters
 
 LEFT_OUT: Final = "(Outputs were left out here: all together they were too long.)\n"
 SELF_REPORTED_NOTE: Final = (
@@ -152,14 +150,17 @@ def _note(repairs: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:
     """
     if not repairs:
         return []
-    lines = [" ".join(repair.split())[:MOST_OF_A_REPAIR] for repair in repairs[:MOST_REPAIRS]]
-    if len(repairs) > MOST_REPAIRS:
-        lines.append(f"and {len(repairs) - MOST_REPAIRS} more")
     taken, id_, number = {piece.id for piece in pieces}, "mended", 1
     while id_ in taken:
         number += 1
         id_ = f"mended-{number}"
-    return [Piece("markdown", "\n".join([MENDED, "", *(f"    {line}" for line in lines)]), id_)]
+    return [
+        Piece(
+            "markdown",
+            "\n".join([MENDED, "", *(f"    {' '.join(repair.split())}" for repair in repairs)]),
+            id_,
+        )
+    ]
 
 
 def _leave_out(cells: Sequence[dict[str, Any]], excess: int) -> None:

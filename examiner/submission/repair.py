@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from examiner.errors import printable
 from examiner.notebook import Cell, Notebook, released
 from examiner.submission.document import UNKNOWN, SubmittedCell, cells_of
 from examiner.submission.matching import (
@@ -23,6 +24,8 @@ from examiner.submission.matching import (
     plain,
 )
 
+MOST_REPAIRS: Final = 40  # that are told of a notebook
+MOST_OF_A_REPAIR: Final = 300  # characters
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 
@@ -110,6 +113,13 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
         )
     doubtful = frozenset(notebook.cells[index].grade_id for index in matching.doubtful)
     return Repaired(tuple(pieces), tuple(repairs), doubtful)
+
+
+def bounded(repairs: Sequence[str]) -> tuple[str, ...]:
+    """Return sentences about repairs, each in one line of bounded length, and not more than can be read."""
+    lines = [printable(" ".join(repair.split()), MOST_OF_A_REPAIR) for repair in repairs[:MOST_REPAIRS]]
+    more = len(repairs) - MOST_REPAIRS
+    return (*lines, f"and {more} more") if more > 0 else tuple(lines)
 
 
 def unanswered(pieces: Sequence[Piece]) -> tuple[str, ...]:

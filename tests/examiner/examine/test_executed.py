@@ -9,8 +9,6 @@ from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 
 from examiner.examine.executed import (
-    MOST_OF_A_REPAIR,
-    MOST_REPAIRS,
     MOST_TEXT,
     checked_outputs,
     executed,
@@ -207,13 +205,6 @@ def test_the_note_has_an_id_that_no_student_has_taken():
     pieces = [Piece("code", "", "mended"), Piece("code", "", "mended-2")]
     ids = [cell["id"] for cell in executed_with(pieces=pieces, repairs=["a"])["cells"]]
     assert ids == ["mended-3", "t", "mended", "mended-2"]
-
-
-def test_a_flood_of_repairs_is_cut():
-    """A notebook of ten thousand copies of a cell would else hide the first page."""
-    [note, _] = executed_with(repairs=[f"{n}{'x' * 1000}" for n in range(1000)])["cells"]
-    assert len(note["source"]) < MOST_REPAIRS * (MOST_OF_A_REPAIR + 10)
-    assert "and 960 more" in note["source"]
 
 
 def test_outputs_that_no_browser_would_open_are_left_out():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from examiner.notebook import parse, released, visible
-from examiner.submission.repair import repair
+from examiner.submission.repair import MOST_OF_A_REPAIR, MOST_REPAIRS, bounded, repair
 
 SOLUTION = "def f(x):\n    ### BEGIN SOLUTION\n    return x + 1\n    ### END SOLUTION"
 TEST = "assert f(1) == 2\n### BEGIN HIDDEN TESTS\nassert f(2) == 3\n### END HIDDEN TESTS"
@@ -255,3 +255,12 @@ def test_a_deletion_is_said_all_the_same(number):
     cells = saved(twins(), "colab")
     del cells[number]
     assert len(repair(notebook, {"nbformat": 4, "cells": cells}).repairs) == 1
+
+
+def test_a_flood_of_repairs_is_cut():
+    """A notebook of ten thousand copies of a cell would else fill screens, sheets and the top of a page."""
+    told = bounded([f"{n}: \x1b[31m\n{'x' * 10_000}" for n in range(1000)])
+    assert len(told) == MOST_REPAIRS + 1
+    assert all(len(line) <= MOST_OF_A_REPAIR and line.isprintable() for line in told)
+    assert told[-1] == "and 960 more"
+    assert bounded(["one", "two"]) == ("one", "two")
