@@ -154,4 +154,4 @@ def _source(raw: Mapping[str, Any]) -> str:
         lines = [line for line in source if isinstance(line, str)]
         are_ended = any(line.endswith("\n") for line in lines[:-1])
         source = "".join(lines) if are_ended else "\n".join(lines)  # some programs leave out the line breaks
-    return source.removeprefix(MARK) if isinstance(source, str) else ""
+    return source.lstrip(MARK) if isinstance(source, str) else ""

@@ -236,8 +236,6 @@ class _Matcher:
         answered = [position for position in positions if not self._is_blank(original, position)]
         chosen = answered[-1] if original.is_solution and answered else positions[-1]
         self._take(original, chosen)
-        if original.is_solution:
-            self.done.left_out |= {*positions} - {*answered, chosen}
         which = "the last one" if chosen == positions[-1] else "the last one with an answer"
         if len(positions) > 1:
             self.done.repairs.append(f"{name_of(original)}: it was there more than once; {which} counts")

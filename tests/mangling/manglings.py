@@ -41,7 +41,7 @@ class Mangled:
     @property
     def cells(self) -> list[Raw]:
         """The cells, to be changed in place."""
-        cells: list[Raw] = self.document["cells"]
+        cells: list[Raw] = self.document.get("cells", [])
         return cells
 
     def marked(self, *marks: str) -> list[int]:
@@ -214,7 +214,7 @@ def format_3(it: Mangled) -> None:
 @mangling(Touch.NOTHING)
 def header_odd(it: Mangled) -> None:
     """numbers of the format and metadata of the notebook odd."""
-    key = it.random.choice(["nbformat", "nbformat_minor", "metadata", "worksheets"])
+    key = it.random.choice(["nbformat", "nbformat_minor", "metadata", *(["worksheets"] if it.cells else [])])
     it.document[key] = it.random.choice([None, 99, "4", [], {}, -1, 4.5])
     if it.random.random() < 0.3 and key != "worksheets":
         del it.document[key]

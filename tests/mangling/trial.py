@@ -21,7 +21,8 @@ from tests.mangling.manglings import ALL, SCRATCH, Mangled, Mangling, Touch
 from tests.mangling.works import Work
 
 MOST_SECONDS = 3.0  # of one processor, for a notebook to be read and mended
-GRADED_ANYWAY = 0.3  # of the plain works of which the same is run, to see that the same comes out
+SAME_GRADED = 0.1  # of the plain works of which the same is run, to see that the same comes out
+TOUCHED_GRADED = 0.4  # of those in which answers were touched, to see that they earn no more
 PERHAPS = 0.2  # of the submissions, the notebook gets another name
 _HARMLESS = {"ids_lost", "header_odd", "outputs_odd", "sources_in_another_form", "cells_that_are_none"}
 _HARMLESS |= {"own_cells", "entries_changed", "texts_deleted"}
@@ -47,7 +48,7 @@ class Came(StrEnum):
 
     SAME = "same"  # nothing had to be mended
     REPAIRED = "repaired"
-    LESS = "less"  # answers were touched, and earn less than before
+    LESS = "no more"  # answers were touched, and it earns no more than before
     ASKED = "asked"  # a person has to look
     REFUSED = "refused"  # by one sentence
     LOST = "lost"  # points of answers that are intact
@@ -102,7 +103,10 @@ def _mangled(random: Random, works: list[Work], number: int) -> tuple[Mangled, l
         is_graded = first.touches is Touch.ANSWERS or first.change.__name__ in _ALWAYS_GRADED
         work = random.choice([known for known in works if known.is_plain or not is_graded])
         it = Mangled(work, random, work.document())
-        more = [first, *random.sample(MIXED, random.choice([0, 0, 1, 2]))]
+        more = [
+            first,
+            *(entry for entry in random.sample(MIXED, random.choice([0, 0, 1, 2])) if entry != first),
+        ]
         done = [entry for entry in more if not entry.is_of_bytes and _changes(it, entry)]
         it.content = json.dumps(it.document, ensure_ascii=random.random() < 0.5).encode(
             "utf-8", "surrogatepass"
@@ -133,10 +137,10 @@ def _judged(
     if is_intact and random.random() < PERHAPS and (note := _misnamed(it, random)):
         return Came.LOST, note, False
     is_same = _program(repaired) == _program(before) and _texts(repaired) == _texts(before)
-    if is_same and not (it.work.is_plain and random.random() < GRADED_ANYWAY):
+    if is_same and not (it.work.is_plain and random.random() < SAME_GRADED):
         return mended, "", False
-    if not it.work.is_plain and not is_intact:  # nothing of the instructor's is in it: see `_broken`
-        return Came.LESS, "", False
+    if not is_intact and not (it.work.is_plain and random.random() < TOUCHED_GRADED):
+        return Came.LESS, "", False  # nothing of the instructor's is in it: see `_broken`
     was, now = grade(it.work, it.work.submitted), grade(it.work, it.content)
     came = _compared(was, now, is_same_text=_texts(repaired) == _texts(before), is_intact=is_intact)
     came = Came.ASKED if came is Came.LOST and repaired.doubtful else came

@@ -74,7 +74,7 @@ def sources(cells, **document):
 def test_sources_are_read_in_whatever_form_they_come():
     """As text, as lines, as lines without their breaks, with a mark before them, or not at all."""
     code = {"cell_type": "code"}
-    forms = ["a\nb", ["a\n", "b"], ["a", "b"], "\ufeffa\nb", ["\ufeffa\n", "b"]]
+    forms = ["a\nb", ["a\n", "b"], ["a", "b"], "\ufeffa\nb", ["\ufeffa\n", "b"], "\ufeff\ufeffa\nb"]
     assert sources([code | {"source": form} for form in forms]) == ["a\nb"] * len(forms)
     assert sources([code | {"input": "a\nb"}, code, code | {"source": 3}]) == ["a\nb", "", ""]
 

@@ -115,6 +115,7 @@ IN_ANOTHER_CELL = {
     ],
     "tried before": with_f(own("def f(x): return 7"), own(F)),
     "tried before, further up": with_f(own("def f(x): return 7"), own(F), at=1),
+    "tried once more at the end": [*with_f(own(F)), own("def f(x): return 7")],
     "in two parts": with_f(own("from operator import add"), own("def f(x): return add(x, 1)")),
     "under an id that is another's": with_f(own(F) | {"id": "id-x"}),
     "under a grade_id that nobody knows": with_f(
@@ -155,6 +156,8 @@ def test_an_answer_that_was_merged_into_an_earlier_one_is_not_undone():
     repaired = mended(cells)
     assert seen(repaired) == EVERYTHING
     assert "gh: it was merged with f; its answer was taken from there" in repaired.repairs
+    [piece] = [piece for piece in repaired.pieces if piece.original and piece.original.grade_id == "gh"]
+    assert piece.source == "# The answer stands in the cell f, with which it was merged."
     assert unanswered(repaired.pieces) == ()
 
 
@@ -273,6 +276,25 @@ def test_what_was_given_is_not_what_is_asked():
     cells = handed_in()
     cells[4:5] = [own("def g(): return 5\ndef h(): return 3")]
     assert seen(mended(cells)) == EVERYTHING
+    assert unanswered(mended(cells).pieces) == ()
+
+
+def test_of_two_written_answers_the_one_that_says_something_counts():
+    """The other one is as released, or empty."""
+    for blank in ("YOUR ANSWER HERE", " "):
+        cells = handed_in()
+        cells.append(cells[-1] | {"source": blank})
+        assert [piece.source for piece in mended(cells).pieces if piece.id == "id-why"] == ["So."]
+
+
+def test_a_name_in_another_form_is_the_same_name():
+    """A blank too many, or the accent as a character of its own; nothing is said of it."""
+    cells = handed_in()
+    for raw in cells:
+        marks = raw["metadata"].get("nbgrader")
+        raw["metadata"] = {"nbgrader": marks | {"grade_id": f" {marks['grade_id']}\n"}} if marks else {}
+        del raw["id"]
+    assert mended(cells).repairs == ()
 
 
 def test_of_answers_with_the_same_name_each_is_known_by_its_place():

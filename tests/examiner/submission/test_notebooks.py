@@ -120,6 +120,15 @@ def test_of_two_for_one_the_same_one_or_an_answered_one_is_sure():
         }
 
 
+def test_a_file_that_holds_both_is_neither_for_sure():
+    """Somebody has copied everything into one; a person looks."""
+    both = json.loads(ONE)
+    both["cells"] += json.loads(TWO)["cells"]
+    found = find_notebooks(PAIR, {"all.ipynb": json.dumps(both).encode()})
+    assert not found.paths
+    assert found.unsure == {"part 1": ("all.ipynb",), ACCENT: ("all.ipynb",)}
+
+
 def test_another_assignments_notebook_is_not_taken():
     """Its cells may have the same names; what they say is something else."""
     found = find_notebooks({"part 1": PAIR["part 1"]}, {"other.ipynb": handed("h")})
