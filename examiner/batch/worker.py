@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from examiner.errors import PlatformFault, UnreadableNotebook
+from examiner.errors import PlatformFault, UnreadableNotebook, printable
 from examiner.examine.engine import Engine, GradedNotebook, Job
 from examiner.examine.executed import Output
 from examiner.examine.server import SandboxSettings
@@ -195,7 +195,7 @@ def _missing(
     """Return the sheet of a notebook that was not found; if a file may be it, a person has to look."""
     if not perhaps:
         return _part(name, version, identity, Outcome.FAILED, "this notebook was not handed in")
-    files = ", ".join(repr(path) for path in perhaps[:MOST_NAMED])
+    files = ", ".join(f"'{printable(path)}'" for path in perhaps[:MOST_NAMED])
     fact = f"{name}.ipynb: it was not found, and {files} may be it; give the right one this name"
     part = _part(name, version, identity, Outcome.INCONCLUSIVE, fact)
     return replace(part, sheet=replace(part.sheet, repairs=bounded([fact])))

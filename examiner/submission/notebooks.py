@@ -46,7 +46,9 @@ class FoundNotebooks:
         """Return a sentence if a notebook was handed in under another name."""
         path = self.paths[name]
         is_same = normal(path) == normal(name + SUFFIX)
-        sentence = f"{name}{SUFFIX}: it was handed in as {path!r}; it was recognised by what is in it"
+        sentence = (
+            f"{name}{SUFFIX}: it was handed in as '{printable(path)}'; it was recognised by what is in it"
+        )
         return () if is_same else (sentence,)
 
 

@@ -162,6 +162,20 @@ def test_a_missing_notebook_names_those_that_are_there(small):
         require_some(submission, originals, files)
 
 
+def test_names_of_files_are_named_in_printable_characters(small):
+    """A terminal would obey what a student wrote into the name of a file."""
+    name = "\x1b[2Jdouble.ipynb"
+    path = small.hand_in("anna")
+    originals = {"double": small.source("01_double").read_bytes()}
+    [sentence] = find_notebooks(originals, {name: path.read_bytes()}).repairs("double")
+    assert sentence.isprintable()
+    path.rename(path.with_name(name)).write_bytes(handed("nothing"))
+    [submission] = submissions(small.course)
+    with pytest.raises(StudentFault, match="there is") as refused:
+        require_some(submission, originals, read(submission.folder))
+    assert str(refused.value).isprintable()
+
+
 def test_a_sound_submission_passes(small):
     """No error means no objection."""
     small.hand_in("anna")
