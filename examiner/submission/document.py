@@ -11,7 +11,7 @@ from typing import Any, Final
 from examiner.errors import UnreadableNotebook
 
 MOST_CELLS: Final = 2000  # cells that a submission may have
-MARK: Final = "\ufeff"  # the byte order mark, which some programs put before a text
+BYTE_ORDER_MARK: Final = "\ufeff"  # the byte order mark, which some programs put before a text
 UNKNOWN: Final = ""  # the kind of a cell that has none that we know
 
 _KINDS: Final = {
@@ -71,7 +71,9 @@ def read_document(content: bytes) -> dict[str, Any]:
 def _patiently(content: bytes, error: Exception) -> Any:
     """Return the JSON of a file that is not quite as it should be, or raise the error that is known."""
     encoding = json.detect_encoding(content)
-    text = content.decode(encoding, _BYTES if encoding.startswith("utf-8") else "replace").lstrip(MARK)
+    text = content.decode(encoding, _BYTES if encoding.startswith("utf-8") else "replace").lstrip(
+        BYTE_ORDER_MARK
+    )
     try:
         start = _START.match(text)
         document, _ = _PATIENT.raw_decode(text, start.end() if start else 0)
@@ -154,4 +156,4 @@ def _source(raw: Mapping[str, Any]) -> str:
         lines = [line for line in source if isinstance(line, str)]
         are_ended = any(line.endswith("\n") for line in lines[:-1])
         source = "".join(lines) if are_ended else "\n".join(lines)  # some programs leave out the line breaks
-    return source.lstrip(MARK) if isinstance(source, str) else ""
+    return source.lstrip(BYTE_ORDER_MARK) if isinstance(source, str) else ""

@@ -368,15 +368,28 @@ class _Matcher:
 
     def _by_merging(self) -> None:
         """Find the answers that stand in a cell which is known as another: somebody has merged the two."""
-        index_of = {position: self.originals[index] for index, position in self.done.found.items()}
         for original in [original for original in self._lost() if original.is_code]:
-            for position, other in sorted(index_of.items()):
-                names = expected_names(original) - _bound_by(other)
-                if self._may_be_code(position) and names & self.texts.names(position):
+            for index, position in sorted(self.done.found.items(), key=lambda pair: pair[1]):
+                other = self.originals[index]
+                if self._may_be_code(position) and self._is_merged(original, other, position):
                     self.done.merged[original.index] = position
                     sentence = f"it was merged with {name_of(other)}; its answer was taken from there"
                     self.done.repairs.append(f"{name_of(original)}: {sentence}")
                     break
+
+    def _is_merged(self, original: Cell, other: Cell, position: int) -> bool:
+        """Whether an answer stands in a cell that is known as another one.
+
+        It binds a name that the other does not; or it stands before or behind the whole text of a locked one.
+        """
+        if (expected_names(original) - _bound_by(other)) & self.texts.names(position):
+            return True
+        is_beside = abs(original.index - other.index) == 1
+        text, whole = plainly_released(other), self.texts.plain(position)
+        is_part = len(text) < len(whole) and (whole.startswith(text) or whole.endswith(text))
+        return (
+            is_beside and is_part and bool(text) and other.is_kept and not other.is_solution and other.is_code
+        )
 
     def _by_place(self) -> None:
         """Take for a lost solution cell what stands in its place, if that may be an answer."""

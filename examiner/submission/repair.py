@@ -8,7 +8,7 @@ as the student had it. Nothing else is taken from the submission: no metadata, t
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from examiner.errors import printable
@@ -103,7 +103,7 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
     pieces = [_own(cells[position], ids) for position in own.get(-1, ())]
     for original in notebook.cells:
         position = matching.found.get(original.index)
-        found = None if position is None else cells[position]
+        found = None if position is None else _parted(original, cells[position], notebook, matching)
         pieces.append(_repaired(original, found, texts.get(original.index), repairs))
         pieces += [_own(cells[position], ids) for position in own.get(original.index, ())]
     strange = sum(cells[position].kind == UNKNOWN for positions in own.values() for position in positions)
@@ -159,6 +159,27 @@ def _texts(
             yield index, _merged(original, notebook.cells[index_of[position]], cells[position].source)
         elif original.is_solution and original.is_kept and index not in matching.found:
             yield index, _missing(original, matching, repairs)
+
+
+def _parted(original: Cell, cell: SubmittedCell, notebook: Notebook, matching: Matching) -> SubmittedCell:
+    """Return an answer without the text of a locked cell beside it that was merged into it.
+
+    That is put back in its own place; in the answer, its failure would keep what follows from being run.
+    """
+    if not (original.is_solution and original.is_code):
+        return cell
+    for other in notebook.cells[max(original.index - 1, 0) : original.index + 2]:
+        text = released(other).strip()
+        is_lost = other.is_kept and not other.is_solution and other.index not in matching.found
+        if not (is_lost and text):
+            continue
+        source = cell.source.strip().removeprefix(text).removesuffix(text).strip("\n")
+        if len(source) < len(cell.source.strip()):
+            matching.repairs.append(
+                f"{name_of(original)}: it was merged with {name_of(other)}; they are parted"
+            )
+            cell = replace(cell, source=source)
+    return cell
 
 
 def _merged(original: Cell, other: Cell, source: str) -> str:

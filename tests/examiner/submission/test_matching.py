@@ -161,6 +161,31 @@ def test_an_answer_that_was_merged_into_an_earlier_one_is_not_undone():
     assert unanswered(repaired.pieces) == ()
 
 
+@pytest.mark.parametrize("merge", ["{f}\n\n{test}", "{test}\n{f}"])
+def test_an_answer_into_which_a_test_was_merged_is_parted_from_it(merge):
+    """Where the test fails, the answer would not be run; it is put back in its own place anyway."""
+    failing = "assert missing_name"
+    notebook = [raw | {"source": failing} if raw["id"] == "id-test_f" else raw for raw in CELLS]
+    cells = handed_in()
+    cells[2:4] = [cells[2] | {"source": merge.format(f=F, test=failing)}]
+    repaired = repair(
+        parse({"nbformat": 4, "cells": notebook}, Path("a.ipynb")), {"nbformat": 4, "cells": cells}
+    )
+    assert [piece.source for piece in repaired.pieces if piece.id == "id-f"] == [F]
+    assert "f: it was merged with test_f; they are parted" in repaired.repairs
+
+
+@pytest.mark.parametrize("merge", ["{answer}\n\n{test}", "{test}\n{answer}"])
+def test_an_answer_that_binds_nothing_is_found_in_the_test_that_it_was_merged_with(merge):
+    """What stands around the whole text of a locked cell is not the instructor's."""
+    cells = handed_in()
+    answer = "globals()['x'] = 1"
+    cells[7:9] = [cells[8] | {"source": merge.format(answer=answer, test=cells[8]["source"])}]
+    repaired = mended(cells)
+    assert seen(repaired) == EVERYTHING
+    assert [piece.source for piece in repaired.pieces if piece.id == "id-x"] == [answer]
+
+
 def test_of_an_answer_in_two_cells_both_count():
     """Its names may be defined one by one."""
     cells = handed_in()
