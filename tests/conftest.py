@@ -25,6 +25,7 @@ from examiner.model import Mode
 from examiner.notebook import mark, read, visible
 from tests.commands import nbgraders_commands
 from tests.libraries import IS_WITH_TORCH
+from tests.turns import is_its_turn
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "tests" / "course" / "fixture"
@@ -51,6 +52,14 @@ RIGHT = {
 def pytest_configure():
     """Forget which environment is activated: IPython warns in every other one."""
     os.environ.pop("VIRTUAL_ENV", None)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what has its turn with another commit."""
+    out = [item for item in items if not is_its_turn(item)]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if is_its_turn(item)]
 
 
 class SmallCourse:

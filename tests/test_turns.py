@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from tests.turns import IS_WHOLE, in_turn, part
+from tests.turns import IS_WHOLE, every, in_turn, part, turn
 
 
 def test_the_parts_are_the_whole_and_none_is_much_larger():
@@ -26,3 +26,28 @@ def test_no_turn_is_empty():
     """A test of nothing would pass, or fail with some commits alone."""
     with pytest.raises(ValueError, match="4 parts of 3 things"):
         in_turn([1, 2, 3], 4)
+
+
+@every(2, 0)
+def test_with_every_second_commit():
+    """It is run because its file is named, or it is its turn."""
+
+
+@every(2, 1)
+def test_with_the_commits_between():
+    """It is run because its file is named, or it is its turn."""
+
+
+def test_what_has_its_turn_is_run_with_one_commit_of_several(request):
+    """And left out with the others, unless it is asked for."""
+    names = {item.name for item in request.session.items}
+    both = {"test_with_every_second_commit", "test_with_the_commits_between"}
+    named = any(argument.endswith("test_turns.py") for argument in request.config.args)
+    of_this_commit = {sorted(both)[turn(2)]}
+    assert names & both == (both if named or IS_WHOLE else of_this_commit)
+
+
+def test_there_is_no_turn_beyond_the_last():
+    """It would never come."""
+    with pytest.raises(ValueError, match="there is no turn 3 of 3"):
+        every(3, 3)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[1]
 IS_WHOLE = "TRY_THE_WHOLE" in os.environ  # as `make whole` says
 
@@ -36,3 +38,17 @@ def in_turn(things: Sequence[_Thing], of: int) -> Sequence[_Thing]:
     if of > len(things):
         raise ValueError(f"{of} parts of {len(things)} things")
     return things if IS_WHOLE else part(things, turn(of), of)
+
+
+def every(of: int, number: int) -> pytest.MarkDecorator:
+    """Mark tests that run with one of so many commits, counted from 0, and whenever their file is named."""
+    if not 0 <= number < of:
+        raise ValueError(f"there is no turn {number} of {of}")
+    return pytest.mark.every(of, number)
+
+
+def is_its_turn(item: pytest.Item) -> bool:
+    """Whether a test runs now: it has no turn, or this is it, or somebody asks for it or for the whole."""
+    mark = item.get_closest_marker("every")
+    is_named = any(Path(arg.partition("::")[0]).resolve() == item.path for arg in item.config.args)
+    return mark is None or IS_WHOLE or is_named or turn(mark.args[0]) == mark.args[1]

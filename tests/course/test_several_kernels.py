@@ -12,8 +12,9 @@ from examiner.model import Mode
 from examiner.report.gate import data
 from examiner.store import sheets
 from tests.libraries import make_kernel
+from tests.turns import every
 
-pytestmark = pytest.mark.course
+pytestmark = [pytest.mark.course, every(3, 1)]
 
 CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "several"\nc.Execute.timeout = 20\n'
 # What one of the two environments has, and the other one has not.
