@@ -54,7 +54,7 @@ attacks: .venv/dev.stamp setup  ## Every attack alone and all as one class, then
 	$(BIN)/python -m tests.attacks.table
 
 mangling: .venv/dev.stamp setup  ## 10,000 mangled notebooks: no answer lost, no point unearned (some minutes)
-	$(BIN)/python -m tests.mangling.run --count 10000 --table build/mangling.md
+	$(BIN)/python -m tests.mangling.run --keep build/mangling-$$(git rev-parse --short HEAD).jsonl --table build/mangling.md
 
 siege: .venv/dev.stamp setup  ## Kill and disturb runs in 300 and 39 ways; goes on where it was (an hour)
 	$(BIN)/python -m tests.siege --folder build/siege --kills 300

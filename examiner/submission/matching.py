@@ -297,7 +297,7 @@ class _Matcher:
         return len(expected & self.texts.lines(position)) / len(expected) if expected else 0.0
 
     def _stubs_beside_answers(self) -> None:
-        """Take solution cells for lost that are as released while a cell of the student's own has the answer.
+        """Take solution cells for lost that say nothing while a cell of the student's own has the answer.
 
         Copies of what was released are left out: where they stand, they would undo an answer.
         """
@@ -322,8 +322,12 @@ class _Matcher:
             original.is_solution
             and original.is_code
             and position is not None
-            and self._is_blank(original, position)
+            and (self._is_blank(original, position) or self._does_nothing(position))
         )
+
+    def _does_nothing(self, position: int) -> bool:
+        """Whether a cell holds only comments, such as where the answer is."""
+        return all(line.startswith("#") or line in {"pass", "..."} for line in self.texts.lines(position))
 
     def _may_be_code(self, position: int) -> bool:
         cell = self.cells[position]

@@ -34,7 +34,8 @@ class FoundNotebooks:
     Parameters
     ----------
     paths : mapping from str to str
-        By the name of the instructor's notebook, without `.ipynb`, the path of the student's.
+        By the name of the instructor's notebook, without `.ipynb`, the path of the student's. The file of that
+        name counts, unless nothing is answered in it, and something is in a copy.
     unsure : mapping from str to tuple of str
         By name, the notebooks that were not found, with the paths of the files that may be theirs, if any.
     """
@@ -69,24 +70,28 @@ def find_notebooks(originals: Files, files: Files) -> FoundNotebooks:
     """
     by_name = {normal(path): path for path in files}
     named = {name: by_name[normal(name + SUFFIX)] for name in originals if normal(name + SUFFIX) in by_name}
-    if len(named) == len(originals) == 1:
+    others = list(_candidates(files, set(named.values())))
+    if len(named) == len(originals) and not others and len(originals) == 1:
         return FoundNotebooks(named, {})
     marks = _marks(tuple(originals.items()))
     shares = {name: _shares(marks, files[path], with_names=False) for name, path in named.items()}
     paths = {name: path for name, path in named.items() if _may_be(name, shares[name])}
-    missing = [name for name in originals if name not in paths]
-    if not missing:
-        return FoundNotebooks(paths, {})
-    candidates = list(_candidates(files, set(paths.values())))
+    others += sorted(set(named.values()) - set(paths.values()))
+    best = {path: _best(_shares(marks, files[path], with_names=True)) for path in others}
     unsure: dict[str, tuple[str, ...]] = {}
-    best = {path: _best(_shares(marks, files[path], with_names=True)) for path in candidates}
-    for name in missing:
-        claims = _told_apart([path for path in candidates if best[path] == name], originals[name], files)
-        claims = claims or _of_the_same_name(name, (path for path in candidates if not best[path]))
+    for name, original in originals.items():
+        claims = _told_apart([path for path in others if best[path] == name], original, files)
+        if name in paths:
+            if not (claims and _is_blank(files[paths[name]], original)) or _is_blank(
+                files[claims[0]], original
+            ):
+                continue
+            del paths[name]
+        claims = claims or _of_the_same_name(name, (path for path in others if not best[path]))
         if len(claims) == 1:
             paths[name] = claims[0]
         else:
-            unsure[name] = tuple(claims or (path for path in candidates if not best[path]))
+            unsure[name] = tuple(claims or (path for path in others if not best[path]))
     return FoundNotebooks(paths, unsure)
 
 
@@ -198,14 +203,17 @@ def _told_apart(paths: Sequence[str], original: bytes, files: Files) -> list[str
     different = list({files[path]: path for path in reversed(paths)}.values())[::-1]
     if len(different) < 2:  # noqa: PLR2004 - there is nothing to tell apart
         return different
+    return [path for path in different if not _is_blank(files[path], original)] or different[:1]
+
+
+def _is_blank(content: bytes, original: bytes) -> bool:
+    """Whether a file is a notebook in which nothing is answered."""
     notebook = _parsed("", original)
-    answers = sum(cell.is_solution for cell in notebook.cells)
-    blank = [
-        path
-        for path in different
-        if len(unanswered(repair(notebook, read_document(files[path])).pieces)) == answers
-    ]
-    return [path for path in different if path not in blank] or different[:1]
+    try:
+        blank = unanswered(repair(notebook, read_document(content)).pieces)
+    except (ValueError, ExaminerError):
+        return False
+    return len(blank) == sum(cell.is_solution for cell in notebook.cells)
 
 
 def _of_the_same_name(name: str, paths: Iterable[str]) -> list[str]:

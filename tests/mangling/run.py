@@ -1,19 +1,23 @@
 """Mangles notebooks by the thousand, and prints what came of each kind.
 
-    python -m tests.mangling.run [--count 10000] [--seed 0] [--first 0] [--table FILE]
+    python -m tests.mangling.run [--count 10000] [--seed 0] [--first 0] [--keep FILE] [--table FILE]
 
 The exit code is 1 if points of intact answers were lost, points were not earned, or something broke; each
-such submission is printed with its number, and `--first NUMBER --count 1` tries it again.
+such submission is printed with its number, and `--first NUMBER --count 1` tries it again. What was tried is
+kept in a file, if one is named, and is not tried again.
 """
 
 import argparse
+import json
+import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import astuple
+from functools import cache, partial
 from pathlib import Path
-from time import monotonic
 
 from examiner.examine.engine import Engine, Job
 from examiner.examine.server import SandboxSettings
@@ -23,7 +27,7 @@ from tests.mangling.trial import Came, Grade, Trial, attempt
 from tests.mangling.works import ROOT, Work, works
 
 PYTHON = ROOT / ".venv-student" / "bin" / "python"
-REPORTED = 100  # after so many, a line
+TOGETHER = 250  # that one process tries before it starts anew
 IDENTITY = Identity("course", "student", "ps1", "1", GradeKey("work", "assignment", "environment"))
 
 
@@ -40,12 +44,9 @@ def grading() -> Iterator[Grade]:
         yield grade
 
 
-def trials(count: int, seed: int, first: int = 0) -> Iterator[Trial]:
-    """Yield what came of so many mangled submissions."""
-    known = works()
-    with grading() as grade:
-        for number in range(first, first + count):
-            yield attempt(seed, number, known, grade)
+def trials(count: int, seed: int) -> list[Trial]:
+    """Return what came of so many mangled submissions."""
+    return _tried(seed, range(count))
 
 
 def table(done: Iterable[Trial]) -> str:
@@ -70,23 +71,52 @@ def table(done: Iterable[Trial]) -> str:
 def main() -> int:
     """Mangle, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, default in (("count", 10_000), ("seed", 0), ("first", 0)):
+    for name, default in (("count", 10_000), ("seed", 0), ("first", 0), ("jobs", os.cpu_count())):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--keep", type=Path, help="a file that what was tried is kept in")
     parser.add_argument("--table", type=Path, help="a file that the table is written to as well")
     options = parser.parse_args()
-    done, started = [], monotonic()
-    for trial in trials(options.count, options.seed, options.first):
-        done.append(trial)
-        if not trial.came.is_right:
-            _say(f"{trial.came}: {trial.number} {trial.work} {trial.manglings}\n    {trial.note}")
-        if not len(done) % REPORTED:
-            _say(f"{len(done)} in {monotonic() - started:.0f} s")
-    text = table(done)
+    numbers = range(options.first, options.first + options.count)
+    done = {trial.number: trial for trial in _kept(options.keep) if trial.number in numbers}
+    left = [number for number in numbers if number not in done]
+    parts = [left[n : n + TOGETHER] for n in range(0, len(left), TOGETHER)]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for tried in pool.map(partial(_tried, options.seed), parts):
+            done |= {trial.number: trial for trial in tried}
+            _keep(options.keep, tried)
+            _say("".join(map(_told, tried)) + f"{len(done)} of {options.count}")
+    text = table(done.values())
     _say(text)
     if options.table:
-        options.table.parent.mkdir(exist_ok=True)
         options.table.write_text(text)
-    return int(not all(trial.came.is_right for trial in done))
+    return int(not all(trial.came.is_right for trial in done.values()))
+
+
+def _tried(seed: int, numbers: Sequence[int]) -> list[Trial]:
+    known = works()
+    with grading() as grade:
+        return [attempt(seed, number, known, grade) for number in numbers]
+
+
+def _told(trial: Trial) -> str:
+    """Return what is said of a submission of which something wrong came."""
+    if trial.came.is_right:
+        return ""
+    return f"{trial.came}: {trial.number} {trial.work} {trial.manglings}\n    {trial.note}\n"
+
+
+def _keep(file: Path | None, tried: Iterable[Trial]) -> None:
+    if file:
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a") as opened:
+            opened.writelines(json.dumps(astuple(trial)) + "\n" for trial in tried)
+
+
+def _kept(file: Path | None) -> Iterator[Trial]:
+    """Yield what was tried by an earlier run, which was of the same seed."""
+    for line in file.read_text().splitlines() if file and file.exists() else ():
+        number, work, manglings, came, *rest = json.loads(line)
+        yield Trial(number, work, tuple(manglings), Came(came), *rest)
 
 
 def _say(text: str) -> None:

@@ -113,6 +113,8 @@ IN_ANOTHER_CELL = {
         own(F),
         *handed_in(f=BLANK_F),
     ],
+    "its own cell says where it is": with_f(CELLS[2] | {"source": "# see below\npass"}, own(F)),
+    "its own cell says nothing, behind the test": [*handed_in(f="# below"), own(F)],
     "tried before": with_f(own("def f(x): return 7"), own(F)),
     "tried before, further up": with_f(own("def f(x): return 7"), own(F), at=1),
     "tried once more at the end": [*with_f(own(F)), own("def f(x): return 7")],

@@ -104,6 +104,22 @@ def test_a_copy_beside_the_notebook_is_only_a_copy():
     assert found.paths["part 1"] == "part 1.ipynb"
 
 
+def test_an_answered_copy_wins_over_a_notebook_without_an_answer():
+    """Somebody has worked in the copy, and handed in both; of two such copies, a person says which."""
+    original = {"part 1": PAIR["part 1"]}
+    files = {"part 1.ipynb": BLANK, "part 1-Copy1.ipynb": ONE}
+    assert find_notebooks(original, files).paths == {"part 1": "part 1-Copy1.ipynb"}
+    assert find_notebooks(original, files | {"b.ipynb": BLANK}).paths == {"part 1": "part 1-Copy1.ipynb"}
+    assert find_notebooks(original, {"part 1.ipynb": BLANK, "b.ipynb": BLANK}).paths == {
+        "part 1": "part 1.ipynb"
+    }
+    assert find_notebooks(original, {"part 1.ipynb": b"{", "b.ipynb": ONE}).paths == {
+        "part 1": "part 1.ipynb"
+    }
+    two = find_notebooks(original, files | {"c.ipynb": handed("f", "return 2")})
+    assert (two.paths, two.unsure) == ({}, {"part 1": ("c.ipynb", "part 1-Copy1.ipynb")})
+
+
 def test_of_two_for_one_nobody_guesses():
     """A person has to say which; the other notebook is found all the same."""
     files = {"a.ipynb": ONE, "b.ipynb": handed("f", "return 2"), f"{ACCENT}.ipynb": TWO}
