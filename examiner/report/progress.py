@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from examiner.errors import ExaminerError
+from examiner.errors import ExaminerError, printable
 
 TENTHS: Final = 10
 SILENT_SECONDS: Final = 5.0
@@ -72,19 +72,19 @@ class Bar:
 
     def start(self, name: str) -> None:
         """Show an item beside the bar."""
-        self._now.append(name)
+        self._now.append(printable(name))
         self._bar.update(self._task, now=", ".join(self._now))
 
     def step(self, done: int, total: int, name: str) -> None:
         """Show the step of an item that ended last."""
-        self._bar.update(self._task, now=f"{done}/{total} {name}")
+        self._bar.update(self._task, now=f"{done}/{total} {printable(name)}")
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
         """Advance the bar by an item, and print a line if it failed."""
-        self._now.remove(name)
+        self._now.remove(printable(name))
         self._bar.update(self._task, now=", ".join(self._now), advance=1)
         if fault is not None:
-            self._bar.console.print(f"[red]![/] {escape(name)}", highlight=False)
+            self._bar.console.print(f"[red]![/] {escape(printable(name))}", highlight=False)
 
 
 class Lines:
@@ -106,12 +106,14 @@ class Lines:
         now = time.monotonic()
         if done and (is_a_tenth(done, total) or now - self._said > SILENT_SECONDS):
             self._said = now
-            self._console.print(f"{self._name} {done}/{total} {name}", highlight=False, markup=False)
+            self._console.print(
+                f"{self._name} {done}/{total} {printable(name)}", highlight=False, markup=False
+            )
 
     def end(self, name: str, fault: ExaminerError | None) -> None:
         """Print the item's line, with a `!` if it failed."""
         self._done += 1
         mark = "" if fault is None else "  !"
         self._console.print(
-            f"{self._name} {self._done}/{self._total} {name}{mark}", highlight=False, markup=False
+            f"{self._name} {self._done}/{self._total} {printable(name)}{mark}", highlight=False, markup=False
         )

@@ -6,6 +6,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from examiner.errors import printable
 from examiner.model import Course, Grade, Grades, Mark, Student
 
 LEGEND = {
@@ -46,7 +47,7 @@ def question_table(grades: Grades, assignment: str, students: Sequence[Student])
         grade = grades.of(student.id, assignment)
         if grade is not None:
             marks = [grade.marks.get(question) for question in questions]
-            table.add_row(escape(student.id), *map(_points, marks))
+            table.add_row(escape(printable(student.id)), *map(_points, marks))
     table.add_section()
     table.add_row("at most", *(f"{question.max_score:g}" for question in questions), style="italic")
     return table
@@ -87,4 +88,4 @@ def _points(mark: Mark | None) -> str:
 
 
 def _name(student: Student) -> str:
-    return student.id if student.name == student.id else f"{student.id} {student.name}"
+    return printable(student.id if student.name == student.id else f"{student.id} {student.name}")

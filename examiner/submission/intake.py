@@ -69,11 +69,12 @@ def check_folder(submission: Submission) -> None:
     except OSError as error:
         fix = "let this account read it"
         raise StudentFault(folder, f"this folder cannot be read ({error.strerror})", fix) from error
-    try:
-        str(submission).encode()
-    except UnicodeEncodeError:
-        fact, fix = "the name of this folder is no UTF-8", "give it the student's id as its name"
-        raise StudentFault(folder, fact, fix) from None
+    is_text = str(submission).encode(errors="replace").decode() == str(submission)
+    if (
+        not is_text or len(str(submission).splitlines()) > 1
+    ):  # nbgrader takes the end of a line for that of a name
+        fact = f"the name of this folder {'has the end of a line in it' if is_text else 'is no UTF-8'}"
+        raise StudentFault(folder, fact, "give it the student's id as its name")
     if submission.folder.is_symlink() or not submission.folder.is_dir():
         raise StudentFault(submission.folder, "this is not a folder", "replace it by a folder with the files")
 

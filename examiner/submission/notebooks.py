@@ -34,8 +34,8 @@ class FoundNotebooks:
     Parameters
     ----------
     paths : mapping from str to str
-        By the name of the instructor's notebook, without `.ipynb`, the path of the student's. The file of that
-        name counts, unless nothing is answered in it, and something is in a copy.
+        By the name of the instructor's notebook, without `.ipynb`, the path of the student's. The file of
+        that name counts, unless nothing is answered in it, and something is in a copy.
     unsure : mapping from str to tuple of str
         By name, the notebooks that were not found, with the paths of the files that may be theirs, if any.
     """

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import unicodedata
 from types import SimpleNamespace
 
@@ -125,3 +126,28 @@ def test_of_two_folders_that_look_the_same_none_is_graded(graded):
     assert run.returncode == 3
     assert run.stderr.count("there is another folder of this name") == 2
     assert scores(graded) == EXPECTED
+
+
+OBEYED = ("\x1b[2J\x1b]0;title\x07", "\u202egnp", "\u200bzero", "tab\tbed", "\x9b31m")
+REFUSED = {
+    os.fsdecode(b"caf\xe9"): "is no UTF-8",
+    "line\nbreak": "the end of a line",
+    "\u2028": "the end of a line",
+}
+
+
+def test_a_terminal_obeys_no_name_and_no_print_fails(small, monkeypatch):
+    """All are graded but for names that nothing can hold, and shown in characters that any terminal has."""
+    for student in (*OBEYED, *REFUSED):
+        small.hand_in(student)
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    run = small.examiner("grade", "-a", "01_double", "--points", "--json", "run.json")
+    assert run.returncode == 3
+    assert all(words in run.stderr for words in REFUSED.values())
+    lines = (run.stdout + run.stderr).split("\n")
+    assert [line for line in lines if not (line.isascii() and line.isprintable())] == []
+    assert all(ascii(name)[1:-1] in run.stdout for name in (*OBEYED, *REFUSED))
+    told = json.loads((small.root / "run.json").read_text())["submissions"]
+    states = {entry["student"]: entry["state"] for entry in told}
+    assert states == dict.fromkeys(OBEYED, "graded") | dict.fromkeys(REFUSED, "fault")
+    assert all((small.root / "feedback" / name / "01_double" / "double.html").is_file() for name in OBEYED)
