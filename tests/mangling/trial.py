@@ -21,8 +21,8 @@ from tests.mangling.manglings import ALL, SCRATCH, Mangled, Mangling, Touch
 from tests.mangling.works import Work
 
 MOST_SECONDS = 3.0  # of one processor, for a notebook to be read and mended
-SAME_GRADED = 0.1  # of the plain works of which the same is run, to see that the same comes out
-TOUCHED_GRADED = 0.4  # of those in which answers were touched, to see that they earn no more
+SAME_GRADED = 0.05  # of the plain works of which the same is run, to see that the same comes out
+TOUCHED_GRADED = 0.25  # of those in which answers were touched, to see that they earn no more
 PERHAPS = 0.2  # of the submissions, the notebook gets another name
 _HARMLESS = {"ids_lost", "header_odd", "outputs_odd", "sources_in_another_form", "cells_that_are_none"}
 _HARMLESS |= {"own_cells", "entries_changed", "texts_deleted"}
