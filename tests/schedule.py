@@ -14,6 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 TOGETHER: Final = ("tests/attacks/", "tests/browser/")
 FIRST: Final = (
     "tests/attacks/",
+    "tests/siege/",
     "tests/examiner/gate/test_check.py",
     "tests/course/test_sample_class.py",
     "tests/course/test_grade.py",

@@ -166,7 +166,10 @@ class Run:
     def _answer(self):
         link, _ = self._listener.accept()
         with link:
-            number, word, text = link.recv(1 << 16).decode(errors="surrogateescape").split("\t", 2)
+            told = link.recv(1 << 16).decode(errors="surrogateescape")
+            if not told:  # it was killed before it could tell
+                return
+            number, word, text = told.split("\t", 2)
             event = Event(int(number), word, text)
             self._at_event(self._steps.of(event), event, self)
 
