@@ -5,10 +5,13 @@ to be valid in nbgrader's own reading.
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from examiner.errors import BadSource, ExaminerError
 from examiner.model import Markers
@@ -38,6 +41,16 @@ TEXT_STUB = USUAL.text_stub
 _STUBS: Final = "stubs"  # in `ENTRY` of a document that was read with a course's own markers
 
 AUTOTEST: Final = "AUTOTEST"  # a comment with it becomes a test when nbgrader releases
+
+ATTACHED: Final = "attachment:"  # what the address of a picture begins with that is attached to its cell
+MOST_OF_A_PICTURE: Final = 4 << 20  # bytes
+MOST_ATTACHMENTS: Final = 1000  # of a cell, among which one is looked for that is spelled otherwise
+_RASTER: Final = (
+    ("image/png", b"\x89PNG\r\n\x1a\n"),
+    ("image/jpeg", b"\xff\xd8\xff"),
+    ("image/gif", b"GIF87a"),
+    ("image/gif", b"GIF89a"),
+)
 
 CATEGORIES = ("interface", "gradient", "numeric", "speed", "memory", "written")
 
@@ -108,6 +121,42 @@ def category(grade_id: str) -> str:
 def mark(cell: Mapping[str, Any], name: str) -> Any:
     """Return one entry of a raw cell's nbgrader metadata, or None."""
     return cell["metadata"].get("nbgrader", {}).get(name)
+
+
+def raster_type(content: bytes) -> str | None:
+    """Return the MIME type of a PNG, JPEG, GIF or WebP picture, by its first bytes; else None."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for kind, start in _RASTER if content.startswith(start)), None)
+
+
+def attached(cell: Mapping[str, Any], name: str) -> bytes | None:
+    """Return the picture of this name that is attached to a raw cell, or else what is attached by it.
+
+    Parameters
+    ----------
+    cell : mapping
+        A cell of any notebook: whatever is no attachment as nbformat has them counts as none.
+    name : str
+        As it stands in the text of the cell, where characters may be written as `%20`.
+    """
+    attachments = cell.get("attachments")
+    if not isinstance(attachments, Mapping):
+        return None
+    names = [name] if name in attachments else islice(attachments, MOST_ATTACHMENTS)
+    bundles = [attachments[key] for key in names if unquote(str(key)) == unquote(name)]
+    encoded = [value for bundle in bundles if isinstance(bundle, Mapping) for value in bundle.values()]
+    found = [content for content in map(_decoded, encoded) if content is not None]
+    return next(filter(raster_type, found), found[0] if found else None)
+
+
+def _decoded(encoded: object) -> bytes | None:
+    """Return what is encoded in base64, as a text or as its lines; None if it is not."""
+    text = "".join(map(str, encoded)) if isinstance(encoded, list) else encoded
+    try:
+        return b64decode("".join(text.split()), validate=True) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def read(path: Path) -> Notebook:

@@ -20,7 +20,7 @@ from examiner.course.load import load_course
 from examiner.course.names import choose
 from examiner.errors import ExaminerError, StudentFault
 from examiner.model import normal
-from examiner.nbgrader import feedback
+from examiner.nbgrader import feedback, formgrader
 from examiner.pipeline import GradeRequest, autograde
 from examiner.submission.intake import submissions
 
@@ -52,12 +52,13 @@ def configure(config: Config, root: Path) -> None:
 
 
 def install(config: Config) -> None:
-    """Make nbgrader autograde by examiner, and make examiner's pages of feedback.
+    """Make nbgrader autograde by examiner, make examiner's pages, and have files of students only saved.
 
     nbgrader has no setting that selects what autogrades, and its preprocessors run too late: by then it has
     already followed a student's symbolic links and copied what they point to.
     """
     feedback.settle(config)
+    formgrader.guard()
     Autograde.convert_notebooks = _autograde
 
 

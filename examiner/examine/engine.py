@@ -282,7 +282,7 @@ def repaired_of(job: Job, notebook: Notebook) -> Repaired:
     except ValueError as error:
         place = f"{job.identity.student}/{job.identity.assignment}"
         raise UnreadableNotebook(place, str(error), "open it in JupyterLab and save it again") from error
-    repaired = repair(notebook, document)
+    repaired = repair(notebook, document, job.files)
     return replace(repaired, repairs=bounded([*job.repairs, *repaired.repairs]))
 
 

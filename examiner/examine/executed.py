@@ -16,7 +16,8 @@ from examiner.verdict import GradeSheet, Outcome, Verdict
 Output = dict[str, Any]
 Outputs = Mapping[int, Sequence[Output]]
 
-IDS_SINCE: Final = 5  # the minor version of nbformat 4 in which cells got ids
+ATTACHMENTS_SINCE: Final = 1  # the minor version of nbformat 4 in which texts got pictures
+IDS_SINCE: Final = 5  # the one in which cells got ids
 PICTURES: Final = ("image/png", "image/jpeg")
 SHOWN: Final = frozenset({"text/plain", "text/html", "text/markdown", "text/latex", *PICTURES})
 LARGEST_PICTURE: Final = 10_000  # pixels across
@@ -106,6 +107,8 @@ def executed(
 ) -> bytes:
     """Return the notebook as JSON: the instructor's metadata, the sources that were run, and their outputs.
 
+    A text has the pictures that the instructor attached to it, and those that the student did.
+
     The metadata of each automatically graded cell holds its verdict; the notebook's holds the repairs and the
     versions. A Markdown cell at the top, which nbgrader ignores, lists the repairs as well.
 
@@ -116,11 +119,12 @@ def executed(
     outputs : mapping from int to outputs
         By the number of the code cell, counted from 0.
     """
-    minor = document.get("nbformat_minor", 0)
+    minor = max(document.get("nbformat_minor", 0), ATTACHMENTS_SINCE)
     verdicts = {verdict.grade_id: verdict for verdict in sheet.verdicts}
     cells, number = [], 0
     for piece in [*_note(sheet.repairs, pieces), *pieces]:
-        metadata = document["cells"][piece.original.index]["metadata"] if piece.original else {}
+        original = document["cells"][piece.original.index] if piece.original else {}
+        metadata = original.get("metadata", {})
         cell: dict[str, Any] = {"cell_type": piece.kind, "metadata": metadata, "source": piece.source}
         if minor >= IDS_SINCE:
             cell["id"] = piece.id
@@ -132,6 +136,8 @@ def executed(
                 shown += verdict_outputs(verdict)
             number += 1
             cell |= {"execution_count": number, "outputs": shown}
+        elif attachments := _attachments(original, piece):
+            cell["attachments"] = attachments
         cells.append(cell)
     ours = {ENTRY: {"repairs": list(sheet.repairs), "versions": dict(sheet.versions)}}
     metadata = document["metadata"] | ours
@@ -141,6 +147,16 @@ def executed(
         _leave_out(cells, len(text) - MOST_TEXT)
         text = json.dumps(whole, ensure_ascii=False)
     return text.encode("utf-8", "replace")
+
+
+def _attachments(original: Mapping[str, Any], piece: Piece) -> dict[str, Any]:
+    """Return what is attached to a text: the student's pictures, and the instructor's for those they lack."""
+    theirs = original.get("attachments") or {}
+    return theirs | {
+        name: bundle
+        for name, bundle in piece.attachments.items()
+        if any(bundle.values()) or name not in theirs
+    }
 
 
 def _note(repairs: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:

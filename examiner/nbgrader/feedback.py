@@ -5,9 +5,10 @@ The same pages come from `examiner grade`, `nbgrader generate_feedback` and form
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import nbformat
+import nbgrader
 from nbconvert.preprocessors import Preprocessor
 from nbgrader.api import MissingEntry
 from nbgrader.converters import GenerateFeedback
@@ -17,6 +18,12 @@ from traitlets.config import Config
 
 from examiner.report.feedback import explain, provisional_in
 from examiner.submission.intake import EXCHANGE_FILES
+
+# Where templates of pages are looked for: first ours, which let a page run and load nothing.
+TEMPLATES: Final = (
+    Path(__file__).with_name("templates"),
+    Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates",
+)
 
 
 def settle(config: Config) -> None:
@@ -36,7 +43,15 @@ def settle(config: Config) -> None:
     config.HTMLExporter.filters = {
         "clean_html": "examiner.report.page.clean_html",
         "markdown2html": "examiner.report.page.markdown2html",
+        "strip_files_prefix": "examiner.report.page.unchanged",
     }
+    theirs = config.HTMLExporter.get("extra_template_basedirs", [])
+    ours = [str(folder) for folder in TEMPLATES]
+    config.HTMLExporter.extra_template_basedirs = [
+        ours[0],
+        *(name for name in theirs if name not in ours),
+        ours[1],
+    ]
 
 
 def _copy_for_exchange(self: GenerateFeedback, assignment_id: str, student_id: str) -> None:

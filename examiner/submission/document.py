@@ -33,13 +33,17 @@ _START: Final = re.compile(r"\s*")
 
 @dataclass(frozen=True)
 class SubmittedCell:
-    """A cell as the student handed it in; `kind` is `UNKNOWN` if the file says none that there is."""
+    """A cell as the student handed it in; `kind` is `UNKNOWN` if the file says none that there is.
+
+    `attachments` is whatever stands there.
+    """
 
     kind: str
     source: str
     id: str
     nbgrader: Mapping[str, Any]
     may_be_code: bool = True
+    attachments: Any = None
 
     @property
     def grade_id(self) -> str:
@@ -147,6 +151,7 @@ def _cell(raw: Any) -> SubmittedCell:
         identity if isinstance(identity, str) else "",
         nbgrader if isinstance(nbgrader, dict) else {},
         may_be_code=any(entry in raw for entry in _OF_CODE),
+        attachments=raw.get("attachments"),
     )
 
 

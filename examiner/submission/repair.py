@@ -2,16 +2,19 @@
 
 Cells that the student deleted, duplicated, changed, moved or gave another type are restored, and each repair
 is reported. The student's own cells stay where they were; what they define stands before or after an answer
-as the student had it. Nothing else is taken from the submission: no metadata, tags, outputs or attachments.
+as the student had it. A text of theirs keeps the pictures that it shows. Nothing else is taken from the
+submission: no metadata, tags or outputs.
 """
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from examiner.errors import printable
+from examiner.model import Files
 from examiner.notebook import Cell, Notebook, released
 from examiner.submission.document import UNKNOWN, SubmittedCell, cells_of
 from examiner.submission.matching import (
@@ -23,6 +26,7 @@ from examiner.submission.matching import (
     names_in,
     plain,
 )
+from examiner.submission.pictures import Album, Attachments
 
 MOST_REPAIRS: Final = 40  # that are told of a notebook
 MOST_OF_A_REPAIR: Final = 300  # characters
@@ -37,12 +41,15 @@ class Piece:
     ----------
     original : Cell or None
         The instructor's cell; None if the cell is the student's own.
+    attachments : mapping
+        The pictures that a student attached to a text, as nbformat has them.
     """
 
     kind: str
     source: str
     id: str
     original: Cell | None = None
+    attachments: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @property
     def is_code(self) -> bool:
@@ -74,7 +81,9 @@ class Repaired:
     doubtful: frozenset[str] = frozenset()
 
 
-def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
+def repair(
+    notebook: Notebook, submitted: Mapping[str, Any], beside: Files = MappingProxyType({})
+) -> Repaired:
     """Return the notebook to run for a submission.
 
     Parameters
@@ -83,6 +92,8 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
         The instructor's.
     submitted : mapping
         The JSON of the student's notebook, in any version of the format.
+    beside : mapping from str to bytes
+        What lies beside the student's notebook, where the pictures of a text may be.
 
     Raises
     ------
@@ -104,7 +115,9 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
     for original in notebook.cells:
         position = matching.found.get(original.index)
         found = None if position is None else _parted(original, cells[position], notebook, matching)
-        pieces.append(_repaired(original, found, texts.get(original.index), repairs))
+        piece = _repaired(original, found, texts.get(original.index), repairs)
+        where = matching.merged.get(original.index, position)
+        pieces.append(piece if where is None else replace(piece, attachments=cells[where].attachments))
         pieces += [_own(cells[position], ids) for position in own.get(original.index, ())]
     strange = sum(cells[position].kind == UNKNOWN for positions in own.values() for position in positions)
     if strange:
@@ -112,7 +125,7 @@ def repair(notebook: Notebook, submitted: Mapping[str, Any]) -> Repaired:
             f"{strange} of the student's own cells had no known kind; what they hold says which it is"
         )
     doubtful = frozenset(notebook.cells[index].grade_id for index in matching.doubtful)
-    return Repaired(tuple(pieces), tuple(repairs), doubtful)
+    return Repaired(tuple(_with_pictures(pieces, Album(beside), repairs)), tuple(repairs), doubtful)
 
 
 def bounded(repairs: Sequence[str]) -> tuple[str, ...]:
@@ -268,7 +281,7 @@ def _own(cell: SubmittedCell, ids: set[str]) -> Piece:
     kind = cell.kind
     if kind == UNKNOWN:
         kind = "code" if cell.may_be_code or names_in(cell.source) is not None else "markdown"
-    return Piece(kind, cell.source, free)
+    return Piece(kind, cell.source, free, attachments=cell.attachments)
 
 
 def _repaired(original: Cell, cell: SubmittedCell | None, text: str | None, repairs: list[str]) -> Piece:
@@ -300,6 +313,25 @@ def _repaired(original: Cell, cell: SubmittedCell | None, text: str | None, repa
     if not (is_as_released(original, cell.source) or plain(cell.source) == plain(original.source)):
         repairs.append(f"{name}: its text was changed; put back")
     return Piece(original.kind, original.source, original.id, original)
+
+
+def _with_pictures(pieces: Iterable[Piece], album: Album, repairs: list[str]) -> Iterator[Piece]:
+    """Yield the pieces, each with those of its attachments that its text shows and that are pictures."""
+    for piece in pieces:
+        kept: Attachments = {}
+        if _is_text_of_a_students(piece):
+            name = name_of(piece.original) if piece.original else "a cell of the student's own"
+            kept, sentences = album.keep(name, piece.source, {"attachments": piece.attachments})
+            repairs += sentences
+        yield replace(piece, attachments=kept)
+
+
+def _is_text_of_a_students(piece: Piece) -> bool:
+    """Whether it is Markdown, and not as the instructor wrote it."""
+    original = piece.original
+    if piece.kind != "markdown" or original is None:
+        return piece.kind == "markdown"
+    return not (is_as_released(original, piece.source) or plain(piece.source) == plain(original.source))
 
 
 def _has_same_metadata(original: Cell, cell: SubmittedCell) -> bool:

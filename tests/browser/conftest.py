@@ -16,6 +16,8 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser import hostile
+
 REPOSITORY = Path(__file__).parents[2]
 EXAMINER = Path(sys.executable).with_name("examiner")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -54,7 +56,10 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def course(executable, environment, tmp_path_factory) -> Path:  # noqa: ARG001  (nothing to see it with, no course)
-    """A copy of the course, released and graded: student01 handed in what is right, student02 nothing new."""
+    """A copy of the course, released and graded.
+
+    student01 handed in what is right, student02 nothing new, student03 whatever a page may fall for.
+    """
     root = tmp_path_factory.mktemp("course")
     settings = (REPOSITORY / "course.toml").read_text()
     student_environment = f'python = "{REPOSITORY / ".venv-student"}"'
@@ -66,6 +71,7 @@ def course(executable, environment, tmp_path_factory) -> Path:  # noqa: ARG001  
         (root / name).symlink_to(REPOSITORY / name)
     for folder, origin in HANDED_IN.items() | {("source", "source")}:
         shutil.copytree(REPOSITORY / origin / "01_tensor", root / folder / "01_tensor")
+    hostile.hand_in(root, "student03", REPOSITORY / "release/01_tensor/tensor.ipynb")
     nbgrader = EXAMINER.with_name("nbgrader")
     for command in ([EXAMINER, "grade", "-a", "01_tensor"], [nbgrader, "release_assignment", "01_tensor"]):
         subprocess.run(command, cwd=root, env=environment, check=True)

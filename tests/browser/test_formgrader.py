@@ -30,7 +30,7 @@ def test_formgrader_lists_the_assignments_with_their_submissions(page):
     page.goto("/formgrader")
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="01_tensor", exact=True))
     expect(row).to_contain_text("released")
-    row.get_by_role("link", name="2", exact=True).click()
+    row.get_by_role("link", name="3", exact=True).click()
     expect(page.get_by_role("row").filter(has_text="student01").locator(".score")).to_have_text("90 / 100")
     expect(page.get_by_role("row").filter(has_text="student02").locator(".score")).to_have_text("0 / 100")
 

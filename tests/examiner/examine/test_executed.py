@@ -217,3 +217,19 @@ def test_outputs_that_no_browser_would_open_are_left_out():
     assert shown[1] == VALID
     assert ["left out" in outputs[0]["text"] for outputs in shown[2:]].count(True) == 1
     assert len(json.dumps(notebook, ensure_ascii=False)) <= MOST_TEXT
+
+
+@pytest.mark.parametrize("minor", [0, 5])
+def test_a_text_has_the_instructors_pictures_and_the_students(minor):
+    """Of one name the student's counts, unless it is broken: a page is made of every notebook."""
+
+    def named(*kept):
+        return {name: {"image/png": content} for name, content in kept}
+
+    document = DOCUMENT | {"nbformat_minor": minor}
+    document["cells"] = [{"metadata": {}, "attachments": named(("a", "1"), ("b", "1"), ("c", "1"))}]
+    piece = Piece("markdown", "", "w", Cell(0, "w", "markdown", ""), named(("a", "2"), ("b", ""), ("d", "2")))
+    sheet = GradeSheet(Identity("c", "s", "a", "1", GradeKey("", "", "")), ())
+    notebook = nbformat.reads(executed(document, [piece], {}, sheet).decode(), as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].attachments == named(("a", "2"), ("b", "1"), ("c", "1"), ("d", "2"))

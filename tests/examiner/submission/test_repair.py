@@ -264,3 +264,32 @@ def test_a_flood_of_repairs_is_cut():
     assert all(len(line) <= MOST_OF_A_REPAIR and line.isprintable() for line in told)
     assert told[-1] == "and 960 more"
     assert bounded(["one", "two"]) == ("one", "two")
+
+
+def with_pictures(**attachments):
+    """Return the pieces of a notebook whose texts have pictures, by their ids."""
+    shown = "![a](attachment:a.png)"
+    cells = [*handed_in(why=shown), cell("own", shown, "markdown")]
+    for raw in cells:
+        raw["attachments"] = attachments.get(raw["id"])
+    repaired = mended(cells)
+    return {piece.id: piece.attachments for piece in repaired.pieces}, repaired.repairs
+
+
+def test_texts_of_a_students_keep_their_pictures():
+    """A written answer may be a drawing; without it there is nothing to give points for."""
+    picture = {"a.png": {"image/png": "iVBORw0KGgo="}}
+    pieces, repairs = with_pictures(why=picture, own=picture, intro=picture, f=picture)
+    assert {id_ for id_, kept in pieces.items() if kept} == {"why", "own"}
+    assert pieces["why"] == picture
+    assert repairs == ()
+
+
+def test_a_picture_that_is_missing_is_told():
+    """The answer counts, and whoever reads it knows that something was there."""
+    pieces, repairs = with_pictures()
+    assert pieces["why"] == {"a.png": {"image/png": ""}}
+    assert repairs == (
+        "why: the picture 'a.png' is missing",
+        "a cell of the student's own: the picture 'a.png' is missing",
+    )
