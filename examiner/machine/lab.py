@@ -8,7 +8,11 @@ from typing import NoReturn
 from examiner.model import Course
 
 # No check for updates: versions are pinned, and a course works without a network.
-LAB_OPTIONS = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+# The extension keeps students' files and pages from acting, also where the course's settings do not.
+LAB_OPTIONS = [
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--ServerApp.jpserver_extensions=examiner.nbgrader.formgrader=True",
+]
 
 
 def start(course: Course, options: Sequence[str] = ()) -> NoReturn:

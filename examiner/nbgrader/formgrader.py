@@ -7,16 +7,19 @@ import html
 import os
 import re
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from jupyter_server.files.handlers import FilesHandler
 from jupyter_server.nbconvert.handlers import NbconvertFileHandler
+from nbconvert import HTMLExporter
 from nbgrader.server_extensions.formgrader.base import BaseHandler
 from nbgrader.server_extensions.formgrader.handlers import FormgraderHandler, SubmissionFilesHandler
 from tornado.web import HTTPError
 
+from examiner.nbgrader import feedback
 from examiner.nbgrader.convert import CONFIG_FILE
 
 FOLDERS: Final = {"submitted", "autograded", "feedback", "exchange", "downloaded"}
@@ -24,6 +27,8 @@ INBOUND: Final = "inbound"  # of the exchange, wherever that is
 INERT: Final = (
     "sandbox; default-src 'none'"  # the policy of a file: it is shown nowhere, runs and loads nothing
 )
+
+_EXPORTER: Final = "examiner_exporter"  # in the settings of the server
 
 # What formgrader puts into its pages as it is, between tags and between the quotes of a script.
 _NAMES: Final = ("assignment_id", "notebook_id", "student_id")
@@ -44,6 +49,16 @@ def guard() -> None:
     if BaseHandler.render is not _render:
         BaseHandler.render = _render
         BaseHandler.exporter = property(_Exporter)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Tell Jupyter's server that this module is an extension of it: `examiner lab` has it load this."""
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(_server: object) -> None:
+    """Guard a server, whatever the settings of its course are."""
+    guard()
 
 
 def _before(kind: Any, check: Callable[..., None]) -> None:
@@ -95,13 +110,17 @@ def _render(self: Any, name: str, **values: Any) -> str:
 
 
 class _Exporter:
-    """Makes the page of a submission, on which names are text."""
+    """Makes the page of a submission as `feedback.settle` says, also in a course that does not call it."""
 
     def __init__(self, handler: Any) -> None:
-        self._exporter = handler.settings["nbgrader_exporter"]
+        if _EXPORTER not in handler.settings:
+            config = deepcopy(handler.settings["nbgrader_exporter"].config)
+            feedback.settle(config)
+            handler.settings[_EXPORTER] = HTMLExporter(config=config)
+        self._exporter = handler.settings[_EXPORTER]
 
     def from_filename(self, filename: str, resources: dict[str, Any]) -> Any:
-        """Return the page, and what was used to make it, as nbconvert's exporters do."""
+        """Return the page, on which names are text, and what was used for it, as nbconvert's exporters do."""
         named = {key: _named(key, value) for key, value in resources.items()}
         return self._exporter.from_filename(filename, resources=named)
 
