@@ -8,6 +8,7 @@ that is reported, and the grade stays until somebody asks for a regrade.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -117,7 +118,12 @@ def grade(course: Course, request: GradeRequest, progress: Progress) -> Run:
     with records.alone(course):
         run = _autograde(course, request, progress)
         faults = run.faults | _explain(course, run.submissions, run.grades, request, progress)
-        write_text(course.root / "grades.csv", to_csv(course, run.grades))
+
+        def guard(student: str, assignment: str) -> AbstractContextManager[None]:
+            folder = course.root / "submitted" / student / assignment
+            return contained(course, Submission(student, assignment, folder), faults)
+
+        write_text(course.root / "grades.csv", to_csv(course, run.grades, guard=guard))
     return replace(run, faults=faults)
 
 

@@ -2,20 +2,32 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
-from examiner.model import Course, Grade, Grades, Mark, Question
+from examiner.model import Course, Grade, Grades, Mark, Question, Student
 from examiner.notebook import CATEGORIES, category
 
 FORMULA = ("=", "+", "-", "@", "\t")  # what a formula begins with, to one spreadsheet or another
+NOT_EXPORTED = "not exported"  # the status of a row that could not be made
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "lms_id"),
     *("status", "raw_score", "late_seconds", "late_submission_penalty", "score", "max_score"),
 )
 
 
-def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:
+Guard = Callable[[str, str], AbstractContextManager[None]]
+"""Returns, for a student and an assignment, what the row is made in; it may keep an exception from others."""
+
+
+def to_csv(
+    course: Course,
+    grades: Grades,
+    *,
+    questions: bool = False,
+    guard: Guard = lambda _student, _assignment: nullcontext(),
+) -> str:
     """Return a CSV row for each student and assignment, with the sums of each category of questions.
 
     Parameters
@@ -26,6 +38,8 @@ def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:
         The grades in the gradebook.
     questions : bool
         Add a column for every question.
+    guard : callable
+        A row that fails inside of it says so, and the others are there.
     """
     labels = [grades.labels(entry.name) for entry in course.assignments]
     names = [label for found in labels for label in found.values()]
@@ -35,29 +49,36 @@ def to_csv(course: Course, grades: Grades, *, questions: bool = False) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*COLUMNS, *(f"{kind}_score" for kind in kinds), *extra])
-    for row in _rows(course, grades, kinds, extra):
-        writer.writerow([_as_text(field) for field in row])
+    for assignment, known in zip(course.assignments, labels, strict=True):
+        for student in grades.students:
+            cells: list[object] = [assignment.name, "", "", student.id, "", "", "", "", NOT_EXPORTED]
+            with guard(student.id, assignment.name):
+                cells = row(grades, student, assignment.name, known, kinds, extra)
+            writer.writerow([_as_text(cell) for cell in cells])
     return out.getvalue()
 
 
-def _rows(
-    course: Course, grades: Grades, kinds: Sequence[str], extra: Sequence[str]
-) -> Iterator[list[object]]:
-    for assignment in course.assignments:
-        labels = grades.labels(assignment.name)
-        due, max_score = grades.due.get(assignment.name), grades.max_score(assignment.name)
-        for student in grades.students:
-            grade = grades.of(student.id, assignment.name)
-            marks = grade.marks if grade else {}
-            scores = {labels.get(q, q.grade_id): mark.score for q, mark in marks.items()}
-            yield [
-                *(assignment.name, _moment(due), _moment(grade.timestamp if grade else None), student.id),
-                *(student.last_name, student.first_name, student.email, student.lms_id, status(grade)),
-                *(_sums(grade) if grade and grade.is_graded else ("",) * 4),
-                max_score,
-                *(_sum(marks, kind) for kind in kinds),
-                *("" if scores.get(name) is None else scores[name] for name in extra),
-            ]
+def row(  # noqa: PLR0913, PLR0917 - whose row, and which columns
+    grades: Grades,
+    student: Student,
+    assignment: str,
+    labels: Mapping[Question, str],
+    kinds: Sequence[str],
+    extra: Sequence[str],
+) -> list[object]:
+    """Return the cells of one student and assignment, in the order of the columns."""
+    grade = grades.of(student.id, assignment)
+    marks = grade.marks if grade else {}
+    scores = {labels.get(q, q.grade_id): mark.score for q, mark in marks.items()}
+    due = _moment(grades.due.get(assignment))
+    return [
+        *(assignment, due, _moment(grade.timestamp if grade else None), student.id),
+        *(student.last_name, student.first_name, student.email, student.lms_id, status(grade)),
+        *(_sums(grade) if grade and grade.is_graded else ("",) * 4),
+        grades.max_score(assignment),
+        *(_sum(marks, kind) for kind in kinds),
+        *("" if scores.get(name) is None else scores[name] for name in extra),
+    ]
 
 
 def status(grade: Grade | None) -> str:
