@@ -161,9 +161,15 @@ def _part(
 
 
 def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: SubmittedWork) -> GradedSubmission:
-    """Grade every notebook of a submission; what was not handed in gets 0 points, or waits for a person."""
+    """Grade every notebook of a submission; what was not handed in gets 0 points, or waits for a person.
+
+    Raises
+    ------
+    UnreadableNotebook
+        If none of them can be read; one of several waits for a person.
+    """
     version = context.versions[work.identity.assignment]
-    parts, notebooks = [], {}
+    parts, notebooks, unreadable = [], {}, []
     found = find_notebooks(version.notebooks, work.files)
     for name, instructor in version.notebooks.items():
         path = found.paths.get(name)
@@ -183,9 +189,13 @@ def _grade(context: GradingContext, engine: "Engine | KernelEngine", work: Submi
         try:
             graded = _tried(engine, job)
         except UnreadableNotebook as fault:
-            raise UnreadableNotebook(f"{work}/{path}", fault.fact, fault.fix) from fault
+            unreadable.append(UnreadableNotebook(f"{work}/{path}", fault.fact, fault.fix))
+            parts.append(_waiting(name, version, work.identity, str(unreadable[-1])))
+            continue
         parts.append(NotebookSheet(name, graded.sheet, graded.unanswered))
         notebooks[f"{name}.ipynb"] = graded.notebook
+    if unreadable and not notebooks:
+        raise unreadable[0]
     return GradedSubmission(FiledGrade(tuple(parts), work.handed_in), notebooks)
 
 
@@ -197,6 +207,11 @@ def _missing(
         return _part(name, version, identity, Outcome.FAILED, "this notebook was not handed in")
     files = ", ".join(f"'{printable(path)}'" for path in perhaps[:MOST_NAMED])
     fact = f"{name}.ipynb: it was not found, and {files} may be it; give the right one this name"
+    return _waiting(name, version, identity, fact)
+
+
+def _waiting(name: str, version: AssignmentVersion, identity: Identity, fact: str) -> NotebookSheet:
+    """Return the sheet of a notebook that a person has to look at first."""
     part = _part(name, version, identity, Outcome.INCONCLUSIVE, fact)
     return replace(part, sheet=replace(part.sheet, repairs=bounded([fact])))
 

@@ -109,10 +109,19 @@ def test_an_answer_that_is_still_as_released_is_named(work):
     assert [part.unanswered for part in done.grade.parts] == [("f",), ()]
 
 
-def test_an_unreadable_notebook_is_named(work):
-    """A submission may have several."""
+def test_an_unreadable_notebook_waits_for_a_person_and_the_other_keeps_its_points(work):
+    """It is named where people look."""
+    done = work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
+    assert outcomes(done) == {"one": Outcome.PASSED, "two": Outcome.INCONCLUSIVE}
+    assert done.notebooks.keys() == {"one.ipynb"}
+    [said] = done.grade.parts[1].sheet.repairs
+    assert said.startswith("anna/ps1/two.ipynb: this is no readable notebook")
+
+
+def test_work_of_which_nothing_can_be_read_is_refused(work):
+    """The student has to do something about it."""
     with pytest.raises(UnreadableNotebook, match=r"anna/ps1/two\.ipynb: this is no readable notebook"):
-        work(SubmittedWork(IDENTITY, {"one.ipynb": ONE, "two.ipynb": b"{"}))
+        work(SubmittedWork(IDENTITY, {"two.ipynb": b"{"}))
 
 
 def test_a_server_that_died_costs_nobody_a_point(started):
