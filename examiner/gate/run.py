@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -254,10 +254,12 @@ def _run(engine: "Engine | KernelEngine", plan: Plan, trial: Trial) -> Result:
         If the platform fails again.
     """
     job, doubted = _job(plan, trial), DOUBTED if trial.kind in OF_THE_SOLUTION else {Outcome.INFRASTRUCTURE}
-    for _ in range(TRIAL_TRIES):
-        graded = engine.run(job)
-        if all(verdict.outcome not in doubted for verdict in graded.sheet.verdicts):
-            break
+    for _ in range(TRIAL_TRIES - 1):
+        with suppress(PlatformFault):
+            graded = engine.run(job)
+            if all(verdict.outcome not in doubted for verdict in graded.sheet.verdicts):
+                return _result(trial, graded)
+    graded = engine.run(job)
     unjudged = [one for one in graded.sheet.verdicts if one.outcome is Outcome.INFRASTRUCTURE]
     if unjudged:
         raise PlatformFault(str(trial), unjudged[0].message, "run the command again")

@@ -5,7 +5,6 @@ Each disturbance is one run; the next run is undisturbed, and gives what an undi
 
 import contextlib
 import os
-import re
 import resource
 import shutil
 import signal
@@ -21,7 +20,6 @@ from .kills import GRADED, HANDED_IN, NEW, Place, after_the_next_run
 from .run import ENTERING, FEEDBACK, GRADING, KEEPING, RELEASE, USUAL, Manner
 
 DONE, PLATFORM, AUTHOR, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-SENTENCE = re.compile(r"^(! .+: .+; .+\.|Interrupted\. .+)$", re.MULTILINE)
 MB = 1 << 20
 FAKETIME = "libfaketime.so.1"
 LOCKED_SECONDS = 60  # as long as a run waits for a gradebook
@@ -274,7 +272,7 @@ def disturb(bases, name, folder):
     faults = [*after_a_disturbance(ended, disturbance), *after_the_next_run(bases, place)]
     if not faults and not disturbance.has_own_files:
         place.remove()
-    return {"disturbance": name, "code": ended.code, "said": said(ended), "faults": faults}
+    return {"disturbance": name, "code": ended.code, "said": ended.said, "faults": faults}
 
 
 def after_a_disturbance(ended, disturbance):
@@ -283,13 +281,7 @@ def after_a_disturbance(ended, disturbance):
         yield f"it shows a traceback: {ended.err[-3000:]}"
     if ended.code not in disturbance.codes:
         yield f"it ended with {ended.code}: {ended.err[-2000:]}"
-    if ended.code in {PLATFORM, AUTHOR, REFUSED, INTERRUPTED} and not said(ended):
+    if ended.code in {PLATFORM, AUTHOR, REFUSED, INTERRUPTED} and not ended.said:
         yield f"it says nothing of its fault: {ended.err[-1000:]}"
     if ended.left:
         yield f"it left {ended.left}"
-
-
-def said(ended):
-    """Return the first sentence about what is wrong."""
-    found = SENTENCE.search(ended.err)
-    return found[0] if found else ""

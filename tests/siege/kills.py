@@ -206,6 +206,7 @@ def attempt(bases, chosen, folder):
         "hit": strike.hit,
         "at": strike.at,
         "code": disturbed.code,
+        "said": disturbed.said,
         "lingered": round(disturbed.lingered, 1),
         "seconds": round(time.monotonic() - began, 1),
         "faults": faults,
@@ -240,7 +241,7 @@ def after_a_kill(ended, strike):
         yield f"the disturbed run shows a traceback: {ended.err[-3000:]}"
     if is_ours != (ended.code == -signal.SIGKILL) or ended.code not in {-signal.SIGKILL, 0, 1}:
         yield f"the disturbed run ended with {ended.code}: {ended.err[-1000:]}"
-    if ended.code == 1 and "! " not in ended.err:
+    if ended.code == 1 and not ended.said:
         yield f"the disturbed run says nothing of its fault: {ended.err[-1000:]}"
     if ended.left:
         yield f"the disturbed run left {ended.left}"

@@ -5,6 +5,7 @@ found, whoever started it.
 """
 
 import os
+import re
 import resource
 import select
 import signal
@@ -25,6 +26,7 @@ OBSERVER = Path(__file__).parent / "observer"
 ENDING_SECONDS = 20.0  # that what a run started may live on, once the run has ended
 RUN_SECONDS = 180.0  # that a disturbed run may take; an undisturbed one takes ten
 WORKERS = "2"
+SENTENCE = re.compile(r"^(! .+: .+; .+\.|Interrupted\. .+)$", re.MULTILINE)  # place, fact, next step
 
 GROUP, MAIN, FORK_SERVER, WORKER = "group", "main", "fork server", "worker"
 SERVER, JUDGE_SERVER, CANDIDATE, JUDGE, KERNEL = "server", "judge server", "candidate", "judge", "kernel"
@@ -87,6 +89,12 @@ class Ended:
     def is_clean(self):
         """Whether nothing but sentences was printed."""
         return "Traceback" not in self.out + self.err
+
+    @property
+    def said(self):
+        """The first sentence about what is wrong; empty if there is none."""
+        found = SENTENCE.search(self.err)
+        return found[0] if found else ""
 
 
 @dataclass(frozen=True)
