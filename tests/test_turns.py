@@ -4,7 +4,8 @@ from itertools import chain
 
 import pytest
 
-from tests.turns import IS_WHOLE, every, in_turn, part, turn
+from tests import turns
+from tests.turns import GROUPS, IS_WHOLE, commits, every_third, in_turn, part, turn
 
 
 def test_the_parts_are_the_whole_and_none_is_much_larger():
@@ -28,26 +29,42 @@ def test_no_turn_is_empty():
         in_turn([1, 2, 3], 4)
 
 
-@every(2, 0)
-def test_with_every_second_commit():
-    """It is run because its file is named, or it is its turn."""
+def test_each_group_meets_each_part(monkeypatch):
+    """With the number of commits alone, a group would never meet two of three parts."""
+    for of in range(1, 70):
+        for group in range(GROUPS):
+            met = set()
+            for count in range(group, GROUPS * of, GROUPS):
+                monkeypatch.setattr(turns, "commits", lambda count=count: count)
+                met.add(turn(of))
+            assert met == set(range(of))
 
 
-@every(2, 1)
-def test_with_the_commits_between():
-    """It is run because its file is named, or it is its turn."""
+@every_third(0)
+def test_of_the_first_group():
+    """It runs because its file is named, or it is its turn."""
 
 
-def test_what_has_its_turn_is_run_with_one_commit_of_several(request):
-    """And left out with the others, unless it is asked for."""
-    names = {item.name for item in request.session.items}
-    both = {"test_with_every_second_commit", "test_with_the_commits_between"}
+@every_third(1)
+def test_of_the_second_group():
+    """It runs because its file is named, or it is its turn."""
+
+
+@every_third(2)
+def test_of_the_third_group():
+    """It runs because its file is named, or it is its turn."""
+
+
+def test_of_three_groups_one_runs_unless_the_file_is_named(request):
+    """Or the whole is asked for."""
+    groups = [test_of_the_first_group, test_of_the_second_group, test_of_the_third_group]
+    run = {item.name for item in request.session.items} & {test.__name__ for test in groups}
     named = any(argument.endswith("test_turns.py") for argument in request.config.args)
-    of_this_commit = {sorted(both)[turn(2)]}
-    assert names & both == (both if named or IS_WHOLE else of_this_commit)
+    expected = groups if named or IS_WHOLE else [groups[commits() % GROUPS]]
+    assert run == {test.__name__ for test in expected}
 
 
-def test_there_is_no_turn_beyond_the_last():
-    """It would never come."""
-    with pytest.raises(ValueError, match="there is no turn 3 of 3"):
-        every(3, 3)
+def test_there_is_no_fourth_group():
+    """It would never run."""
+    with pytest.raises(ValueError, match="there is no group 3"):
+        every_third(3)

@@ -14,12 +14,25 @@ IS_WHOLE = "TRY_THE_WHOLE" in os.environ  # as `make whole` says
 _Thing = TypeVar("_Thing")
 
 
-def turn(of: int) -> int:
-    """Return which of so many parts it is, from 0 on; the first one outside a clone of the repository."""
+GROUPS = 3  # of tests, of which one runs with each commit
+
+
+def commits() -> int:
+    """Return how many commits there are; 0 outside a clone of the repository."""
     count = subprocess.run(
         ["git", "rev-list", "--count", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
-    return int(count.stdout or 0) % of
+    return int(count.stdout or 0)
+
+
+def turn(of: int) -> int:
+    """Return which of so many parts it is, from 0 on.
+
+    It is another one with each commit, and all of them come with the commits of each group: with the number
+    of commits alone, a group would never meet some of six parts.
+    """
+    rounds, group = divmod(commits(), GROUPS)
+    return (rounds + group) % of
 
 
 def part(things: Sequence[_Thing], number: int, of: int) -> Sequence[_Thing]:
@@ -40,15 +53,20 @@ def in_turn(things: Sequence[_Thing], of: int) -> Sequence[_Thing]:
     return things if IS_WHOLE else part(things, turn(of), of)
 
 
-def every(of: int, number: int) -> pytest.MarkDecorator:
-    """Mark tests that run with one of so many commits, counted from 0, and whenever their file is named."""
-    if not 0 <= number < of:
-        raise ValueError(f"there is no turn {number} of {of}")
-    return pytest.mark.every(of, number)
+def every_third(group: int) -> pytest.MarkDecorator:
+    """Mark tests of a group, 0 to 2: they run with every third commit, and whenever their file is named."""
+    if group not in range(GROUPS):
+        raise ValueError(f"there is no group {group}")
+    return pytest.mark.every_third(group)
+
+
+def with_each_commit() -> pytest.MarkDecorator:
+    """Mark tests that run always, in a file of a group."""
+    return pytest.mark.every_third(None)
 
 
 def is_its_turn(item: pytest.Item) -> bool:
-    """Whether a test runs now: it has no turn, or this is it, or somebody asks for it or for the whole."""
-    mark = item.get_closest_marker("every")
+    """Whether a test runs now: it has no group, or it is the group's turn, or it is asked for by its file."""
+    mark = item.get_closest_marker("every_third")
     is_named = any(Path(arg.partition("::")[0]).resolve() == item.path for arg in item.config.args)
-    return mark is None or IS_WHOLE or is_named or turn(mark.args[0]) == mark.args[1]
+    return IS_WHOLE or is_named or mark is None or mark.args[0] in {None, commits() % GROUPS}

@@ -36,7 +36,7 @@ def of_this_turn():
     reading = [attack for attack in attacks() if attack.kind == BY_NBGRADER]
     shown = [attack for attack in attacks() if is_explained(attack) and attack not in reading]
     others = [attack for attack in attacks() if not is_explained(attack)]
-    return [*in_turn(reading, 15), *in_turn(shown, 8), *in_turn(others, 30)]
+    return [*in_turn(reading, 15), *in_turn(shown, 8), *in_turn(others, 60)]
 
 
 def is_explained(attack):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from examiner.store.grades import read_grades
+from tests.turns import every_third
 
-pytestmark = pytest.mark.course
+pytestmark = [pytest.mark.course, every_third(1)]
 
 
 @pytest.fixture

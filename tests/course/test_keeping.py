@@ -12,8 +12,9 @@ from nbgrader.utils import notebook_hash
 from examiner.store import tables
 from examiner.store.grades import read_grades
 from tests.conftest import SmallCourse
+from tests.turns import every_third
 
-pytestmark = pytest.mark.course
+pytestmark = [pytest.mark.course, every_third(2)]
 
 FORGOTTEN, OTHER = "student77", "student01"
 

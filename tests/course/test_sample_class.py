@@ -15,7 +15,7 @@ import pytest
 from examiner.course.load import load_course
 from examiner.pipeline import GradeRequest, autograde
 from examiner.store.grades import read_grades
-from tests.turns import in_turn
+from tests.turns import every_third, in_turn
 
 from .sample_class import HERE, make_class
 
@@ -93,6 +93,7 @@ def grades(released, tmp_path_factory):
 
 
 @pytest.mark.course
+@every_third(1)
 def test_everybody_gets_the_points_that_their_code_earned(grades):
     """Warnings, slow imports and deleted tests cost nothing; loops that never end cost their cell."""
     found = {
@@ -103,6 +104,7 @@ def test_everybody_gets_the_points_that_their_code_earned(grades):
 
 
 @pytest.mark.course
+@every_third(1)
 def test_nobody_has_a_grade_for_what_was_not_handed_in(grades):
     """No submission is no zero."""
     graded = {key for key, grade in grades.grades.items() if grade.is_graded}
@@ -110,6 +112,7 @@ def test_nobody_has_a_grade_for_what_was_not_handed_in(grades):
 
 
 @pytest.mark.course
+@every_third(1)
 def test_only_student12_is_late(grades):
     """By a day and a half, which costs nothing unless the instructor says so."""
     late = {key: grade.late_seconds for key, grade in grades.grades.items() if grade.late_seconds}
@@ -118,6 +121,7 @@ def test_only_student12_is_late(grades):
 
 
 @pytest.mark.course
+@every_third(1)
 def test_written_answers_wait_for_a_person_and_blank_ones_do_not(grades):
     """nbgrader gives 0 to an answer that is still the release's."""
     waiting = {student for (student, _), grade in grades.grades.items() if grade.needs_manual_grade}

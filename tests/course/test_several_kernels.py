@@ -12,9 +12,9 @@ from examiner.model import Mode
 from examiner.report.gate import data
 from examiner.store import sheets
 from tests.libraries import make_kernel
-from tests.turns import every
+from tests.turns import every_third
 
-pytestmark = [pytest.mark.course, every(3, 1)]
+pytestmark = [pytest.mark.course, every_third(0)]
 
 CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "several"\nc.Execute.timeout = 20\n'
 # What one of the two environments has, and the other one has not.

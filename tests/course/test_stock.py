@@ -16,9 +16,9 @@ from examiner.examine.server import SandboxSettings
 from examiner.kernel.engine import KernelEngine
 from examiner.model import GradeKey, Identity, Mode
 from examiner.store.grades import read_grades
-from tests.turns import every, in_turn
+from tests.turns import every_third, in_turn
 
-pytestmark = [pytest.mark.course, every(3, 0)]
+pytestmark = [pytest.mark.course, every_third(1)]
 
 PATH = f"{Path(sys.executable).parent}:{os.defpath}"  # nbgrader itself calls alembic by its name
 EXAMPLES = Path(nbgrader.__file__).parent / "docs" / "source" / "user_guide" / "submitted"

@@ -10,9 +10,9 @@ import pytest
 
 from examiner.errors import AuthorFault
 from examiner.store.grades import read_grades
-from tests.turns import in_turn
+from tests.turns import every_third, in_turn
 
-pytestmark = pytest.mark.course
+pytestmark = [pytest.mark.course, every_third(1)]
 
 WRONG, GOOD = "01_double", "02_triple"
 CELL = "interface_double"

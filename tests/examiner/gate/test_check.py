@@ -16,7 +16,9 @@ from examiner.gate import evidence, hollow
 from examiner.gate.check import RUNS_ALONE, CheckRequest, check
 from examiner.model import Assignment, Mode, TimeLimits
 from examiner.report.gate import warnings
-from tests.turns import in_turn
+from tests.turns import every_third, in_turn, with_each_commit
+
+pytestmark = every_third(2)
 
 THRICE = """
 mistake = "three times as large"
@@ -112,6 +114,7 @@ def sentences(report):
     return [str(breach) for breach in report.breaches]
 
 
+@with_each_commit()
 def test_a_good_assignment_has_no_breach(tiny, report):
     """Solution 100 %, release 0, every mutant loses what it names, every grade cell can be failed."""
     for name, text in {"thrice": THRICE, "forgetful": FORGETFUL, "sloppy": SLOPPY}.items():
@@ -288,6 +291,7 @@ def test_a_value_above_the_points_is_an_error_of_the_cell(alone, report):
     assert "(the cell ends in 41 of 40 points)" in sentences(report())[0]
 
 
+@with_each_commit()
 def test_points_for_no_work_are_a_breach(alone, report):
     """A cell that only defines its tests gives them to everybody, and no mutant fails it."""
     alone.edit("numeric_double", "check_array(double([1.0, 2.0]), [2.0, 4.0])\n", "")
@@ -390,6 +394,7 @@ LOSES = {
 }
 
 
+@with_each_commit()
 def test_a_mutant_loses_exactly_what_it_names(tiny, report):
     """More would be a cell that punishes one mistake twice, less a test that is not there."""
     for number, loses in enumerate(LOSES):
@@ -518,6 +523,7 @@ def command(tiny, *options):
     return CliRunner().invoke(app, ["check", "--course", str(tiny.root), "--repeat", "1", *options])
 
 
+@with_each_commit()
 def test_the_command_exits_with_0_if_there_is_no_breach(alone):
     """And shows each mutant where it is asked to, on the terminal and as JSON."""
     alone.mutant("thrice", THRICE)
