@@ -23,6 +23,13 @@ LOCAL_DISKS: Final = frozenset(
     {"apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
 )
 
+_NEXT_STEPS: Final = {
+    sqlite3.SQLITE_FULL: "free some space there",
+    sqlite3.SQLITE_IOERR: "look whether its disk is full or broken,",
+    sqlite3.SQLITE_READONLY: "let this account write it,",
+    sqlite3.SQLITE_CANTOPEN: "let this account write it and its folder,",
+}
+
 metadata = sa.MetaData()
 _ID = sa.String(32)
 _NAME = sa.String(128)
@@ -246,11 +253,18 @@ def translated_errors(place: str) -> Iterator[None]:
     try:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
-        fix = "close what uses it and run the command again: what is entered already stays"
-        raise PlatformFault(place, f"it cannot be written ({_driver_error(error)})", fix) from error
+        cause = _driver_error(error)
+        fix = f"{_next_step(cause)} and run the command again: what is entered already stays"
+        raise PlatformFault(place, f"it cannot be written ({cause})", fix) from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
         fix = "put back a copy of yours, or move it away and run `examiner rebuild`"
         raise ForeignGradebook(place, f"this is no gradebook ({_driver_error(error)})", fix) from error
+
+
+def _next_step(cause: object) -> str:
+    """Return what to do about SQLite's error, whose last byte says what kind it is."""
+    kind = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF
+    return _NEXT_STEPS.get(kind, "close what uses it")
 
 
 def _driver_error(error: Exception) -> object:

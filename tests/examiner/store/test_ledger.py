@@ -511,6 +511,20 @@ def test_a_student_who_is_added_again_has_every_grade_again(course):
     assert marks(course, "nora") == before
 
 
+@pytest.mark.parametrize(
+    ("pragma", "words"),
+    [("max_page_count=1", "free some space there and run"), ("query_only=1", "let this account write it,")],
+)
+def test_a_gradebook_that_cannot_be_written_says_what_to_do(course, pragma, words):
+    """A full disk is no lock, and who may not write cannot wait for it."""
+    with ledger.opened(url(course)) as book:
+        limit = f"PRAGMA {pragma}"
+        sa.event.listen(book.engine, "connect", lambda connection, _: connection.execute(limit), insert=True)
+        book.engine.dispose()  # so that the next connection has the limit
+        with pytest.raises(PlatformFault, match=words):
+            book.enter([filing(f"student{n:02}") for n in range(90)])
+
+
 @pytest.fixture
 def copied(graded, tmp_path, make_bare_course):
     """A course that `examiner grade` has graded, and one that was given equal sheets."""
