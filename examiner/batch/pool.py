@@ -28,6 +28,8 @@ from examiner.store.temporary import share
 
 GRACE: Final = 15  # seconds for a terminated process to end what it started
 TASK_TRIES: Final = 2
+START_SECONDS: Final = 5.0  # seconds in which a killed fork server has ended, and another one can be started
+START_AGAIN_SECONDS: Final = 0.05  # seconds between two tries
 SILENCE: Final = "examiner.batch.fork_server"
 FEWER_WORKERS: Final = "give fewer --workers, or raise the limits of processes, open files and memory"
 
@@ -137,16 +139,20 @@ class _Team:
     def _hire(self) -> tuple[ForkServerProcess, "Connection[Any, Any]"]:
         ours, theirs = self._context.Pipe()
         arguments = (theirs, self._open, tempfile.gettempdir())
-        for is_last in (False, True):
+        until = time.monotonic() + START_SECONDS
+        while True:
             process = self._context.Process(target=_serve, args=arguments, daemon=True)
             try:
                 process.start()
-            except (OSError, EOFError) as error:  # the fork server ended meanwhile; it is started once more
-                if is_last:
+                break
+            except (
+                OSError,
+                EOFError,
+            ) as error:  # the fork server was killed: once it is gone, there is a new one
+                if time.monotonic() > until:
                     fact = f"no worker process can be started ({error or 'the fork server ended'})"
                     raise PlatformFault("this machine", fact, FEWER_WORKERS) from error
-            else:
-                break
+                time.sleep(START_AGAIN_SECONDS)
         theirs.close()
         return process, ours
 

@@ -18,6 +18,7 @@ from examiner.judge.cell import MEASURING_SECONDS
 from examiner.model import GradeKey, Identity, TimeLimits
 from examiner.plain import from_plain, to_plain
 from examiner.verdict import Outcome, Verdict
+from tests.turns import in_turn
 
 PYTHON = Path(__file__).parents[3] / ".venv-student" / "bin" / "python"
 POINTS = 2
@@ -455,9 +456,7 @@ def test_a_cell_that_measures_may_check_other_things_as_well(engine):
     assert [measured.more_is_better for measured in verdict.measured] == [False, True]
 
 
-@pytest.mark.parametrize(
-    "walls", [None, Walls(namespaces=False, landlock=6, seccomp=True)], ids=["all", "some"]
-)
+@pytest.mark.parametrize("walls", in_turn([None, Walls(namespaces=False, landlock=6, seccomp=True)], 2))
 def test_it_is_the_same_behind_other_walls(walls, started):
     """Inside most containers there are no namespaces; nothing is left of it, and nothing stands still."""
     students = [KEEPS.format("'uint8'") + "\n" + VECTOR, KEEPS.format("float") + "\n" + WASTEFUL]
