@@ -435,7 +435,7 @@ def test_what_a_student_does_while_measured_costs_that_cell_alone(engine, does, 
     assert second.outcome is Outcome.PASSED
     assert "T" not in states(usage.processes(os.getpid())).values()
     [another] = verdicts(engine, f"{EQUAL}# {does}", SPEED)
-    assert another.outcome is Outcome.PASSED
+    assert another.outcome is Outcome.PASSED, another.message
 
 
 def test_what_a_student_has_started_goes_on_behind_a_grade_cell(engine):
@@ -466,7 +466,7 @@ def test_it_is_the_same_behind_other_walls(walls, started):
     assert [[str(verdict.outcome) for verdict in student] for student in got] == [
         ["passed", "passed", "passed"],
         ["passed", "failed", "failed"],
-    ]
+    ], [verdict.message for student in got for verdict in student]
     assert seen
     assert "T" not in seen.values()
     assert not [number for number in seen if Path(f"/proc/{number}").exists()]
