@@ -66,7 +66,7 @@ def _become(
     main: Callable[[], None], folder: str, arguments: list[str], variables: dict[str, str], aside: str
 ) -> NoReturn:
     """Do what the script of the command does, in its folder, with files for what it prints."""
-    os.chdir(folder)
+    os.chdir(folder)  # of this process, which was forked for this one command
     os.environ.update(variables)
     for descriptor, name in ((1, "out"), (2, "err")):
         file = os.open(f"{aside}/{name}", os.O_WRONLY | os.O_CREAT, 0o600)

@@ -145,14 +145,12 @@ class _Team:
             try:
                 process.start()
                 break
-            except (
-                OSError,
-                EOFError,
-            ) as error:  # the fork server was killed: once it is gone, there is a new one
+            except (OSError, EOFError) as error:
+                # The fork server was killed; once it is gone, another one is started.
                 if time.monotonic() > until:
                     fact = f"no worker process can be started ({error or 'the fork server ended'})"
                     raise PlatformFault("this machine", fact, FEWER_WORKERS) from error
-                time.sleep(START_AGAIN_SECONDS)
+                time.sleep(START_AGAIN_SECONDS)  # there is no event to wait for
         theirs.close()
         return process, ours
 

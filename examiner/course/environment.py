@@ -257,9 +257,10 @@ def _empty(folder: Path) -> None:
 
 
 def _require_own_kernel(student: StudentEnvironment) -> None:
-    """Refuse to replace a kernel that others registered: theirs start a module, ours a text."""
+    """Refuse to replace a kernel that others registered: theirs start a module, of another environment."""
     command = (read_kernel(student) or {}).get("argv", [])
-    if kernel_file(student).exists() and command[1:2] != ["-c"]:
+    is_own = command[:1] == [str(student.python)] or command[1:2] == ["-c"]
+    if kernel_file(student).exists() and not is_own:
         fact = "examiner did not register this kernel, so it is not replaced"
         fix = "name another 'kernel' in [student] of course.toml"
         raise BadCourse(f"kernel {student.kernel}, {kernel_file(student)}", fact, fix)

@@ -13,6 +13,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from examiner.errors import PlatformFault
 from examiner.model import Course, normal
 from examiner.store import sheets, tables
 from examiner.store.grades import read_grades
@@ -59,7 +60,9 @@ def everybody(course: Course) -> set[str]:
 def traces(course: Course, student: str) -> Traces:
     """Return what a course holds about a student; it removes nothing."""
     return Traces(
-        paths=tuple(sorted({*_folders(course, student), *_exchanged(course, student)})),
+        paths=tuple(
+            sorted({*_folders(course, student), *_exchanged(course, student), *_set_aside(course, student)})
+        ),
         entries=tuple(path for path in _entry_files(course) if _names(path, student)),
         rows=_rows(course, student),
         is_in_roster=any(normal(known.id) == normal(student) for known in course.roster),
@@ -123,8 +126,19 @@ def _entry_files(course: Course) -> Collection[Path]:
     return sheets.files(sheets.root(course) / sheets.MANUAL_ENTRIES)
 
 
+def _set_aside(course: Course, student: str) -> Iterator[Path]:
+    """Yield damaged files of manual entries in which the student is named; nothing reads them any more."""
+    for path in _entries(sheets.root(course) / sheets.MANUAL_ENTRIES):
+        if path.name.endswith(sheets.DAMAGED) and student.encode() in path.read_bytes():
+            yield path
+
+
 def _names(path: Path, student: str) -> bool:
-    return any(line["student"] == student for line in json.loads(path.read_bytes()))
+    try:
+        return any(line["student"] == student for line in json.loads(sheets.checked(path)))
+    except ValueError as error:
+        fix = "run `examiner rebuild`, which sets it aside, and then this command again"
+        raise PlatformFault(path, f"this file of the store is damaged ({error})", fix) from error
 
 
 def _rewrite(path: Path, student: str) -> None:

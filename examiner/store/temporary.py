@@ -76,7 +76,7 @@ def clear(course: Course, patience: float = PATIENCE) -> None:
             if time.monotonic() > until:
                 fact = "processes of a run that was killed are still at work"
                 raise PlatformFault(course.root, fact, "end them, or wait for them")
-            time.sleep(LOOK)
+            time.sleep(LOOK)  # a lock that is waited for could not be given up after `patience`
         shutil.rmtree(folder, ignore_errors=True)
 
 

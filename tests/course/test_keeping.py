@@ -116,6 +116,17 @@ def test_who_was_half_forgotten_is_forgotten_by_the_same_command(small):
     assert left == []
 
 
+def test_a_damaged_file_of_entries_stops_it_and_is_removed_once_it_is_set_aside(small):
+    """It may name the student, and nobody can say where."""
+    [path] = (small.root / "sheets" / "edits").glob("*.json")
+    path.write_bytes(path.read_bytes()[:-3])
+    run = small.called("forget", FORGOTTEN, "--yes")
+    assert (run.returncode, "run `examiner rebuild`" in run.stderr) == (1, True)
+    assert small.called("rebuild").returncode == 1
+    done(small.called("forget", FORGOTTEN, "--yes"))
+    assert traces(small.root, FORGOTTEN) == []
+
+
 def test_nobody_is_forgotten_by_a_slip_of_the_pen(small):
     """An id that is not known says which ones are close."""
     before = traces(small.root, FORGOTTEN)

@@ -229,3 +229,13 @@ def test_setup_never_replaces_a_kernel_that_it_did_not_register(course):
     with pytest.raises(BadCourse, match="examiner did not register this kernel"):
         setup(course, print)
     assert spec.read_text() == before
+
+
+def test_a_kernel_of_an_earlier_version_is_registered_anew(course):
+    """It starts a module, in the environment that is examiner's."""
+    pretend_installed(course)
+    spec = kernel_file(course.student)
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": [str(course.student.python), "-m", "ipykernel_launcher"]}))
+    assert setup(course, print)
+    assert json.loads(spec.read_text()) == kernel_spec(course.student)
