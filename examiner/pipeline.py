@@ -29,6 +29,7 @@ from examiner.gate.evidence import Evidence
 from examiner.gate.oddities import oddities
 from examiner.gate.run import TrialRunner
 from examiner.model import Assignment, Course, Grades, Mode, Question, Submission
+from examiner.nbgrader import steps
 from examiner.nbgrader.steps import Step, step_worker
 from examiner.notebook import USUAL, check_source, load_source, parse, read
 from examiner.report import feedback
@@ -424,7 +425,7 @@ def _explain(
     progress: Progress,
 ) -> Faults:
     """Make the feedback whose notebook, grades (manual ones included) or page template changed."""
-    renderer = Path(feedback.__file__).read_text()
+    renderer = _renderer()
     faults: Faults = {}
     todo: dict[Submission, tuple[records.Record, str]] = {}
     for submission in submissions:
@@ -442,6 +443,13 @@ def _explain(
             record, made_from = todo[step.what]
             records.write(course, step.what, replace(record, feedback=made_from))
     return faults
+
+
+def _renderer() -> str:
+    """Return the texts that pages are made by: where one changes, a page is made anew."""
+    here = Path(steps.__file__).parent
+    programs = [Path(feedback.__file__), Path(feedback.__file__).with_name("page.py"), here / "feedback.py"]
+    return "\0".join(path.read_text() for path in [*programs, *sorted(here.glob("templates/**/*.j2"))])
 
 
 def _run_steps(  # noqa: PLR0913, PLR0917 - what is done, to what, and who is told
